@@ -1,0 +1,53 @@
+# Every target sets up what it needs; `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+SYNC := $(UV) sync --frozen --inexact --quiet
+RUN := .venv/bin
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help setup serve demo test check lint types bench docs
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+.uv/bin/uv:
+	python3 -m venv .uv
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+setup: $(if $(findstring .uv,$(UV)),.uv/bin/uv)  ## Create the environment with what serving needs
+	@$(SYNC) --compile-bytecode
+
+.PHONY: setup-dev setup-bench
+setup-dev: setup
+	@$(SYNC) --group dev
+
+setup-bench: setup
+	@$(SYNC) --group bench --compile-bytecode
+
+serve: setup  ## Start the server on embedded defaults, at http://127.0.0.1:7860
+	@$(RUN)/bedplate serve
+
+demo: setup  ## Run the main job against a server of its own, step by step
+	@$(RUN)/python -m bedplate.wiring.testing.demo
+
+test: lint types  ## Run lint, types and every test
+	@$(RUN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+	@$(RUN)/python -m pytest -m slow
+
+check: lint types  ## Run lint, types and the quick tests (three minutes at most)
+	@$(RUN)/python -m pytest -n 2 --dist loadgroup -m "not slow" tests/unit tests/contract
+
+lint: setup-dev  ## Check style, formatting and the rules of who may import whom
+	@$(RUN)/ruff check .
+	@$(RUN)/ruff format --check .
+	@$(RUN)/lint-imports
+
+types: setup-dev  ## Check types
+	@$(RUN)/mypy
+
+bench: setup-bench  ## Measure, and write benchmarks/results.json and benchmarks/RESULTS.md
+	@$(RUN)/python -m benchmarks
+
+docs: setup  ## Generate the reference pages
+	@$(RUN)/python -m bedplate.wiring.cli.docs

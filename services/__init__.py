@@ -1,0 +1,1 @@
+"""How each of the sixteen services works: one folder a service, one shape (see ``CONTRIBUTING.md``)."""

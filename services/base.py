@@ -1,0 +1,96 @@
+"""The shape that every service has: built without I/O, started, asked for its health, stopped."""
+
+import asyncio
+import time
+from typing import ClassVar
+
+from bedplate.services.errors import BedplateError, UnavailableError
+from bedplate.services.health import Health, HealthStatus
+from bedplate.services.schema import ServiceType
+
+__all__ = ["Service"]
+
+
+class Service:
+    """Base class of the sixteen services and of the engines that they share.
+
+    A constructor does no I/O. ``start`` and ``stop`` may be called twice, at once and after each other again; both
+    may be cancelled at any await. A subclass overrides the hooks ``_start``, ``_stop`` and ``_check``; ``_stop`` must
+    cope with a ``_start`` that got only half way.
+
+    Attributes:
+        type: Which of the sixteen this is; None for an engine or an app's own service.
+        backend: The name of the backend in use, for the report.
+    """
+
+    type: ClassVar[ServiceType | None] = None
+    backend: str = "embedded"
+
+    _started: bool = False
+    _lock: asyncio.Lock | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether ``start`` has finished and ``stop`` has not begun."""
+        return self._started
+
+    async def start(self) -> None:
+        """Make the service ready; do nothing if it is. On failure or cancellation, what was begun is undone."""
+        async with self._exclusive():
+            if self._started:
+                return
+            try:
+                await self._start()
+            except BaseException:
+                await self._stop()
+                raise
+            self._started = True
+
+    async def stop(self) -> None:
+        """Give back everything that ``start`` took; do nothing if it has not run."""
+        async with self._exclusive():
+            if not self._started:
+                return
+            self._started = False
+            await self._stop()
+
+    async def health(self) -> Health:
+        """Say whether the service works, why not, and how long finding out took. Never raises an ``Exception``."""
+        if not self._started:
+            return Health(status=HealthStatus.DOWN, reason="not started")
+        begun = time.perf_counter()
+        status, reason = HealthStatus.UP, None
+        try:
+            if (reason := await self._check()) is not None:
+                status = HealthStatus.DEGRADED
+        except BedplateError as error:
+            status, reason = HealthStatus.DOWN, str(error)
+        except Exception as error:
+            # The text of a foreign exception may carry an address or a password.
+            status, reason = HealthStatus.DOWN, type(error).__name__
+        return Health(status=status, reason=reason, latency_ms=(time.perf_counter() - begun) * 1e3)
+
+    async def _start(self) -> None:
+        """Hook: open what the service needs."""
+
+    async def _stop(self) -> None:
+        """Hook: close what ``_start`` opened, as far as it got."""
+
+    async def _check(self) -> str | None:
+        """Hook: raise if the service is down, return a reason if it is degraded, None if it is up."""
+        return None
+
+    def _require_started(self) -> None:
+        if not self._started:
+            name = self.type or type(self).__name__
+            raise UnavailableError(
+                "the service is not started",
+                service=str(name),
+                fix="start its container first: async with container.running(): ...",
+            )
+
+    def _exclusive(self) -> asyncio.Lock:
+        # Made on first use: a container may be built outside any event loop and started in several, one after another.
+        if self._lock is None:
+            self._lock = asyncio.Lock()
+        return self._lock

@@ -1,0 +1,20 @@
+"""The backends of the database service."""
+
+from bedplate.services.backends import Backend, service_factory
+from bedplate.services.database.service import DatabaseService
+from bedplate.services.schema import ServiceType
+from bedplate.services.settings import SettingsService
+from bedplate.services.telemetry import TelemetryService
+
+__all__ = ["build_database"]
+
+
+@service_factory(
+    ServiceType.DATABASE,
+    Backend(name="sqlite", target="bedplate.services.database.service:DatabaseService"),
+)
+def build_database(settings: SettingsService, telemetry: TelemetryService) -> DatabaseService:
+    """Build the database service from its settings."""
+    backend = build_database.choose(settings).backend
+    service: DatabaseService = backend.load(ServiceType.DATABASE)(settings, telemetry)
+    return service

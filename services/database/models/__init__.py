@@ -1,0 +1,47 @@
+"""Every table, one module each; importing this package registers all of them on ``metadata``."""
+
+from bedplate.services.database.models.api_key import ApiKeyRow
+from bedplate.services.database.models.auth_session import AuthSessionRow
+from bedplate.services.database.models.base import (
+    PREFIX,
+    Table,
+    UTCDateTime,
+    metadata,
+    new_id,
+    utc_now,
+)
+from bedplate.services.database.models.flow import FlowRow
+from bedplate.services.database.models.flow_session import FlowSessionRow
+from bedplate.services.database.models.folder import FolderRow
+from bedplate.services.database.models.job import InstanceRow, JobEventRow, JobRow
+from bedplate.services.database.models.message import MessageRow
+from bedplate.services.database.models.trace import SpanRow, TraceRow
+from bedplate.services.database.models.transaction import TransactionRow
+from bedplate.services.database.models.user import UserRow
+from bedplate.services.database.models.variable import EncryptionKeyRow, VariableRow
+from bedplate.services.database.models.vertex_build import VertexBuildRow
+
+__all__ = [
+    "PREFIX",
+    "ApiKeyRow",
+    "AuthSessionRow",
+    "EncryptionKeyRow",
+    "FlowRow",
+    "FlowSessionRow",
+    "FolderRow",
+    "InstanceRow",
+    "JobEventRow",
+    "JobRow",
+    "MessageRow",
+    "SpanRow",
+    "Table",
+    "TraceRow",
+    "TransactionRow",
+    "UTCDateTime",
+    "UserRow",
+    "VariableRow",
+    "VertexBuildRow",
+    "metadata",
+    "new_id",
+    "utc_now",
+]

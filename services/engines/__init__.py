@@ -1,0 +1,1 @@
+"""What several services share, one owner each; built and started by the container like any service."""

@@ -1,0 +1,6 @@
+"""The settings service: one typed, frozen group per service."""
+
+from bedplate.services.settings.models import Settings
+from bedplate.services.settings.service import SettingsService
+
+__all__ = ["Settings", "SettingsService"]

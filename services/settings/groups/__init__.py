@@ -1,0 +1,1 @@
+"""The settings of each service, one frozen group a file."""

@@ -1,0 +1,28 @@
+"""What every group of settings has."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["Seconds", "ServiceSettings", "SettingsGroup"]
+
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class SettingsGroup(BaseModel):
+    """A frozen group of settings; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+
+
+class ServiceSettings(SettingsGroup):
+    """What can be set for every service."""
+
+    backend: str = "embedded"
+    """Which backend the service uses; the reference of each service lists them."""
+    required: bool = True
+    """False: when the service cannot start, the application runs without it, degraded."""
+    start_timeout: Seconds = 30.0
+    """Seconds that the service may take to start."""
+    stop_timeout: Seconds = 10.0
+    """Seconds that the service may take to stop."""

@@ -1,0 +1,26 @@
+"""Settings of the HTTP server and of the application as a whole."""
+
+from pydantic import Field
+
+from bedplate.services.settings.groups.base import Seconds, SettingsGroup
+
+__all__ = ["ServerSettings"]
+
+
+class ServerSettings(SettingsGroup):
+    """The HTTP server (``BEDPLATE_SERVER__*``)."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = Field(default=7860, ge=0, le=65535)
+    """Port to listen on; 0 takes a free one."""
+    max_body_bytes: int = Field(default=16 * 1024 * 1024, gt=0)
+    """Largest accepted body of a request without files."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins that browsers may call from; empty allows none but the server's own."""
+    cors_allow_credentials: bool = False
+    """Whether pages of those origins may send cookies."""
+    stop_timeout: Seconds = 25.0
+    """Seconds in all for stopping every service (Kubernetes kills after 30)."""
+    services_report_loopback: bool = False
+    """Whether callers on this machine may read /metrics and /api/v1/services without credentials."""

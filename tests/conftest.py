@@ -1,0 +1,52 @@
+"""Fixtures that every test may use: services of the foundation on a folder of the test's own."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bedplate.services.database import DatabaseService
+from bedplate.services.engines.keyring import Keyring
+from bedplate.services.engines.redactor import Redactor
+from bedplate.services.engines.workers import Workers
+from bedplate.services.settings import SettingsService
+from bedplate.services.telemetry import TelemetryService
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> SettingsService:
+    return SettingsService(data_dir=tmp_path, secret_key="a-secret-key-of-the-tests-0123456789abcdef")
+
+
+@pytest.fixture
+def redactor(settings: SettingsService) -> Redactor:
+    return Redactor(settings)
+
+
+@pytest.fixture
+def telemetry(settings: SettingsService, redactor: Redactor) -> TelemetryService:
+    return TelemetryService(settings, redactor)
+
+
+@pytest.fixture
+async def database(settings: SettingsService, telemetry: TelemetryService) -> AsyncIterator[DatabaseService]:
+    service = DatabaseService(settings, telemetry)
+    await service.start()
+    yield service
+    await service.stop()
+
+
+@pytest.fixture
+async def keyring(settings: SettingsService) -> AsyncIterator[Keyring]:
+    engine = Keyring(settings)
+    await engine.start()
+    yield engine
+    await engine.stop()
+
+
+@pytest.fixture
+async def workers() -> AsyncIterator[Workers]:
+    engine = Workers()
+    await engine.start()
+    yield engine
+    await engine.stop()

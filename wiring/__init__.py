@@ -1,0 +1,1 @@
+"""Where the services are used: injection, HTTP, sockets, worker, command line, tests."""
