@@ -1,0 +1,55 @@
+"""The runner: a flow document in, events out. Nothing in this package imports a service."""
+
+from bedplate.services.session.runner.document import FieldValue, FlowDocument, FlowEdge, FlowLimits, FlowNode
+from bedplate.services.session.runner.events import (
+    MessageProduced,
+    OutputValue,
+    RunEvent,
+    RunFailed,
+    RunFinished,
+    RunMessage,
+    RunOutput,
+    TokenStreamed,
+    TokenUsage,
+    VertexFinished,
+    VertexStarted,
+    VerticesSorted,
+)
+from bedplate.services.session.runner.port import (
+    HistoryQuery,
+    HistoryReader,
+    InputType,
+    OutputType,
+    RunContext,
+    RunInputs,
+    Runner,
+    SecretReader,
+)
+
+__all__ = [
+    "FieldValue",
+    "FlowDocument",
+    "FlowEdge",
+    "FlowLimits",
+    "FlowNode",
+    "HistoryQuery",
+    "HistoryReader",
+    "InputType",
+    "MessageProduced",
+    "OutputType",
+    "OutputValue",
+    "RunContext",
+    "RunEvent",
+    "RunFailed",
+    "RunFinished",
+    "RunInputs",
+    "RunMessage",
+    "RunOutput",
+    "Runner",
+    "SecretReader",
+    "TokenStreamed",
+    "TokenUsage",
+    "VertexFinished",
+    "VertexStarted",
+    "VerticesSorted",
+]

@@ -1,0 +1,119 @@
+"""The runner port: what executes a flow. It imports no service; what a run needs comes with its context."""
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol, TypeAlias
+
+import msgspec
+from pydantic import SecretStr
+
+from bedplate.services.session.runner.document import FlowDocument
+from bedplate.services.session.runner.events import RunEvent, RunMessage
+
+__all__ = [
+    "HistoryQuery",
+    "HistoryReader",
+    "InputType",
+    "OutputType",
+    "RunContext",
+    "RunInputs",
+    "Runner",
+    "SecretReader",
+]
+
+InputType: TypeAlias = Literal["chat", "text", "any"]
+OutputType: TypeAlias = Literal["chat", "text", "any", "debug"]
+
+
+class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which messages of earlier runs a component wants.
+
+    Attributes:
+        session_id: The chat session.
+        limit: Most messages, the newest ones; None for as many as the reader gives at most.
+        sender: Only of this sender, ``"User"`` or ``"Machine"``.
+        sender_name: Only of this name.
+        newest_first: The order of the answer.
+    """
+
+    session_id: str
+    limit: int | None = None
+    sender: str | None = None
+    sender_name: str | None = None
+    newest_first: bool = False
+
+
+HistoryReader: TypeAlias = Callable[[HistoryQuery], Awaitable[Sequence[RunMessage]]]
+"""Reads the messages of the run's user; those that this run itself produced are not among them, so that what a
+component reads does not depend on which of two independent vertices came first."""
+
+SecretReader: TypeAlias = Callable[[str], Awaitable[SecretStr]]
+"""Gives the value of a variable of the run's user by name; raises ``NotFoundError`` where there is none."""
+
+
+class RunInputs(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller asks of one run.
+
+    Attributes:
+        input_value: Text for the input components; None leaves what the flow holds.
+        input_type: Which of them get it: ``"chat"``, ``"text"``, or ``"any"`` for both. A build request, whose
+            default is ``"any"``, means the chat inputs.
+        components: Ids or display names of the input components that get it; empty for all of the type.
+        files: Paths of files for the chat inputs.
+        output_type: Whose outputs are reported at the end; ``"debug"`` for every vertex.
+        output_component: Id, display name or component name of the one vertex to report; empty: by type.
+        tweaks: Values to use instead of the flow's: by component id, display name or component name, a mapping of
+            field to value; or by field name, a value for every component that has that field.
+        start_component_id: Run this vertex, what follows from it, and what those need.
+        stop_component_id: Run this vertex and what it needs.
+    """
+
+    input_value: str | None = None
+    input_type: InputType = "chat"
+    components: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    output_type: OutputType = "chat"
+    output_component: str = ""
+    tweaks: Mapping[str, Any] = {}
+    start_component_id: str | None = None
+    stop_component_id: str | None = None
+
+
+class RunContext(msgspec.Struct, frozen=True, kw_only=True):
+    """On whose behalf a run goes on, and how it reaches what is theirs.
+
+    Attributes:
+        run_id: The run.
+        user_id: Its owner.
+        flow_id: The flow.
+        session_id: The chat session that messages are made in.
+        history: Reads messages of earlier runs.
+        secret: Reads the owner's variables.
+    """
+
+    run_id: uuid.UUID
+    user_id: uuid.UUID
+    flow_id: uuid.UUID
+    session_id: str
+    history: HistoryReader
+    secret: SecretReader
+
+
+class Runner(Protocol):
+    """Executes flows. The default is the graph runner; an app may put its own in the container."""
+
+    def run(self, flow: FlowDocument, inputs: RunInputs, context: RunContext) -> AsyncIterator[RunEvent]:
+        """Execute a flow once.
+
+        Errors of the flow are events, not exceptions. Closing the iterator, or cancelling the task that reads it,
+        cancels every branch and returns when none is left.
+
+        Args:
+            flow: The document; it is read only.
+            inputs: What the caller asks.
+            context: On whose behalf.
+
+        Returns:
+            The events, as :mod:`bedplate.services.session.runner.events` orders them.
+        """
+        ...
