@@ -28,14 +28,16 @@ class TraceRow(Table, table=True):
     session_id: str | None = None
     name: str
     status: str = "running"
-    """``running``, ``ok``, ``error`` or ``cancelled``."""
+    """``running``, ``ok``, ``error``, ``cancelled`` or ``interrupted``."""
     error: str | None = Field(default=None, sa_type=sa.Text)
-    inputs: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
-    outputs: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
+    inputs: Any = Field(default=None, sa_type=sa.JSON)
+    outputs: Any = Field(default=None, sa_type=sa.JSON)
     attributes: dict[str, Any] = Field(default_factory=dict, sa_type=sa.JSON)
     prompt_tokens: int = 0
     completion_tokens: int = 0
     started_at: datetime = Field(default_factory=utc_now, sa_type=UTCDateTime)
+    updated_at: datetime = Field(default_factory=utc_now, sa_type=UTCDateTime)
+    """When its process last wrote it: one that is ``running`` and silent for long lost its process."""
     ended_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
 
 
@@ -48,13 +50,15 @@ class SpanRow(Table, table=True):
     id: uuid.UUID = Field(default_factory=new_id, primary_key=True)
     trace_id: uuid.UUID = Field(foreign_key=f"{PREFIX}trace.id", ondelete="CASCADE")
     parent_id: uuid.UUID | None = None
+    key: str | None = None
+    """What the step is in the flow, such as the id of a vertex."""
     name: str
     kind: str = "CHAIN"
     """A span kind of OpenInference, such as ``LLM`` or ``CHAIN``."""
     status: str = "running"
     error: str | None = Field(default=None, sa_type=sa.Text)
-    inputs: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
-    outputs: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
+    inputs: Any = Field(default=None, sa_type=sa.JSON)
+    outputs: Any = Field(default=None, sa_type=sa.JSON)
     logs: list[dict[str, Any]] = Field(default_factory=list, sa_type=sa.JSON)
     attributes: dict[str, Any] = Field(default_factory=dict, sa_type=sa.JSON)
     prompt_tokens: int = 0
