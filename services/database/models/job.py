@@ -2,7 +2,6 @@
 
 import uuid
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field
@@ -41,18 +40,26 @@ class JobRow(Table, table=True):
     error: str | None = Field(default=None, sa_type=sa.Text)
     instance_id: uuid.UUID | None = None
     last_event_id: int = 0
+    """Last id of the log, once the job has finished."""
+    reserved_event_id: int = 0
+    """Highest id that the running job may hand out: what is appended for a process that died comes after it."""
     created_at: datetime = Field(default_factory=utc_now, sa_type=UTCDateTime)
     started_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     finished_at: datetime | None = Field(default=None, sa_type=UTCDateTime, index=True)
 
 
 class JobEventRow(Table, table=True):
-    """One event of a job's log; ``seq`` increases within the job and is never used twice."""
+    """A run of consecutive events of a job's log, as they were committed together.
+
+    A stream of tokens is many small events: one row per commit instead of one per event keeps the log's cost near
+    that of its bytes. Ids within the log increase and are never used twice; ``first_seq`` and ``seq`` are the first
+    and the last of the row.
+    """
 
     __tablename__ = f"{PREFIX}job_event"
 
     job_id: uuid.UUID = Field(foreign_key=f"{PREFIX}job.id", ondelete="CASCADE", primary_key=True)
     seq: int = Field(primary_key=True)
-    type: str
-    data: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
-    created_at: datetime = Field(default_factory=utc_now, sa_type=UTCDateTime)
+    first_seq: int
+    events: str = Field(sa_type=sa.Text)
+    """JSON array of ``[id, type, time in seconds since 1970, data]``."""
