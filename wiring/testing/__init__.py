@@ -1,0 +1,1 @@
+"""What tests need, of Bedplate's own and of applications that use it."""
