@@ -15,7 +15,7 @@ from bedplate.services.telemetry import TelemetryService
 
 @pytest.fixture
 def settings(tmp_path: Path) -> SettingsService:
-    return SettingsService(data_dir=tmp_path, secret_key="a-secret-key-of-the-tests-0123456789abcdef")
+    return SettingsService(profile="test", data_dir=tmp_path, secret_key="a-secret-key-of-the-tests-0123456789abcdef")
 
 
 @pytest.fixture

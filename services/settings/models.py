@@ -1,12 +1,13 @@
 """The whole configuration as one frozen model."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bedplate.services.settings.groups.auth import AuthSettings
-from bedplate.services.settings.groups.base import SettingsGroup
+from bedplate.services.settings.groups.base import Location
 from bedplate.services.settings.groups.cache import CacheSettings
 from bedplate.services.settings.groups.chat import ChatSettings
 from bedplate.services.settings.groups.database import DatabaseSettings
@@ -17,21 +18,41 @@ from bedplate.services.settings.groups.shared_component_cache import SharedCompo
 from bedplate.services.settings.groups.telemetry import TelemetrySettings
 from bedplate.services.settings.groups.tracing import TracingSettings
 from bedplate.services.settings.groups.variable import VariableSettings
+from bedplate.services.settings.profiles import Profile
+from bedplate.services.settings.reading import Reading
+from bedplate.services.settings.sources import sources_of
+from bedplate.services.settings.strength import weakness_of
 
 __all__ = ["Profile", "Settings"]
 
-Profile = Literal["embedded", "cluster", "test"]
+
+def _strong(secret: SecretStr | None) -> SecretStr | None:
+    if secret is not None and (weakness := weakness_of(secret.get_secret_value())):
+        message = f"it {weakness}; make one with: openssl rand -hex 32"
+        raise ValueError(message)
+    return secret
 
 
-class Settings(SettingsGroup):
-    """All settings: a few of the application's own, then one group per service."""
+class Settings(BaseSettings):
+    """All settings: a few of the application's own, then one group per service.
+
+    :class:`~bedplate.services.settings.service.SettingsService` builds it.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True)
 
     profile: Profile = "embedded"
     """Which set of defaults applies: ``embedded``, ``cluster`` or ``test``."""
-    data_dir: Path = Path("data")
+    data_dir: Location = Path("data")
     """Folder of everything that Bedplate writes: database, secret key, cache, files."""
-    secret_key: SecretStr | None = None
+    secret_key: Annotated[SecretStr | None, AfterValidator(_strong)] = None
     """Key that everything signed or encrypted derives from; unset: made once, kept in the data directory."""
+    env_file: Location = Path(".env")
+    """File of further environment variables; set by an argument or the environment."""
+    config_file: Location = Path("bedplate.toml")
+    """TOML file of settings, one table a group; set by an argument, the environment or the .env file."""
+    secrets_dir: Location | None = None
+    """Folder with one file a value, named as its environment variable; set by any of the sources above it."""
 
     server: ServerSettings = Field(default_factory=ServerSettings)
     auth: AuthSettings = Field(default_factory=AuthSettings)
@@ -44,3 +65,19 @@ class Settings(SettingsGroup):
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
     tracing: TracingSettings = Field(default_factory=TracingSettings)
     variable: VariableSettings = Field(default_factory=VariableSettings)
+
+    def __init__(self, reading: Reading) -> None:
+        super().__init__(reading=reading)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Replace the stock sources by those that keep the origin of each value and report every problem."""
+        reading: Any = init_settings()["reading"]
+        return sources_of(settings_cls, reading)

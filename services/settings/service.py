@@ -1,45 +1,106 @@
 """The settings service."""
 
-import os
-from typing import Any
+from typing import Any, Final
+
+from pydantic import ValidationError
 
 from bedplate.services.base import Service
+from bedplate.services.errors import InvalidInputError
 from bedplate.services.schema import ServiceType
+from bedplate.services.settings.errors import SettingsError
 from bedplate.services.settings.groups.base import ServiceSettings
+from bedplate.services.settings.keys import Key, dotted, fields_of, is_secret, nearest
 from bedplate.services.settings.models import Settings
+from bedplate.services.settings.reading import Reading
 
 __all__ = ["SettingsService"]
 
+_OF_NO_GROUP = ServiceSettings()
+
 
 class SettingsService(Service):
-    """Reads the configuration when built; every group is an attribute, such as ``settings.cache.max_entries``."""
+    """The configuration, read once, when built, and frozen from then on; reading it writes nothing.
+
+    From the strongest to the weakest source: the arguments; the environment (``BEDPLATE_CACHE__MAX_ENTRIES``); the file
+    ``.env``; the file ``bedplate.toml``; the secrets directory; the profile; the defaults.
+
+    Args:
+        **overrides: Values by name, those of a group as a dict: ``SettingsService(cache={"max_entries": 5})``.
+
+    Raises:
+        SettingsError: Something is wrong; it lists every problem of all sources.
+
+    Attributes:
+        values: The configuration: ``settings.values.cache.max_entries``.
+    """
 
     type = ServiceType.SETTINGS
 
     def __init__(self, **overrides: Any) -> None:
-        values: dict[str, Any] = {}
-        for name, value in os.environ.items():
-            group, _, key = name.removeprefix("BEDPLATE_").lower().partition("__")
-            if name.startswith("BEDPLATE_") and key:
-                values.setdefault(group, {})[key] = value
-        for group, value in overrides.items():
-            merged = values.get(group, {}) | value if isinstance(value, dict) else value
-            values[group] = merged
-        self._settings = Settings.model_validate(values)
+        self._reading = Reading(Settings, overrides)
+        self.values: Final = _read(self._reading)
 
-    @property
-    def values(self) -> Settings:
-        """The whole configuration."""
-        return self._settings
+    def origin(self, key: str) -> str:
+        """Where the value of a setting came from, such as ``"environment BEDPLATE_CACHE__MAX_ENTRIES"``.
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._settings, name)
+        Args:
+            key: The setting, such as ``"cache.max_entries"``.
+
+        Raises:
+            InvalidInputError: There is no such setting.
+        """
+        return self._reading.origin(self._known(key))
 
     def of(self, service: str) -> ServiceSettings:
         """The common settings of a service by name; the defaults for one without a group of its own."""
-        group = getattr(self._settings, service, None)
-        return group if isinstance(group, ServiceSettings) else ServiceSettings()
+        group = getattr(self.values, service, None)
+        return group if isinstance(group, ServiceSettings) else _OF_NO_GROUP
 
     def backend_of(self, service: ServiceType) -> tuple[str, str]:
         """The name of the configured backend of a service, and where that setting came from."""
-        return self.of(service).backend, "default"
+        return self.of(service).backend, self._reading.origin((service, "backend"))
+
+    def secrets(self) -> list[str]:
+        """The value of every secret that is set, for masking."""
+        values = (self.value(dotted(key)) for key, field in fields_of(Settings).items() if is_secret(field))
+        return [secret.get_secret_value() for secret in values if secret is not None]
+
+    def value(self, key: str) -> Any:
+        """The value of a setting by name; secrets stay wrapped.
+
+        Raises:
+            InvalidInputError: There is no such setting.
+        """
+        value: Any = self.values
+        for name in self._known(key):
+            value = getattr(value, name)
+        return value
+
+    def __repr__(self) -> str:
+        return f"<SettingsService profile={self.values.profile!r}>"
+
+    def _known(self, key: str) -> Key:
+        names = tuple(key.split("."))
+        if names in self._reading.fields:
+            return names
+        meant = nearest(names, self._reading.fields)
+        raise InvalidInputError(
+            f"there is no setting {key!r}",
+            service=self.type,
+            fix=f"did you mean {dotted(meant)!r}?" if meant else "see `bedplate settings show` for all of them",
+        )
+
+
+def _read(reading: Reading) -> Settings:
+    invalid: ValidationError
+    try:
+        values = Settings(reading)
+    except ValidationError as error:
+        invalid = error
+    else:
+        if not reading.problems:
+            return values
+        raise SettingsError(reading.problems)
+    # Raised here and not above: an exception keeps the one that it was raised in, and that one holds the values.
+    reading.refuse_invalid(invalid.errors(include_input=False, include_url=False))
+    raise SettingsError(reading.problems)

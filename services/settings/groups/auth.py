@@ -1,11 +1,10 @@
 """Settings of the auth service."""
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from bedplate.services.settings.groups.base import Seconds, ServiceSettings
+from bedplate.services.settings.groups.base import Location, Seconds, ServiceSettings
 
 __all__ = ["AuthSettings"]
 
@@ -39,7 +38,7 @@ class AuthSettings(ServiceSettings):
     """Name of the superuser to make where there is none."""
     superuser_password: SecretStr | None = None
     """Password of that superuser."""
-    superuser_password_file: Path | None = None
+    superuser_password_file: Location | None = None
     """File that holds that password."""
     setup_ttl: Seconds = 1800.0
     """Seconds that the one-time link to /setup is valid."""

@@ -1,18 +1,27 @@
 """What every group of settings has."""
 
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-__all__ = ["Seconds", "ServiceSettings", "SettingsGroup"]
+__all__ = ["Location", "Seconds", "ServiceSettings", "SettingsGroup"]
 
 Seconds = Annotated[float, Field(ge=0)]
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+Location = Annotated[Path, AfterValidator(_absolute)]
+"""A path, made absolute when the settings are read, so that it means the same for as long as the process lives."""
 
 
 class SettingsGroup(BaseModel):
     """A frozen group of settings; unknown keys are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
 
 
 class ServiceSettings(SettingsGroup):

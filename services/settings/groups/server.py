@@ -1,6 +1,6 @@
 """Settings of the HTTP server and of the application as a whole."""
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from bedplate.services.settings.groups.base import Seconds, SettingsGroup
 
@@ -24,3 +24,11 @@ class ServerSettings(SettingsGroup):
     """Seconds in all for stopping every service (Kubernetes kills after 30)."""
     services_report_loopback: bool = False
     """Whether callers on this machine may read /metrics and /api/v1/services without credentials."""
+
+    @field_validator("cors_allow_credentials")
+    @classmethod
+    def _not_for_every_origin(cls, allowed: bool, info: ValidationInfo) -> bool:
+        if allowed and "*" in info.data.get("cors_origins", ()):
+            message = "any page could act as the user while server.cors_origins holds '*'"
+            raise ValueError(message)
+        return allowed

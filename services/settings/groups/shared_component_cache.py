@@ -1,8 +1,6 @@
 """Settings of the shared component cache service."""
 
-from pathlib import Path
-
-from bedplate.services.settings.groups.base import ServiceSettings
+from bedplate.services.settings.groups.base import Location, ServiceSettings
 
 __all__ = ["SharedComponentCacheSettings"]
 
@@ -12,5 +10,5 @@ class SharedComponentCacheSettings(ServiceSettings):
 
     backend: str = "memory"
     """Where the definitions are kept: ``memory``."""
-    components_path: tuple[Path, ...] = ()
+    components_path: tuple[Location, ...] = ()
     """Folders whose Python files define further components."""

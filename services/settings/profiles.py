@@ -1,0 +1,23 @@
+"""Profiles: sets of defaults for a kind of place. A profile changes defaults and nothing else."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+__all__ = ["PROFILES", "Profile"]
+
+Profile = Literal["embedded", "cluster", "test"]
+
+PROFILES: Mapping[str, Mapping[str, Any]] = {
+    "embedded": {},
+    # A replica behind a load balancer, its output read by a collector.
+    "cluster": {
+        "server": {"host": "0.0.0.0"},  # noqa: S104 - a container listens on every address of its own
+        "telemetry": {"log_format": "json"},
+    },
+    # Fast rather than safe or patient: nothing that a test makes is worth protecting.
+    "test": {
+        "server": {"port": 0, "stop_timeout": 5.0},
+        "auth": {"argon2_memory_kib": 8, "argon2_time_cost": 1, "cookie_secure": False},
+        "telemetry": {"log_level": "warning"},
+    },
+}
