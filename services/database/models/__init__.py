@@ -15,6 +15,7 @@ from bedplate.services.database.models.flow_session import FlowSessionRow
 from bedplate.services.database.models.folder import FolderRow
 from bedplate.services.database.models.job import InstanceRow, JobEventRow, JobRow
 from bedplate.services.database.models.message import MessageRow
+from bedplate.services.database.models.setup_token import SetupTokenRow
 from bedplate.services.database.models.trace import SpanRow, TraceRow
 from bedplate.services.database.models.transaction import TransactionRow
 from bedplate.services.database.models.user import UserRow
@@ -33,6 +34,7 @@ __all__ = [
     "JobEventRow",
     "JobRow",
     "MessageRow",
+    "SetupTokenRow",
     "SpanRow",
     "Table",
     "TraceRow",

@@ -20,6 +20,14 @@ class AuthSettings(ServiceSettings):
     """Seconds that a refresh token is valid."""
     refresh_grace: Seconds = 1.0
     """Seconds in which a second use of a refresh token is a conflict (409) rather than theft."""
+    session_max_ttl: Seconds = 30 * 24 * 3600.0
+    """Seconds after which a session ends however often its token was refreshed."""
+    cookie_session_ttl: Seconds = 12 * 3600.0
+    """Seconds that the session of a cookie (dashboard, /setup) lasts."""
+    sessions_per_user: int = Field(default=100, ge=1)
+    """Sessions that a user may have at once; a further login ends the oldest."""
+    clock_leeway: Seconds = Field(default=5.0, le=60)
+    """Seconds that the clock of the replica that issued a token may be ahead of ours."""
     issuer: str = "bedplate"
     """``iss`` of the tokens."""
     audience: str = "bedplate"
@@ -30,10 +38,24 @@ class AuthSettings(ServiceSettings):
     """Passes over that memory."""
     argon2_parallelism: int = Field(default=1, ge=1)
     """Lanes of that memory."""
+    hashing_threads: int = Field(default=2, ge=1)
+    """Passwords that are hashed at once."""
+    hashing_queue: int = Field(default=256, ge=0)
+    """Passwords that may wait to be hashed; a login beyond that is told to come back later."""
     sign_up: Literal["open", "approval", "closed"] = "approval"
     """Who may make an account: anyone, anyone who then waits for activation, or nobody."""
     password_min_length: int = Field(default=1, ge=1)
     """Fewest characters of a password."""
+    password_max_bytes: int = Field(default=1024, ge=72)
+    """Longest password, in bytes of UTF-8."""
+    username_max_length: int = Field(default=150, ge=1)
+    """Longest user name, in characters."""
+    api_keys_per_user: int = Field(default=1000, ge=1)
+    """API keys that a user may have."""
+    key_usage_interval: Seconds = 5.0
+    """Seconds between two records of how often API keys were used."""
+    key_usage_pending: int = Field(default=10_000, ge=1)
+    """API keys whose use may wait to be recorded; uses of further ones are not counted."""
     superuser: str | None = None
     """Name of the superuser to make where there is none."""
     superuser_password: SecretStr | None = None

@@ -1,0 +1,39 @@
+"""The auth service: users, passwords, tokens, API keys, sessions, and the one verifier of them all."""
+
+from bedplate.services.auth.api_keys import ApiKeys
+from bedplate.services.auth.models import (
+    ApiKey,
+    Client,
+    Credentials,
+    Method,
+    NewApiKey,
+    Principal,
+    SessionCookie,
+    SetupToken,
+    TokenPair,
+    User,
+    UserChanges,
+    UserPage,
+)
+from bedplate.services.auth.origins import check_origin
+from bedplate.services.auth.service import AuthService
+from bedplate.services.auth.users import Users
+
+__all__ = [
+    "ApiKey",
+    "ApiKeys",
+    "AuthService",
+    "Client",
+    "Credentials",
+    "Method",
+    "NewApiKey",
+    "Principal",
+    "SessionCookie",
+    "SetupToken",
+    "TokenPair",
+    "User",
+    "UserChanges",
+    "UserPage",
+    "Users",
+    "check_origin",
+]

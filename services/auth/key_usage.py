@@ -1,0 +1,98 @@
+"""Counting the uses of API keys without writing to the database at each."""
+
+import asyncio
+import contextlib
+import uuid
+
+from bedplate.services.database import DatabaseService
+from bedplate.services.database.models import utc_now
+from bedplate.services.database.repositories.api_key import ApiKeyRepository, KeyUse
+from bedplate.services.logs import get_logger
+from bedplate.services.settings.groups.auth import AuthSettings
+from bedplate.services.telemetry import TelemetryService
+
+__all__ = ["KeyUsage"]
+
+_log = get_logger("bedplate.auth")
+
+
+class KeyUsage:
+    """Gathers uses and records them together, by interval and at stop.
+
+    Args:
+        settings: Interval, and how many keys may wait.
+        telemetry: Counts the uses that could not be counted.
+        database: Keeps the counts.
+    """
+
+    def __init__(self, settings: AuthSettings, telemetry: TelemetryService, database: DatabaseService) -> None:
+        self._settings = settings
+        self._database = database
+        self._pending: dict[uuid.UUID, KeyUse] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._dropped = telemetry.meter.counter(
+            "bedplate_auth_key_uses_dropped", "Uses of API keys not counted because too many keys were waiting"
+        )
+
+    def start(self) -> None:
+        """Begin to record by interval."""
+        self._task = asyncio.create_task(self._run(), name="bedplate-auth-key-usage")
+
+    async def stop(self) -> None:
+        """Record what waits, and end."""
+        if self._task is not None:
+            task, self._task = self._task, None
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            await self._try_flush()
+
+    def used(self, key_id: uuid.UUID) -> None:
+        """Count one use, now."""
+        before = self._pending.get(key_id)
+        if before is None and len(self._pending) >= self._settings.key_usage_pending:
+            self._dropped.add(1)
+            return
+        uses = 1 if before is None else before.uses + 1
+        self._pending[key_id] = KeyUse(key_id=key_id, uses=uses, at=utc_now())
+
+    def waiting(self, key_id: uuid.UUID) -> KeyUse | None:
+        """The uses of a key that are not recorded yet."""
+        return self._pending.get(key_id)
+
+    def forget(self, key_id: uuid.UUID) -> None:
+        """Drop what waits for a key that was deleted."""
+        self._pending.pop(key_id, None)
+
+    async def flush(self) -> None:
+        """Record what waits; on failure it goes on waiting."""
+        taken, self._pending = self._pending, {}
+        if not taken:
+            return
+        try:
+            async with self._database.transaction() as session:
+                await ApiKeyRepository(session).record(list(taken.values()))
+        except BaseException:
+            for use in taken.values():
+                self._restore(use)
+            raise
+
+    def _restore(self, use: KeyUse) -> None:
+        since = self._pending.get(use.key_id)
+        if since is not None:
+            use = KeyUse(key_id=use.key_id, uses=use.uses + since.uses, at=since.at)
+        elif len(self._pending) >= self._settings.key_usage_pending:
+            self._dropped.add(use.uses)
+            return
+        self._pending[use.key_id] = use
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.key_usage_interval)
+            await self._try_flush()
+
+    async def _try_flush(self) -> None:
+        try:
+            await self.flush()
+        except Exception as error:
+            _log.warning("uses of API keys could not be recorded yet", error=type(error).__name__)

@@ -1,0 +1,180 @@
+"""The auth service."""
+
+from bedplate.services.auth.api_keys import ApiKeys
+from bedplate.services.auth.errors import AutoLoginDisabledError, MissingCredentialsError
+from bedplate.services.auth.key_usage import KeyUsage
+from bedplate.services.auth.logins import Logins
+from bedplate.services.auth.models import Client, Credentials, Principal, SessionCookie, SetupToken, TokenPair, User
+from bedplate.services.auth.origins import is_loopback
+from bedplate.services.auth.passwords import Passwords
+from bedplate.services.auth.sessions import Sessions
+from bedplate.services.auth.setup import Setup
+from bedplate.services.auth.tokens import Tokens
+from bedplate.services.auth.users import Users
+from bedplate.services.base import Service
+from bedplate.services.database import DatabaseService
+from bedplate.services.database.repositories.user import UserRepository
+from bedplate.services.engines.keyring import Keyring
+from bedplate.services.engines.workers import Workers
+from bedplate.services.logs import get_logger
+from bedplate.services.schema import ServiceType
+from bedplate.services.settings import SettingsService
+from bedplate.services.telemetry import TelemetryService
+
+__all__ = ["AuthService"]
+
+NOWHERE = Client()
+
+_log = get_logger("bedplate.auth")
+
+
+class AuthService(Service):
+    """Users, passwords, tokens, API keys and sessions; :meth:`verify` is the one way to learn who is calling.
+
+    Attributes:
+        users: The accounts.
+        api_keys: The keys of users.
+    """
+
+    type = ServiceType.AUTH
+    backend = "database"
+
+    def __init__(
+        self,
+        settings: SettingsService,
+        telemetry: TelemetryService,
+        database: DatabaseService,
+        keyring: Keyring,
+        workers: Workers,
+    ) -> None:
+        self._settings = settings.values.auth
+        self._database = database
+        self._usage = KeyUsage(self._settings, telemetry, database)
+        self._tokens = Tokens(self._settings, keyring)
+        self._sessions = Sessions(self._settings, database, self._tokens)
+        passwords = Passwords(self._settings, workers)
+        self._logins = Logins(self._settings, telemetry, database, passwords, self._sessions)
+        self.users = Users(self._settings, database, passwords)
+        self.api_keys = ApiKeys(self._settings, database, self._usage)
+        self._setup = Setup(self._settings, database, self.users, workers)
+
+    async def _start(self) -> None:
+        self._tokens.load()
+        await self._setup.provision()
+        if self._settings.auto_login:
+            _log.warning("automatic login is on: whoever works on this machine is a superuser; for development only")
+        self._usage.start()
+
+    async def _stop(self) -> None:
+        await self._usage.stop()
+
+    async def login(self, username: str, password: str, *, client: Client = NOWHERE) -> TokenPair:
+        """Log in for an access and a refresh token.
+
+        Raises:
+            InvalidCredentialsError: Unknown user or wrong password; the two cost the same and read the same.
+            WaitingForApprovalError: The password is right, the account not activated yet.
+            InactiveUserError: The password is right, the account deactivated.
+            RateLimitedError: Too many passwords are being hashed.
+        """
+        self._require_started()
+        return await self._logins.tokens(username, password, client)
+
+    async def refresh(self, refresh_token: str, *, client: Client = NOWHERE) -> TokenPair:
+        """Exchange a refresh token, once, for a new pair.
+
+        Raises:
+            InvalidTokenError: The token or its session is not good (any more); TokenExpiredError where it once was.
+            RefreshReusedError: It was used before: its session has been revoked.
+            RefreshConflictError: It was used a moment ago, by another tab; nothing was revoked.
+        """
+        self._require_started()
+        return await self._sessions.refresh(refresh_token, client)
+
+    async def logout(self, *tokens: str) -> bool:
+        """End the sessions of these access or refresh tokens or cookie values; whether any was alive.
+
+        Expired tokens will do, and worthless ones are passed over: whoever asks to be logged out is.
+        """
+        self._require_started()
+        return await self._sessions.end(*tokens) > 0
+
+    async def verify(self, credentials: Credentials) -> Principal:
+        """Who is calling. A bearer token goes before a key, a key before the session cookie; only the first counts.
+
+        Raises:
+            MissingCredentialsError: There are none.
+            InvalidTokenError: The token, cookie or its session is not good; TokenExpiredError where it once was.
+            InvalidApiKeyError: The key is unknown, inactive or expired, or its user is not active.
+        """
+        self._require_started()
+        if credentials.bearer:
+            return await self._sessions.by_access_token(credentials.bearer)
+        if credentials.api_key:
+            return await self.api_keys.verify(credentials.api_key)
+        if credentials.cookie:
+            return await self._sessions.by_cookie(credentials.cookie)
+        raise MissingCredentialsError
+
+    async def open_cookie_session(self, username: str, password: str, *, client: Client = NOWHERE) -> SessionCookie:
+        """Log in for the session cookie of the dashboard; raises as :meth:`login`."""
+        self._require_started()
+        return await self._logins.cookie(username, password, client)
+
+    def expired_cookie(self) -> SessionCookie:
+        """The cookie that deletes the session cookie."""
+        return self._sessions.cookie("", 0)
+
+    async def auto_login(self, client: Client) -> TokenPair:
+        """Log in as the first superuser without a password: in development, for callers on this machine.
+
+        Raises:
+            AutoLoginDisabledError: The setting is off, the caller is elsewhere, or there is no superuser yet.
+        """
+        self._require_started()
+        if not self._settings.auto_login:
+            raise AutoLoginDisabledError(fix="log in with name and password")
+        if not is_loopback(client):
+            raise AutoLoginDisabledError("Auto login works from this machine only", fix="log in with name and password")
+        async with self._database.session() as session:
+            superusers = await UserRepository(session).active_superusers()
+        if not superusers:
+            raise AutoLoginDisabledError("Auto login needs a superuser", fix="make one at the /setup link first")
+        _log.warning("automatic login", user_id=str(superusers[0].id), address=client.address)
+        return await self._logins.as_user(superusers[0], client)
+
+    async def setup_needed(self) -> bool:
+        """Whether there is no superuser yet."""
+        return await self._setup.needed()
+
+    async def setup_token(self) -> SetupToken | None:
+        """A new one-time token for the link to ``/setup``, which ends any earlier; None where there is a superuser."""
+        return await self._setup.new_token()
+
+    async def check_setup_token(self, token: str) -> None:
+        """Raise as :meth:`complete_setup` would for this token, without using it up."""
+        await self._setup.check(token)
+
+    async def complete_setup(self, token: str, username: str, password: str) -> User:
+        """Make the first superuser, with the token of the newest link; of several callers at once, one succeeds.
+
+        Raises:
+            SetupCompletedError: There is a superuser.
+            InvalidSetupTokenError: The token is unknown, used or expired.
+            InvalidUsernameError: The name cannot be used.
+            InvalidPasswordError: The password cannot be used.
+            UsernameTakenError: An ordinary user has the name.
+        """
+        self._require_started()
+        return await self._setup.complete(token, username, password)
+
+    async def create_superuser(self, username: str, password: str) -> User:
+        """Make a superuser, for the command line.
+
+        Raises:
+            InvalidUsernameError: The name cannot be used.
+            InvalidPasswordError: The password cannot be used.
+            UsernameTakenError: Somebody has the name.
+        """
+        self._require_started()
+        return await self._setup.create_superuser(username, password, by="command line")

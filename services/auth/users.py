@@ -1,0 +1,300 @@
+"""Users: sign-up, profile, rights, passwords."""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from msgspec import UNSET
+from pydantic import SecretStr
+from sqlalchemy.exc import IntegrityError
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bedplate.services.auth.accounts import check_profile, check_username, to_user, username_key
+from bedplate.services.auth.errors import (
+    InvalidPasswordError,
+    LastSuperuserError,
+    NotAllowedError,
+    OwnAccountError,
+    SamePasswordError,
+    SignUpClosedError,
+    UsernameTakenError,
+    UserNotFoundError,
+)
+from bedplate.services.auth.models import Principal, User, UserChanges, UserPage
+from bedplate.services.auth.passwords import Passwords
+from bedplate.services.database import DatabaseService
+from bedplate.services.database.models import UserRow, utc_now
+from bedplate.services.database.repositories.auth_session import AuthSessionRepository
+from bedplate.services.database.repositories.user import UserRepository
+from bedplate.services.errors import InvalidInputError
+from bedplate.services.logs import get_logger
+from bedplate.services.schema import ServiceType
+from bedplate.services.settings.groups.auth import AuthSettings
+
+__all__ = ["Users"]
+
+MAX_PAGE = 1000
+
+_log = get_logger("bedplate.auth")
+
+
+class Users:
+    """The accounts. Methods that change one take the caller and check what he may.
+
+    Args:
+        settings: Sign-up policy and limits.
+        database: Keeps them.
+        passwords: Hashes.
+    """
+
+    def __init__(self, settings: AuthSettings, database: DatabaseService, passwords: Passwords) -> None:
+        self._settings = settings
+        self._database = database
+        self._passwords = passwords
+
+    async def sign_up(self, username: str, password: str, *, optins: dict[str, Any] | None = None) -> User:
+        """Make an account for whoever asks; by default it waits, inactive, for a superuser to activate it.
+
+        Raises:
+            SignUpClosedError: The policy is ``closed``.
+            InvalidUsernameError: The name cannot be used.
+            InvalidPasswordError: The password cannot be used.
+            UsernameTakenError: Somebody has the name.
+            RateLimitedError: Too many passwords are being hashed.
+        """
+        if self._settings.sign_up == "closed":
+            raise SignUpClosedError(fix="ask a superuser for an account")
+        return await self._create(username, password, is_active=self._settings.sign_up == "open", optins=optins)
+
+    async def create(
+        self,
+        actor: Principal,
+        username: str,
+        password: str,
+        *,
+        is_active: bool = True,
+        is_superuser: bool = False,
+        optins: dict[str, Any] | None = None,
+    ) -> User:
+        """Make an account as a superuser; raises as :meth:`sign_up`, and NotAllowedError for anybody else."""
+        _require_superuser(actor)
+        return await self._create(username, password, is_active=is_active, is_superuser=is_superuser, optins=optins)
+
+    async def get(self, user_id: uuid.UUID) -> User:
+        """The user of that id.
+
+        Raises:
+            UserNotFoundError: There is none.
+        """
+        async with self._database.session() as session:
+            row = await UserRepository(session).by_id(user_id)
+        if row is None:
+            raise UserNotFoundError
+        return to_user(row)
+
+    async def list(self, actor: Principal, *, skip: int = 0, limit: int = 10) -> UserPage:
+        """Some users, oldest first; at most 1,000 at once.
+
+        Raises:
+            NotAllowedError: The caller is no superuser.
+            InvalidInputError: A number is negative.
+        """
+        _require_superuser(actor)
+        if skip < 0 or limit < 0:
+            raise InvalidInputError("skip and limit must not be negative", service=ServiceType.AUTH)
+        async with self._database.session() as session:
+            rows, total = await UserRepository(session).page(skip, min(limit, MAX_PAGE))
+        return UserPage(total=total, users=tuple(map(to_user, rows)))
+
+    async def update(self, actor: Principal, user_id: uuid.UUID, changes: UserChanges) -> User:
+        """Change an account: one's own profile, or anything as a superuser. No changes at all move ``updated_at``.
+
+        A new password ends all sessions of the user but the one that the caller uses; deactivation ends all.
+
+        Raises:
+            NotAllowedError: Another's account, or rights, by an ordinary user.
+            InvalidPasswordError: A password by an ordinary user, or one that cannot be used.
+            InvalidUsernameError: The name cannot be used.
+            UsernameTakenError: Somebody has the name.
+            LastSuperuserError: Nobody would be left to administrate.
+            UserNotFoundError: There is no such user.
+        """
+        _check_rights(actor, user_id, changes)
+        if changes.username is not UNSET:
+            check_username(changes.username, self._settings.username_max_length)
+        check_profile(
+            None if changes.profile_image is UNSET else changes.profile_image,
+            None if changes.optins is UNSET else changes.optins,
+        )
+        password_hash = None
+        if changes.password is not UNSET:
+            self._passwords.check(changes.password.get_secret_value())
+            password_hash = await self._passwords.hash(changes.password.get_secret_value())
+        async with self._unique_names() as session:
+            row = await self._for_change(session, user_id, demotes=False in (changes.is_active, changes.is_superuser))
+            await self._rename(session, row, changes)
+            _assign(row, changes)
+            if password_hash is not None:
+                await self._set_password(session, row, password_hash, actor)
+            if changes.is_active is False:
+                await self._end_sessions(session, row, "deactivated")
+        return to_user(row)
+
+    async def reset_password(self, actor: Principal, user_id: uuid.UUID, password: SecretStr) -> User:
+        """Change one's own password; every session of the user but the caller's ends.
+
+        Raises:
+            OwnAccountError: It is another's.
+            SamePasswordError: It is the present one.
+            InvalidPasswordError: The password cannot be used.
+            UserNotFoundError: The account is gone.
+            RateLimitedError: Too many passwords are being hashed.
+        """
+        if user_id != actor.user.id:
+            raise OwnAccountError("You can't change another user's password")
+        self._passwords.check(password.get_secret_value())
+        async with self._database.session() as session:
+            seen = await UserRepository(session).by_id(user_id)
+        if seen is None:
+            raise UserNotFoundError
+        if await self._passwords.verify(seen.password_hash, password.get_secret_value()):
+            raise SamePasswordError
+        password_hash = await self._passwords.hash(password.get_secret_value())
+        async with self._database.transaction() as session:
+            row = await self._for_change(session, user_id, demotes=False)
+            await self._set_password(session, row, password_hash, actor)
+        return to_user(row)
+
+    async def delete(self, actor: Principal, user_id: uuid.UUID) -> None:
+        """Delete an account with all that belongs to it.
+
+        Raises:
+            NotAllowedError: The caller is no superuser.
+            OwnAccountError: It is the caller's own.
+            UserNotFoundError: There is no such user.
+            LastSuperuserError: Nobody would be left to administrate.
+        """
+        _require_superuser(actor)
+        if user_id == actor.user.id:
+            raise OwnAccountError
+        async with self._database.transaction() as session:
+            row = await self._for_change(session, user_id, demotes=True)
+            await UserRepository(session).delete(row.id)
+        _log.warning("user deleted", user_id=str(user_id), by=str(actor.user.id))
+
+    async def _create(
+        self,
+        username: str,
+        password: str,
+        *,
+        is_active: bool,
+        is_superuser: bool = False,
+        optins: dict[str, Any] | None = None,
+    ) -> User:
+        check_profile(None, optins)
+        row = await self.draft(username, password)
+        row.is_active, row.is_superuser, row.optins = is_active, is_superuser, optins
+        async with self.adding(row):
+            pass
+        _log.info("user created", user_id=str(row.id), active=is_active, superuser=is_superuser)
+        return to_user(row)
+
+    async def draft(self, username: str, password: str) -> UserRow:
+        """A row for a new user, checked and hashed, not yet stored; raises as :meth:`sign_up`."""
+        check_username(username, self._settings.username_max_length)
+        self._passwords.check(password)
+        password_hash = await self._passwords.hash(password)
+        return UserRow(username=username, username_key=username_key(username), password_hash=password_hash)
+
+    @asynccontextmanager
+    async def adding(self, row: UserRow) -> AsyncIterator[AsyncSession]:
+        """A transaction in which a drafted user is stored, after what the caller does first in it.
+
+        Raises:
+            UsernameTakenError: Somebody has the name.
+        """
+        async with self._unique_names() as session:
+            yield session
+            repository = UserRepository(session)
+            if await repository.by_name(row.username_key) is not None:
+                raise UsernameTakenError
+            await repository.add(row)
+
+    @asynccontextmanager
+    async def _unique_names(self) -> AsyncIterator[AsyncSession]:
+        """A transaction in which a name that another replica took a moment ago is a UsernameTakenError."""
+        try:
+            async with self._database.transaction() as session:
+                yield session
+        except IntegrityError:
+            # The name is the only column of the table that can clash.
+            raise UsernameTakenError from None
+
+    async def _for_change(self, session: AsyncSession, user_id: uuid.UUID, *, demotes: bool) -> UserRow:
+        """The locked row; with ``demotes``, only if another active superuser is left without it."""
+        repository = UserRepository(session)
+        # All superusers first, so that two who demote each other wait for one another in one order.
+        superusers = await repository.active_superusers(lock=True) if demotes else []
+        row = await repository.by_id(user_id, lock=True)
+        if row is None:
+            raise UserNotFoundError
+        if [superuser.id for superuser in superusers] == [user_id]:
+            raise LastSuperuserError
+        return row
+
+    async def _rename(self, session: AsyncSession, row: UserRow, changes: UserChanges) -> None:
+        if changes.username is UNSET or changes.username == row.username:
+            return
+        key = username_key(changes.username)
+        holder = await UserRepository(session).by_name(key)
+        if holder is not None and holder.id != row.id:
+            raise UsernameTakenError
+        row.username, row.username_key = changes.username, key
+
+    async def _set_password(self, session: AsyncSession, row: UserRow, password_hash: str, actor: Principal) -> None:
+        row.password_hash = password_hash
+        row.updated_at = utc_now()
+        keep = actor.session_id if row.id == actor.user.id else None
+        await self._end_sessions(session, row, "password changed", keep)
+
+    async def _end_sessions(
+        self, session: AsyncSession, row: UserRow, reason: str, keep: uuid.UUID | None = None
+    ) -> None:
+        """End the user's sessions, those too that a login under way is about to open."""
+        row.token_version += 1
+        repository = AuthSessionRepository(session)
+        await repository.revoke_all(row.id, reason, utc_now(), keep)
+        if keep is not None:
+            await repository.adopt_version(keep, row.id, row.token_version)
+        _log.warning("sessions of a user ended", user_id=str(row.id), reason=reason)
+
+
+def _require_superuser(actor: Principal) -> None:
+    if not actor.user.is_superuser:
+        raise NotAllowedError
+
+
+def _check_rights(actor: Principal, user_id: uuid.UUID, changes: UserChanges) -> None:
+    user = actor.user
+    if user.is_superuser:
+        return
+    if user_id != user.id:
+        raise NotAllowedError
+    # Clients send back whole users: rights that stay what they are do no harm.
+    if changes.is_superuser not in (UNSET, user.is_superuser) or changes.is_active not in (UNSET, user.is_active):
+        raise NotAllowedError
+    if changes.password is not UNSET:
+        raise InvalidPasswordError("You can't change your password here")
+
+
+def _assign(row: UserRow, changes: UserChanges) -> None:
+    if changes.profile_image is not UNSET:
+        row.profile_image = changes.profile_image
+    if changes.optins is not UNSET:
+        row.optins = changes.optins
+    if changes.is_active is not UNSET:
+        row.is_active = changes.is_active
+    if changes.is_superuser is not UNSET:
+        row.is_superuser = changes.is_superuser
+    row.updated_at = utc_now()
