@@ -1,1 +1,1 @@
-"""What tests need, of Bedplate's own and of applications that use it."""
+"""What tests of an application use: fixtures of the pytest plugin, servers of one's own, conformance suites."""

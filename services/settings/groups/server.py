@@ -22,6 +22,8 @@ class ServerSettings(SettingsGroup):
     """Whether pages of those origins may send cookies."""
     stop_timeout: Seconds = 25.0
     """Seconds in all for stopping every service (Kubernetes kills after 30)."""
+    health_timeout: Seconds = 2.0
+    """Seconds that each service may take to answer a readiness check."""
     services_report_loopback: bool = False
     """Whether callers on this machine may read /metrics and /api/v1/services without credentials."""
 

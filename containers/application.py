@@ -1,0 +1,30 @@
+"""The table of contents of the system: every service, one line each."""
+
+from dependency_injector.providers import ThreadSafeSingleton as Singleton
+
+from bedplate.containers.base import ServiceContainer
+from bedplate.services.database.factory import build_database
+from bedplate.services.engines.http import HttpEngine
+from bedplate.services.engines.keyring import Keyring
+from bedplate.services.engines.redactor import Redactor
+from bedplate.services.engines.workers import Workers
+from bedplate.services.settings import SettingsService
+from bedplate.services.telemetry.factory import build_telemetry
+
+__all__ = ["ApplicationContainer"]
+
+
+class ApplicationContainer(ServiceContainer):
+    """All services of an application; subclass it to add your own."""
+
+    settings = Singleton(SettingsService)
+
+    # Engines: what several services share.
+    redactor = Singleton(Redactor, settings)
+    keyring = Singleton(Keyring, settings)
+    workers = Singleton(Workers)
+    http = Singleton(HttpEngine)
+
+    # Services.
+    telemetry = Singleton(build_telemetry, settings, redactor)
+    database = Singleton(build_database, settings, telemetry)

@@ -1,0 +1,219 @@
+"""The container: stock dependency-injector, with strict wiring and a start and a stop that can be relied on."""
+
+import sys
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Self
+
+from dependency_injector import containers, providers
+
+from bedplate.containers import binding, strict
+from bedplate.containers.errors import UnknownServiceError
+from bedplate.containers.health import ContainerHealth, check_health
+from bedplate.containers.lifecycle import Lifecycle
+from bedplate.containers.plan import Plan, ProviderLike, make_plan, refuse_cycles
+from bedplate.containers.report import Report
+from bedplate.services.errors import WiringError
+
+__all__ = ["ContainerInstance", "ServiceContainer"]
+
+
+class ContainerInstance(containers.DynamicContainer):
+    """What a :class:`ServiceContainer` makes when it is called: the services as attributes, the verbs on all of them.
+
+    ``container.cache`` is the provider of a service, ``container.cache()`` the service, and
+    ``with container.cache.override(Singleton(FakeCache)):`` replaces it, before a start or after.
+    """
+
+    if TYPE_CHECKING:  # the stubs of dependency-injector do not have them
+        wired_to_modules: list[Any]
+        wired_to_packages: list[Any]
+        declarative_parent: Any
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lifecycle = Lifecycle(self._plan)
+
+    # Start and stop
+
+    @property
+    def started(self) -> bool:
+        """Whether something is started, or being started, and not stopped."""
+        return self._lifecycle.running
+
+    @property
+    def report(self) -> Report:
+        """What started, in which order, how long it took and why that backend; before a start, what one would do."""
+        return self._lifecycle.report or self._lifecycle.preview()
+
+    async def init_resources(  # type: ignore[override]  # stock answers with an awaitable or None
+        self,
+        resource_type: type[providers.BaseResource[Any]] = providers.BaseResource,
+        *,
+        only: Iterable[ProviderLike | str] = (),
+    ) -> Report:
+        """Start the services, or ``only`` those given and what they need; do nothing for those that are started.
+
+        Args:
+            resource_type: As in dependency-injector: a subclass of ``Resource`` starts its providers alone.
+            only: Providers of this container, or their names.
+
+        Raises:
+            CycleError: Services need each other in a circle; none has been called.
+            ConfigurationError: A setting or a marker of a wired module is wrong; nothing has been started.
+            AlreadyWiredError: Another running container is wired to the same modules.
+            StartError: Services did not start; those that had are stopped again.
+        """
+        chosen = [self._provider(one) for one in only]
+        if resource_type not in (providers.BaseResource, providers.Resource):
+            chosen += [one for one in named_providers(self).values() if isinstance(one, resource_type)]
+        refuse_cycles(named_providers(self))
+        strict.rewire(self)
+        return await self._lifecycle.start(chosen)
+
+    async def shutdown_resources(  # type: ignore[override]  # stock answers with an awaitable or None
+        self,
+        resource_type: type[providers.BaseResource[Any]] = providers.BaseResource,
+    ) -> Report:
+        """Stop all that is started, dependants first; a cancelled caller leaves when all is stopped.
+
+        Args:
+            resource_type: Accepted for callers of dependency-injector; whatever it is, all is stopped, because what
+                is not a resource depends on what is.
+
+        Raises:
+            StopError: Services did not stop cleanly; all the others are stopped.
+        """
+        return await self._lifecycle.stop()
+
+    @asynccontextmanager
+    async def running(self, *only: ProviderLike | str) -> AsyncIterator[Self]:
+        """Start for the length of a block: all services, or those given and what they need.
+
+        Raises:
+            StartError: See :meth:`init_resources`.
+            StopError: See :meth:`shutdown_resources`.
+        """
+        await self.init_resources(only=only)
+        try:
+            yield self
+        finally:
+            await self.shutdown_resources()
+
+    async def health(self) -> ContainerHealth:
+        """Ask every started service for its health, all at once, each within ``server.health_timeout``."""
+        return await check_health(self._lifecycle.report, self._lifecycle.values, self._lifecycle.settings)
+
+    # What is in it
+
+    def add(self, name: str, provider: ProviderLike) -> None:
+        """Add a service to this container alone, as a plug-in does.
+
+        Raises:
+            WiringError: The name is taken, or is no name of a service.
+        """
+        if name in self.providers:
+            raise WiringError(f"the container has a service {name!r}", fix=f"use container.{name}.override(...)")
+        if not name.isidentifier() or name.startswith("_") or hasattr(type(self), name):
+            raise WiringError(f"a service cannot be called {name!r}", fix="choose a name that the container lacks")
+        # Wiring looks a provider up in the class that the container was made from.
+        parent: Any = self.declarative_parent or ServiceContainer
+        self.declarative_parent = type(parent)(parent.__name__, (parent,), {name: provider})
+        setattr(self, name, provider)
+
+    def get(self, name: str) -> Any:
+        """The service of this name, as ``getattr(container, name)()``.
+
+        Raises:
+            UnknownServiceError: The container has no such service.
+        """
+        return self._provider(name)()
+
+    def _provider(self, named: ProviderLike | str) -> ProviderLike:
+        known = named_providers(self)
+        if isinstance(named, str) and named in known:
+            return known[named]
+        if named in known.values() and not isinstance(named, str):
+            return named
+        raise UnknownServiceError(
+            f"the container has no service {named!r}", fix=f"name one of {', '.join(binding.service_names(self))}"
+        )
+
+    def _plan(self, only: Iterable[ProviderLike]) -> Plan:
+        provider: ProviderLike
+        for provider in self.traverse():
+            # An async Resource would have itself and every dependant answer with futures, for good. The start waits
+            # for it instead, and after that all providers answer with plain objects.
+            provider.disable_async_mode()
+        return make_plan(named_providers(self), only=only, used=binding.used_by(self))
+
+    # Wiring
+
+    def wire(
+        self,
+        modules: Iterable[Any] | None = None,
+        packages: Iterable[Any] | None = None,
+        from_package: str | None = None,
+        keep_cache: bool | None = None,
+        warn_unresolved: bool = True,
+    ) -> None:
+        """Bind the injected functions of modules to this container, strictly.
+
+        Args:
+            modules: Modules, or their names.
+            packages: Packages, or their names: every module below them is imported and wired. Naming modules is safer.
+            from_package: What relative names are relative to; default: the caller's package.
+            keep_cache: As in dependency-injector.
+            warn_unresolved: Accepted for callers of dependency-injector; an unresolved marker is an error here.
+
+        Raises:
+            UnknownServiceError: A marker names a service that the container lacks; it is left unwired.
+            AlreadyWiredError: Another running container is wired to one of the modules.
+        """
+        if (modules or packages) and from_package is None:
+            from_package = self.wiring_config.from_package or sys._getframe(1).f_globals.get("__package__")  # noqa: SLF001
+        refuse_cycles(named_providers(self))
+        strict.wire(self, super().wire, (modules, packages, from_package, keep_cache))
+
+    def unwire(self) -> None:
+        """Undo :meth:`wire`; what another container has wired since stays with it."""
+        super().unwire()
+        binding.release(self)
+
+
+def named_providers(container: Any, prefix: str = "") -> dict[str, ProviderLike]:
+    """The providers of a container by name, with those of nested containers under dotted names."""
+    named: dict[str, ProviderLike] = {}
+    for name, provider in container.providers.items():
+        if isinstance(provider, providers.Container):
+            named |= named_providers(provider.container, f"{prefix}{name}.")
+        elif not isinstance(provider, providers.Self):
+            named[prefix + name] = provider
+    return named
+
+
+if TYPE_CHECKING:
+    # A container class is called to make a container, but what it makes is a ContainerInstance with its providers.
+    class ServiceContainer(ContainerInstance, containers.DeclarativeContainer):
+        """See below."""
+
+        def __init__(self, **overriding_providers: Any) -> None: ...
+
+else:
+
+    class ServiceContainer(containers.DeclarativeContainer):
+        """Base class of containers: services are class attributes, made from stock providers.
+
+        ::
+
+            class Container(ServiceContainer):
+                settings = Singleton(SettingsService)
+                pool = Singleton(Pool, settings)
+
+
+            container = Container(pool=Singleton(FakePool))  # providers by keyword replace those of the class
+            async with container.running():
+                container.pool()
+        """
+
+        instance_type = ContainerInstance

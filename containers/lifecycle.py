@@ -1,0 +1,285 @@
+"""Starts and stops what a plan names: along the graph, each service within its time, all or nothing."""
+
+import asyncio
+import functools
+import inspect
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from dependency_injector import providers
+
+from bedplate.containers.budget import StopBudget
+from bedplate.containers.errors import StartError, StopError, hide_credentials, reason
+from bedplate.containers.plan import Node, Plan, ProviderLike, depends_on_resource, is_startable
+from bedplate.containers.report import Record, Report, State
+from bedplate.containers.supervise import Limits, Outcome, Step, supervise, uninterrupted
+from bedplate.services.engines.redactor import Redactor
+from bedplate.services.settings import SettingsService
+
+__all__ = ["Lifecycle"]
+
+_log = structlog.get_logger("bedplate.containers")
+
+
+@dataclass(eq=False)
+class _Entered:
+    """A node whose start was begun: what has to be stopped again."""
+
+    node: Node
+    record: Record
+    value: Any = None
+
+
+class Lifecycle:
+    """The starts and stops of one container.
+
+    Args:
+        plan: Makes the plan of a start of the given providers (empty: of all that is needed).
+
+    Attributes:
+        report: What happened last.
+    """
+
+    def __init__(self, plan: Callable[[Iterable[ProviderLike]], Plan]) -> None:
+        self._plan = plan
+        self._entered: dict[ProviderLike, _Entered] = {}
+        self._gate: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
+        self._stop_budget = 0.0
+        self.report = Report()
+
+    @property
+    def running(self) -> bool:
+        """Whether something is started and not stopped."""
+        return bool(self._entered)
+
+    @property
+    def settings(self) -> SettingsService | None:
+        """The settings of the container, once started."""
+        return next((one.value for one in self._entered.values() if isinstance(one.value, SettingsService)), None)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The started objects by name."""
+        return {one.node.name: one.value for one in self._entered.values() if one.record.state is State.STARTED}
+
+    async def start(self, only: Iterable[ProviderLike] = ()) -> Report:
+        """Start what is planned and not yet started.
+
+        A service starts as soon as the last of those it needs has. If a required one fails, or the caller is
+        cancelled, what this call began is stopped in reverse before the error leaves.
+
+        Raises:
+            CycleError: Providers need each other in a circle; none has been called.
+            ConfigurationError: A setting is wrong; none has been started.
+            StartError: Services failed; names each, and why.
+        """
+        async with self._exclusive():
+            plan = self._plan(only)
+            self._stop_budget = plan.stop_budget
+            fresh = [node for node in plan.nodes if not self._is_started(node)]
+            self._begin_report(plan, fresh)
+            if not fresh:
+                return self.report
+            begun = time.perf_counter()
+            failures: dict[str, BaseException] = {}
+            steps = [self._start_step(node) for node in fresh]
+            settle = functools.partial(self._settle_start, failures)
+            cancelled = await supervise(steps, settle, verb="start", give_up_when_cancelled=True)
+            if cancelled is not None or failures:
+                rollback, again = await self._stop([node.provider for node in fresh])
+                self._end_start(begun)
+                cancelled = cancelled or again
+                if cancelled is not None:
+                    raise cancelled
+                raise StartError(failures, self._reasons(failures), rollback)
+            self._end_start(begun)
+            return self.report
+
+    async def stop(self) -> Report:
+        """Stop all that is started: dependants first, independents together, each within its time.
+
+        Neither an error nor a cancellation ends it early: the caller leaves when all is stopped, or when the budget
+        of ``server.stop_timeout`` is used up.
+
+        Raises:
+            StopError: Services failed to stop; names each, and why.
+        """
+        lock = self._exclusive()
+        cancelled = await uninterrupted(lock.acquire())
+        try:
+            if cancelled is not None and not self._entered:
+                raise cancelled
+            if not self._entered:
+                return self.report
+            begun = time.perf_counter()
+            failures, again = await self._stop(list(self._entered))
+            cancelled = cancelled or again
+            self.report.stop_ms = _milliseconds(begun)
+            _log.info("services stopped", ms=round(self.report.stop_ms), failed=list(failures))
+            if cancelled is not None:
+                raise cancelled
+            if failures:
+                raise StopError(failures, self._reasons(failures))
+            return self.report
+        finally:
+            lock.release()
+
+    def preview(self) -> Report:
+        """What a start would do, without starting anything."""
+        plan = self._plan(())
+        return Report(services=[*map(_record, plan.nodes), *_left_out(plan)])
+
+    # Start
+
+    def _is_started(self, node: Node) -> bool:
+        entered = self._entered.get(node.provider)
+        return entered is not None and entered.record.state is State.STARTED
+
+    def _begin_report(self, plan: Plan, fresh: list[Node]) -> None:
+        kept = {one.node.provider: one.record for one in self._entered.values()}
+        records = [kept.pop(one.provider) if one.provider in kept else _record(one) for one in plan.nodes]
+        self.report = Report(
+            services=[*kept.values(), *records, *_left_out(plan)],
+            start_ms=None if fresh else self.report.start_ms,
+        )
+
+    def _start_step(self, node: Node) -> Step[ProviderLike]:
+        # An interrupted start undoes what it did, which is a stop: that is its grace.
+        limits = Limits(timeout=node.policy.start_timeout, grace=node.policy.stop_timeout)
+        return Step(
+            key=node.provider,
+            after=frozenset(need.provider for need in node.needs),
+            run=functools.partial(self._enter, node),
+            limits=lambda: limits,
+        )
+
+    async def _enter(self, node: Node) -> None:
+        record = self.report[node.name]
+        record.state = State.STARTING
+        entered = self._entered[node.provider] = _Entered(node, record)
+        value = node.provider()
+        if inspect.isawaitable(value):  # an async Resource, or a Singleton of an async function
+            value = await value
+        entered.value = value
+        record.backend = record.backend or _backend_of(value)
+        if is_startable(value):
+            await value.start()
+
+    def _settle_start(self, failures: dict[str, BaseException], provider: ProviderLike, outcome: Outcome) -> bool:
+        entered = self._entered[provider]
+        record = entered.record
+        record.start_ms = outcome.seconds * 1e3
+        if outcome.cancelled:
+            record.state = State.CANCELLED
+        elif outcome.error is None:
+            record.state = State.STARTED
+            _log.debug("service started", service=record.name, backend=record.backend, ms=round(record.start_ms, 1))
+        else:
+            record.state = State.FAILED
+            record.error = self._reason(outcome.error)
+            _log.error("service did not start", service=record.name, error=record.error, required=record.required)
+            if record.required:
+                failures[record.name] = outcome.error
+                return False
+        return True
+
+    def _end_start(self, begun: float) -> None:
+        self.report.start_ms = _milliseconds(begun)
+        if self._entered:
+            _log.info(
+                "services started",
+                count=len(self._entered),
+                ms=round(self.report.start_ms),
+                degraded=self.report.degraded,
+                not_needed=[one.name for one in self.report.services if one.state is State.NOT_NEEDED],
+            )
+
+    # Stop
+
+    async def _stop(self, keys: list[ProviderLike]) -> tuple[dict[str, BaseException], asyncio.CancelledError | None]:
+        """Stop these, whatever happens; return the errors by name, and the cancellation of the caller if any."""
+        leaving = {key: self._entered[key] for key in keys if key in self._entered}
+        needs = {key: {need.provider for need in one.node.needs} & set(leaving) for key, one in leaving.items()}
+        budget = StopBudget(self._stop_budget, needs)
+        steps = [
+            Step(
+                key=key,
+                after=frozenset(other for other in leaving if key in needs[other]),
+                run=functools.partial(self._leave, entered),
+                limits=functools.partial(budget.share, key, entered.node.policy.stop_timeout),
+            )
+            for key, entered in leaving.items()
+        ]
+        failures: dict[str, BaseException] = {}
+        settle = functools.partial(self._settle_stop, failures)
+        cancelled = await supervise(steps, settle, verb="stop", give_up_when_cancelled=False)
+        for entered in leaving.values():
+            provider = entered.node.provider
+            if isinstance(provider, providers.BaseSingleton) and depends_on_resource(entered.node):
+                provider.reset()  # it holds an object of a resource that is closed now
+        return failures, cancelled
+
+    async def _leave(self, entered: _Entered) -> None:
+        if entered.record.state is State.STARTED:
+            entered.record.state = State.STOPPING
+        if isinstance(entered.node.provider, providers.Resource):
+            ended = entered.node.provider.shutdown()
+            if inspect.isawaitable(ended):
+                await ended
+        if is_startable(entered.value):
+            await entered.value.stop()
+
+    def _settle_stop(self, failures: dict[str, BaseException], provider: ProviderLike, outcome: Outcome) -> bool:
+        record = self._entered.pop(provider).record
+        record.stop_ms = outcome.seconds * 1e3
+        if record.state is State.STOPPING:
+            record.state = State.STOPPED
+        if outcome.error is not None:
+            failures[record.name] = outcome.error
+            record.error = record.error or self._reason(outcome.error)
+            _log.error("service did not stop cleanly", service=record.name, error=self._reason(outcome.error))
+        return True
+
+    # Words
+
+    def _reasons(self, failures: dict[str, BaseException]) -> dict[str, str]:
+        return {name: self._reason(error) for name, error in failures.items()}
+
+    def _reason(self, error: BaseException) -> str:
+        # The text of a foreign exception may carry an address with a password.
+        text = hide_credentials(reason(error))
+        redactor = next((one.value for one in self._entered.values() if isinstance(one.value, Redactor)), None)
+        return redactor.text(text) if redactor else text
+
+    def _exclusive(self) -> asyncio.Lock:
+        # One lock for each loop: a container may be started in several, one after another.
+        loop = asyncio.get_running_loop()
+        if self._gate is None or self._gate[0] is not loop:
+            self._gate = loop, asyncio.Lock()
+        return self._gate[1]
+
+
+def _record(node: Node) -> Record:
+    return Record(
+        name=node.name,
+        backend=node.choice.backend.name if node.choice else None,
+        origin="override" if node.overridden else node.choice.origin if node.choice else "only one",
+        needs=sorted(need.name for need in node.needs),
+        required=node.policy.required,
+    )
+
+
+def _left_out(plan: Plan) -> list[Record]:
+    return [Record(name=name, state=State.NOT_NEEDED, origin="-") for name in plan.left_out]
+
+
+def _backend_of(value: object) -> str:
+    backend = getattr(value, "backend", None)
+    return backend if isinstance(backend, str) else type(value).__name__
+
+
+def _milliseconds(begun: float) -> float:
+    return (time.perf_counter() - begun) * 1e3

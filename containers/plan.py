@@ -1,0 +1,293 @@
+"""What a start will do, read from the provider graph before any of it runs.
+
+Overrides and selectors are resolved, the factories' backends chosen, what nothing needs left out, and cycles named.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from dependency_injector import providers
+
+from bedplate.containers.errors import CycleError, UnknownServiceError
+from bedplate.services.backends import Choice, ServiceFactory
+from bedplate.services.settings import SettingsService
+from bedplate.services.settings.groups.base import ServiceSettings
+from bedplate.services.settings.groups.server import ServerSettings
+
+__all__ = ["Node", "Plan", "ProviderLike", "depends_on_resource", "is_startable", "make_plan", "refuse_cycles"]
+
+ProviderLike = providers.Provider[Any]
+
+# References that do not call what they refer to.
+_LAZY = (
+    providers.Delegate,
+    providers.Self,
+    providers.Container,
+    providers.Configuration,
+    providers.ConfigurationOption,
+    providers.Aggregate,
+)
+_SINGLETONS = (providers.Singleton, providers.ThreadSafeSingleton)
+
+
+@dataclass(eq=False, kw_only=True)
+class Node:
+    """One object that a start makes and starts.
+
+    Attributes:
+        name: Its name in the container.
+        provider: What makes it; the overriding provider where there is one.
+        needs: The nodes that are started before it.
+        choice: The backend of a service with a declaration, and why it was chosen.
+        overridden: Whether the provider stands in for the container's own.
+        policy: What the settings say of it: whether it is required, and its timeouts.
+    """
+
+    name: str
+    provider: ProviderLike
+    needs: "frozenset[Node]" = frozenset()
+    choice: Choice | None = None
+    overridden: bool = False
+    policy: ServiceSettings = field(default_factory=ServiceSettings)
+
+
+@dataclass(kw_only=True)
+class Plan:
+    """What a start will do.
+
+    Attributes:
+        nodes: The nodes, each after those that it needs.
+        left_out: The names of the services that nothing needs.
+        stop_budget: Seconds in all for stopping them again.
+    """
+
+    nodes: list[Node]
+    left_out: list[str]
+    stop_budget: float
+
+
+def make_plan(
+    named: dict[str, ProviderLike], *, only: Iterable[ProviderLike] = (), used: Iterable[ProviderLike] = ()
+) -> Plan:
+    """Plan a start of a container's providers.
+
+    Args:
+        named: The providers by name, ``settings`` among them if there are any.
+        only: Plan these and what they need; empty: all that something needs.
+        used: Providers that injected functions ask for, and which are therefore needed.
+
+    Raises:
+        CycleError: Providers need each other in a circle; none has been called.
+        ConfigurationError: A setting is wrong, such as the name of a backend.
+        UnknownServiceError: A backend declares a need that is not in the container.
+    """
+    refuse_cycles(named)
+    graph = _Graph(named)
+    live = graph.reachable(list(only) or graph.roots(used))
+    refuse_cycles(named, graph.edges, live)
+    nodes = graph.nodes(live)
+    planned = {node.provider for node in nodes}
+    left_out = [name for name, one in named.items() if _is_managed(one) and _final(one) not in planned]
+    return Plan(nodes=nodes, left_out=sorted(left_out), stop_budget=graph.stop_budget)
+
+
+def refuse_cycles(
+    named: dict[str, ProviderLike],
+    edges: "Callable[[ProviderLike], Iterable[ProviderLike]] | None" = None,
+    start: Iterable[ProviderLike] | None = None,
+) -> None:
+    """Raise :class:`CycleError` if providers need each other in a circle; call none of them.
+
+    Calling a provider on a circle overflows the stack of the C extension, which ends the process on CPython 3.13.
+    """
+    edges = edges or _static_edges
+    names = _names(named)
+    done: set[ProviderLike] = set()
+    for root in start if start is not None else named.values():
+        path: list[ProviderLike] = []
+        stack: list[Iterator[ProviderLike]] = [iter([root])]
+        while stack:
+            following = next(stack[-1], None)
+            if following is None:
+                stack.pop()
+                if path:
+                    done.add(path.pop())
+            elif following in path:
+                # An overriding provider has the name of the one that it stands in for: say it once.
+                labels = dict.fromkeys(_label(names, one) for one in path[path.index(following) :])
+                raise CycleError((*labels, next(iter(labels))))
+            elif following not in done:
+                path.append(following)
+                stack.append(iter(list(edges(following))))
+
+
+class _Graph:
+    """The graph of what calling each provider would call now."""
+
+    def __init__(self, named: dict[str, ProviderLike]) -> None:
+        self._named = named
+        self._names = _names(named)
+        self._settings = _settings_of(named)
+        self._edges: dict[ProviderLike, list[ProviderLike]] = {}
+        self._choices: dict[ProviderLike, Choice] = {}
+
+    @property
+    def stop_budget(self) -> float:
+        """Seconds in all for stopping; the default where the container has no settings."""
+        return (self._settings.values.server if self._settings else ServerSettings()).stop_timeout
+
+    def edges(self, provider: ProviderLike) -> list[ProviderLike]:
+        """The providers that calling this one calls, or that its chosen backend needs."""
+        if provider not in self._edges:
+            self._edges[provider] = list(self._find_edges(provider))
+        return self._edges[provider]
+
+    def reachable(self, start: Iterable[ProviderLike]) -> set[ProviderLike]:
+        """The given providers, with all that they need."""
+        return _closure(start, self.edges)
+
+    def roots(self, used: Iterable[ProviderLike]) -> list[ProviderLike]:
+        """The named providers that are needed for their own sake.
+
+        Not those that are only referred to by a replaced provider or by an unselected branch, and not the engines
+        that are passed as providers, for a backend to call if it needs them.
+        """
+        everything = _closure(self._named.values(), _related)
+        replaced = {gone for one in everything for gone in set(_related(one)) - set(self.edges(one))}
+        not_roots = _closure(replaced, _related)
+        return [one for one in self._named.values() if one not in not_roots] + list(used)
+
+    def nodes(self, live: set[ProviderLike]) -> list[Node]:
+        """The nodes among the live providers, in an order in which they can start."""
+        made: dict[ProviderLike, Node] = {}
+        for provider in self._ordered(live):
+            if not _is_managed(provider) or provider.last_overriding is not None:
+                continue
+            reached = _closure(self.edges(provider), lambda one: () if one in made else self.edges(one))
+            made[provider] = Node(
+                name=_label(self._names, provider),
+                provider=provider,
+                needs=frozenset(made[one] for one in reached if one in made),
+                choice=self._choices.get(provider),
+                overridden=bool(provider.overrides),
+                policy=self._policy(_label(self._names, provider)),
+            )
+        return list(made.values())
+
+    def _policy(self, name: str) -> ServiceSettings:
+        return self._settings.of(name) if self._settings else ServiceSettings()
+
+    def _ordered(self, live: set[ProviderLike]) -> list[ProviderLike]:
+        """Dependencies first; otherwise as declared in the container."""
+        ordered: dict[ProviderLike, None] = {}
+        position = {one: index for index, one in enumerate(self._named.values())}
+        stack = [(one, False) for one in sorted(live, key=lambda one: position.get(one, -1), reverse=True)]
+        while stack:
+            one, expanded = stack.pop()
+            if one in ordered:
+                continue
+            if expanded:
+                ordered[one] = None
+            else:
+                stack.append((one, True))
+                stack.extend((needed, False) for needed in reversed(self.edges(one)))
+        return list(ordered)
+
+    def _find_edges(self, provider: ProviderLike) -> Iterator[ProviderLike]:
+        if provider.last_overriding is None and isinstance(provider, providers.Selector):
+            selector: Any = provider.selector
+            if providers.is_provider(selector):
+                yield selector
+            branch = provider.providers.get(selector())
+            if branch is not None:  # calling the provider says best what is wrong with an unknown key
+                self._names.setdefault(branch, _label(self._names, provider))
+                yield branch
+            return
+        yield from _static_edges(provider)
+        factory = getattr(provider, "provides", None)
+        if provider.last_overriding is None and isinstance(factory, ServiceFactory) and self._settings is not None:
+            choice = self._choices[provider] = factory.choose(self._settings)
+            for need in choice.backend.needs:
+                if need not in self._named:
+                    raise UnknownServiceError(
+                        f"its backend {choice.backend.name!r} needs {need!r}, which the container does not have",
+                        service=factory.service,
+                        fix=f"add {need} = Singleton(...) to the container",
+                    )
+                yield self._named[need]
+
+
+def depends_on_resource(node: Node) -> bool:
+    """Whether the object of a singleton was made with the object of a stock ``Resource``."""
+    if isinstance(node.provider, providers.Resource):
+        return False
+    return any(isinstance(need.provider, providers.Resource) or depends_on_resource(need) for need in node.needs)
+
+
+def is_startable(value: object) -> bool:
+    """Whether the container has to start and stop the object: it has coroutine methods of these names."""
+    return all(inspect.iscoroutinefunction(getattr(value, name, None)) for name in ("start", "stop"))
+
+
+def _settings_of(named: dict[str, ProviderLike]) -> SettingsService | None:
+    settings = named["settings"]() if "settings" in named else None
+    return settings if isinstance(settings, SettingsService) else None
+
+
+def _static_edges(provider: ProviderLike) -> list[ProviderLike]:
+    """What calling a provider calls, whatever the settings are."""
+    if provider.last_overriding is not None:
+        return [provider.last_overriding]
+    if isinstance(provider, _LAZY):
+        return []
+    return [one for one in _related(provider) if not providers.is_delegated(one)]
+
+
+def _related(provider: ProviderLike) -> list[ProviderLike]:
+    return [] if isinstance(provider, _LAZY[1:]) else list(provider.related)
+
+
+def _closure(
+    start: Iterable[ProviderLike], step: Callable[[ProviderLike], Iterable[ProviderLike]]
+) -> set[ProviderLike]:
+    seen: set[ProviderLike] = set()
+    todo = list(start)
+    while todo:
+        if (one := todo.pop()) not in seen:
+            seen.add(one)
+            todo.extend(step(one))
+    return seen
+
+
+def _final(provider: ProviderLike) -> ProviderLike:
+    """The provider that answers for this one: itself, or the last that overrides it."""
+    while provider.last_overriding is not None:
+        provider = provider.last_overriding
+    return provider
+
+
+def _is_managed(provider: ProviderLike) -> bool:
+    """Whether the container starts and stops what the provider gives."""
+    final = _final(provider)
+    if isinstance(final, providers.Object):
+        return not isinstance(final, _LAZY) and (bool(final.overrides) or is_startable(final.provides))
+    return isinstance(final, (*_SINGLETONS, providers.Resource))
+
+
+def _names(named: dict[str, ProviderLike]) -> dict[ProviderLike, str]:
+    """The name of each provider, and of those that stand in for it."""
+    names: dict[ProviderLike, str] = {}
+    for name, provider in named.items():
+        names.setdefault(provider, name)
+    for name, provider in named.items():
+        names.setdefault(_final(provider), name)
+    return names
+
+
+def _label(names: dict[ProviderLike, str], provider: ProviderLike) -> str:
+    if provider in names:
+        return names[provider]
+    provides = getattr(provider, "provides", None)
+    return getattr(provides, "__name__", type(provider).__name__)

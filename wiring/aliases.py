@@ -1,0 +1,24 @@
+"""The type of each injected parameter: the class of the service with the name of its provider."""
+
+from typing import Annotated
+
+from dependency_injector.wiring import Provide
+
+from bedplate.services.database import DatabaseService
+from bedplate.services.engines.http import HttpEngine
+from bedplate.services.engines.keyring import Keyring as KeyringEngine
+from bedplate.services.engines.redactor import Redactor as RedactorEngine
+from bedplate.services.engines.workers import Workers as WorkersEngine
+from bedplate.services.settings import SettingsService
+from bedplate.services.telemetry import TelemetryService
+
+__all__ = ["Database", "Http", "Keyring", "Redactor", "Settings", "Telemetry", "Workers"]
+
+Settings = Annotated[SettingsService, Provide["settings"]]
+Telemetry = Annotated[TelemetryService, Provide["telemetry"]]
+Database = Annotated[DatabaseService, Provide["database"]]
+
+Redactor = Annotated[RedactorEngine, Provide["redactor"]]
+Keyring = Annotated[KeyringEngine, Provide["keyring"]]
+Workers = Annotated[WorkersEngine, Provide["workers"]]
+Http = Annotated[HttpEngine, Provide["http"]]

@@ -1,0 +1,47 @@
+"""One function per service, for code that wants functions: each answers from the current container.
+
+``get_db_service``, ``get_queue_service`` and the like are short names that the field knows.
+"""
+
+from typing import Any, cast
+
+from bedplate.services.database import DatabaseService
+from bedplate.services.settings import SettingsService
+from bedplate.services.telemetry import TelemetryService
+from bedplate.wiring.lifespan import current_container
+
+__all__ = [
+    "get_database_service",
+    "get_db_service",
+    "get_service",
+    "get_settings_service",
+    "get_telemetry_service",
+]
+
+
+def get_service(name: str) -> Any:
+    """The service of this name in the current container.
+
+    Raises:
+        NotWiredError: No container is current.
+        UnknownServiceError: The current container has no such service.
+    """
+    return current_container().get(name)
+
+
+def get_settings_service() -> SettingsService:
+    """The settings."""
+    return cast("SettingsService", get_service("settings"))
+
+
+def get_telemetry_service() -> TelemetryService:
+    """Logs and metrics."""
+    return cast("TelemetryService", get_service("telemetry"))
+
+
+def get_database_service() -> DatabaseService:
+    """The database."""
+    return cast("DatabaseService", get_service("database"))
+
+
+get_db_service = get_database_service
