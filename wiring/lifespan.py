@@ -39,7 +39,7 @@ async def initialize_services(container: ContainerInstance | None = None) -> Con
         AlreadyWiredError: Another container is current and running.
         StartError: Services did not start; nothing is left running, and no container is current.
     """
-    global _current  # noqa: PLW0603  # the one variable that this module is about
+    global _current  # the one variable that this module is about
     chosen = container or _current or ApplicationContainer()
     if _current is not None and _current is not chosen and _current.started:
         raise AlreadyWiredError(
@@ -61,7 +61,7 @@ async def teardown_services() -> None:
     Raises:
         StopError: Services did not stop cleanly; all the others are stopped.
     """
-    global _current  # noqa: PLW0603  # see above
+    global _current  # see above
     if _current is None:
         return
     leaving = _current
