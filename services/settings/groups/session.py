@@ -18,11 +18,27 @@ class SessionSettings(ServiceSettings):
     """Largest flow document."""
     max_nodes: int = Field(default=2_000, ge=1)
     """Most nodes of a flow."""
+    max_edges: int = Field(default=20_000, ge=1)
+    """Most edges of a flow."""
     max_parallel_nodes: int = Field(default=16, ge=1)
     """Most nodes of one run that are built at once."""
+    max_pending_events: int = Field(default=256, ge=1)
+    """Most events of one run that wait for its reader; more make the run wait."""
+    max_builds_per_vertex: int = Field(default=10, ge=1)
+    """Most recorded builds of one vertex of a flow; the oldest go first."""
+    max_builds_per_flow: int = Field(default=3_000, ge=1)
+    """Most recorded builds of one flow; the oldest go first."""
+    max_transactions_per_flow: int = Field(default=3_000, ge=1)
+    """Most recorded transactions of one flow; the oldest go first."""
     llm_base_url: str = "https://api.openai.com/v1"
     """OpenAI-compatible endpoint that LanguageModel components call."""
     llm_connect_timeout: Seconds = 10.0
     """Seconds to connect to that endpoint."""
     llm_read_timeout: Seconds = 120.0
     """Longest silence of that endpoint, in seconds."""
+    llm_retries: int = Field(default=2, ge=0)
+    """Most further attempts of a call that fails before its first token."""
+    llm_retry_delay: Seconds = 0.5
+    """Seconds before the first further attempt; each later one waits twice as long."""
+    llm_max_retry_delay: Seconds = 10.0
+    """Longest wait before a further attempt in seconds, also where the endpoint asks for more."""
