@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from dependency_injector import providers
 
 from bedplate.containers.budget import StopBudget
@@ -17,11 +16,12 @@ from bedplate.containers.plan import Node, Plan, ProviderLike, depends_on_resour
 from bedplate.containers.report import Record, Report, State
 from bedplate.containers.supervise import Limits, Outcome, Step, supervise, uninterrupted
 from bedplate.services.engines.redactor import Redactor
+from bedplate.services.logs import get_logger
 from bedplate.services.settings import SettingsService
 
 __all__ = ["Lifecycle"]
 
-_log = structlog.get_logger("bedplate.containers")
+_log = get_logger("bedplate.containers")
 
 
 @dataclass(eq=False)
