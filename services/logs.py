@@ -34,8 +34,8 @@ class LogEvent(dict[str, Any]):
     """The parts of one event by name; prints as a line of ``key=value`` after the event's own words."""
 
     def __str__(self) -> str:
-        words = str(self.get("event", ""))
-        pairs = " ".join(f"{key}={value}" for key, value in self.items() if key not in ("event", "exception"))
+        words = str(self.get("event", "")).replace("\r", "\\r").replace("\n", "\\n")
+        pairs = " ".join(f"{key}={_quoted(value)}" for key, value in self.items() if key not in ("event", "exception"))
         text = f"{words} {pairs}".strip()
         return f"{text}\n{self['exception']}" if "exception" in self else text
 
@@ -71,6 +71,12 @@ def masked(event: Mapping[str, Any]) -> LogEvent:
         return LogEvent(clean)
     except Exception as error:
         return LogEvent(event="a log event was dropped, as its secrets could not be masked", error=type(error).__name__)
+
+
+def _quoted(value: Any) -> str:
+    # Quoted where it could be taken for the next pair, or forge a line of the log.
+    text = str(value)
+    return repr(text) if not text.isprintable() or " " in text or not text else text
 
 
 def _plain(value: Any, depth: int) -> Any:

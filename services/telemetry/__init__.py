@@ -1,6 +1,8 @@
 """The telemetry service: structured logs and metrics."""
 
-from bedplate.services.telemetry.meter import Counter, Gauge, Histogram, Meter, UpDownCounter
+from bedplate.services.telemetry.errors import MetricError
+from bedplate.services.telemetry.instruments import Counter, Gauge, Histogram, UpDownCounter
+from bedplate.services.telemetry.meter import Meter
 from bedplate.services.telemetry.service import TelemetryService
 
-__all__ = ["Counter", "Gauge", "Histogram", "Meter", "TelemetryService", "UpDownCounter"]
+__all__ = ["Counter", "Gauge", "Histogram", "Meter", "MetricError", "TelemetryService", "UpDownCounter"]

@@ -1,76 +1,77 @@
-"""Metrics: instruments with declared labels behind one facade."""
+"""The one door to metrics: makes instruments, each once."""
 
-from collections.abc import Sequence
+import re
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
 
 from prometheus_client import CollectorRegistry
 from prometheus_client import Counter as PrometheusCounter
 from prometheus_client import Gauge as PrometheusGauge
 from prometheus_client import Histogram as PrometheusHistogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-__all__ = ["Counter", "Gauge", "Histogram", "Meter", "UpDownCounter"]
+from bedplate.services.logs import get_logger
+from bedplate.services.telemetry.errors import MetricError
+from bedplate.services.telemetry.instruments import Counter, Gauge, Histogram, Instrument, UpDownCounter
+from bedplate.services.telemetry.labels import LabelSet
+from bedplate.services.telemetry.observed import ObservedMetric, Reader
 
+__all__ = ["Meter"]
 
-class Counter:
-    """A sum that only grows."""
+_log = get_logger("bedplate.telemetry")
 
-    def __init__(self, instrument: PrometheusCounter) -> None:
-        self._instrument = instrument
+_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_LABEL = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 
-    def add(self, amount: float = 1, **labels: str) -> None:
-        """Add ``amount``, which is not negative."""
-        (self._instrument.labels(**labels) if labels else self._instrument).inc(amount)
-
-
-class UpDownCounter:
-    """A sum that grows and shrinks."""
-
-    def __init__(self, instrument: PrometheusGauge) -> None:
-        self._instrument = instrument
-
-    def add(self, amount: float = 1, **labels: str) -> None:
-        """Add ``amount``, which may be negative."""
-        (self._instrument.labels(**labels) if labels else self._instrument).inc(amount)
-
-
-class Gauge:
-    """The last of a series of values."""
-
-    def __init__(self, instrument: PrometheusGauge) -> None:
-        self._instrument = instrument
-
-    def set(self, value: float, **labels: str) -> None:
-        """Replace the value."""
-        (self._instrument.labels(**labels) if labels else self._instrument).set(value)
-
-
-class Histogram:
-    """The distribution of a series of values."""
-
-    def __init__(self, instrument: PrometheusHistogram) -> None:
-        self._instrument = instrument
-
-    def record(self, value: float, **labels: str) -> None:
-        """Record one value."""
-        (self._instrument.labels(**labels) if labels else self._instrument).observe(value)
+I = TypeVar("I", bound=Instrument[Any])  # noqa: E741 - the usual letter
 
 
 class Meter:
-    """Makes instruments; asking twice for the same name and labels gives the same instrument."""
+    """Makes instruments; asking twice for the same name and labels gives the same instrument.
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    Args:
+        registry: Where the instruments are collected.
+        max_label_values: Most values of one label of one metric.
+        max_series: Most combinations of label values of one metric.
+
+    Raises:
+        MetricError: By each method: the name is taken by another kind or with other labels, or is not a valid one
+            (Prometheus data model: ``[a-zA-Z_:][a-zA-Z0-9_:]*``, labels without the colon).
+    """
+
+    def __init__(self, registry: CollectorRegistry, *, max_label_values: int = 100, max_series: int = 1_000) -> None:
         self._registry = registry
+        self._max_label_values = max_label_values
+        self._max_series = max_series
+        self._made: dict[str, tuple[tuple[object, ...], Any]] = {}
+        self._lock = threading.RLock()
+        self._overflows = self.counter(
+            "bedplate_telemetry_label_overflows", "Label values counted as other, by metric.", labels=("metric",)
+        )
+        self._failed_reads = self.counter(
+            "bedplate_telemetry_failed_reads", "Metrics that could not be read for a scrape.", labels=("metric",)
+        )
 
     def counter(self, name: str, description: str, *, labels: Sequence[str] = ()) -> Counter:
-        """Make a counter."""
-        return Counter(PrometheusCounter(name, description, labels, registry=self._registry))
+        """A sum that only grows; exposed as ``<name>_total``."""
+        name = name.removesuffix("_total")
+        return self._instrument(
+            Counter, name, labels, lambda names: PrometheusCounter(name, description, names, registry=self._registry)
+        )
 
     def up_down_counter(self, name: str, description: str, *, labels: Sequence[str] = ()) -> UpDownCounter:
-        """Make an up-down counter."""
-        return UpDownCounter(PrometheusGauge(name, description, labels, registry=self._registry))
+        """A sum that grows and shrinks."""
+        return self._instrument(
+            UpDownCounter,
+            name,
+            labels,
+            lambda names: PrometheusGauge(name, description, names, registry=self._registry),
+        )
 
     def gauge(self, name: str, description: str, *, labels: Sequence[str] = ()) -> Gauge:
-        """Make a gauge."""
-        return Gauge(PrometheusGauge(name, description, labels, registry=self._registry))
+        """The last of a series of values."""
+        return self._instrument(Gauge, name, labels, self._gauge_maker(name, description))
 
     def histogram(
         self,
@@ -80,5 +81,92 @@ class Meter:
         labels: Sequence[str] = (),
         buckets: Sequence[float] = PrometheusHistogram.DEFAULT_BUCKETS,
     ) -> Histogram:
-        """Make a histogram; ``buckets`` are upper bounds."""
-        return Histogram(PrometheusHistogram(name, description, labels, buckets=buckets, registry=self._registry))
+        """The distribution of a series of values; ``buckets`` are upper bounds, in the unit of the values."""
+        return self._instrument(
+            Histogram,
+            name,
+            labels,
+            lambda names: PrometheusHistogram(name, description, names, buckets=buckets, registry=self._registry),
+            tuple(float(bound) for bound in buckets),
+        )
+
+    def observe_counter(self, name: str, description: str, read: Reader, *, labels: Sequence[str] = ()) -> None:
+        """A counter that is kept elsewhere: ``read`` returns (value, labels) pairs at each scrape, which only grow."""
+        self._observe("observed counter", CounterMetricFamily, name.removesuffix("_total"), description, read, labels)
+
+    def observe_gauge(self, name: str, description: str, read: Reader, *, labels: Sequence[str] = ()) -> None:
+        """A gauge that is kept elsewhere: ``read`` returns (value, labels) pairs at each scrape."""
+        self._observe("observed gauge", GaugeMetricFamily, name, description, read, labels)
+
+    def _gauge_maker(self, name: str, description: str) -> Callable[[tuple[str, ...]], PrometheusGauge]:
+        return lambda names: PrometheusGauge(name, description, names, registry=self._registry)
+
+    def _instrument(
+        self,
+        kind: type[I],
+        name: str,
+        labels: Sequence[str],
+        make: Callable[[tuple[str, ...]], Any],
+        buckets: tuple[float, ...] = (),
+    ) -> I:
+        names = tuple(labels)
+
+        def made() -> I:
+            checked = self._labels(name, names)
+            return kind(make(names), checked)
+
+        return cast("I", self._once((kind.kind, names, buckets), name, made))
+
+    def _observe(
+        self,
+        kind: str,
+        family: type[CounterMetricFamily] | type[GaugeMetricFamily],
+        name: str,
+        description: str,
+        read: Reader,
+        labels: Sequence[str],
+    ) -> None:
+        names = tuple(labels)
+
+        def failed(error: Exception) -> None:
+            self._failed_reads.add(1, metric=name)
+            _log.warning("a metric could not be read", metric=name, error=error)
+
+        def make() -> ObservedMetric:
+            metric = ObservedMetric(family, description, self._labels(name, names), failed)
+            self._registry.register(metric)
+            return metric
+
+        self._once((kind, names, ()), name, make).add_reader(read)
+
+    def _once(self, declared: tuple[object, ...], name: str, make: Callable[[], Any]) -> Any:
+        with self._lock:
+            if name not in self._made:
+                try:
+                    self._made[name] = (declared, make())
+                except ValueError as error:
+                    raise MetricError(f"the metric {name!r} cannot be made: {error}", fix="rename it") from error
+            earlier, made = self._made[name]
+        if earlier != declared:
+            raise MetricError(
+                f"the metric {name!r} is already {_described(*earlier)}, and was asked for as {_described(*declared)}",
+                fix="declare it alike everywhere, or give one of the two another name",
+            )
+        return made
+
+    def _labels(self, name: str, names: tuple[str, ...]) -> LabelSet:
+        wrong = [text for text in names if not _LABEL.fullmatch(text)]
+        if wrong or not _NAME.fullmatch(name):
+            raise ValueError(f"invalid {f'label {wrong[0]!r}' if wrong else 'name'}")
+
+        def overflowed() -> None:
+            self._overflows.add(1, metric=name)
+
+        return LabelSet(
+            name, names, max_values=self._max_label_values, max_series=self._max_series, overflowed=overflowed
+        )
+
+
+def _described(kind: object, labels: object, buckets: object) -> str:
+    names = f"labels ({', '.join(cast('tuple[str, ...]', labels))})" if labels else "no labels"
+    return f"{kind} with {names}" + (f" and buckets {buckets}" if buckets else "")

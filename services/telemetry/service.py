@@ -1,11 +1,22 @@
 """The telemetry service."""
 
-from prometheus_client import CollectorRegistry, generate_latest
+import logging
+
+from prometheus_client import (
+    CONTENT_TYPE_PLAIN_0_0_4,
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
 
 from bedplate.services.base import Service
 from bedplate.services.engines.redactor import Redactor
+from bedplate.services.logs import add_masker, remove_masker
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
+from bedplate.services.telemetry.log_router import SERVER_LOGGERS, LogRouter
 from bedplate.services.telemetry.meter import Meter
 
 __all__ = ["TelemetryService"]
@@ -14,18 +25,45 @@ __all__ = ["TelemetryService"]
 class TelemetryService(Service):
     """Structured logs and metrics.
 
+    While it runs, secrets in log events are masked and Bedplate's loggers are written as set; stopped, it leaves
+    nothing behind. Metrics stand in a registry of its own, never in prometheus-client's global one.
+
     Attributes:
-        meter: Makes the instruments of every service.
+        meter: Makes the instruments of every service; works before start and after stop too.
     """
 
     type = ServiceType.TELEMETRY
 
+    exposition_type = CONTENT_TYPE_PLAIN_0_0_4
+    """The media type of :meth:`exposition`."""
+
     def __init__(self, settings: SettingsService, redactor: Redactor) -> None:
-        self._redactor = redactor
-        self._settings = settings.values.telemetry
+        values = settings.values.telemetry
         self._registry = CollectorRegistry()
-        self.meter = Meter(self._registry)
+        self.meter = Meter(self._registry, max_label_values=values.max_label_values, max_series=values.max_series)
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self._registry)
+        lost = self.meter.counter("bedplate_telemetry_lost_log_records", "Log records that could not be written.")
+        self._mask = redactor.value
+        self._router = LogRouter(
+            logging.getLevelNamesMapping()[values.log_level.upper()], values.log_format, values.log_handler, lost.add
+        )
+
+    async def _start(self) -> None:
+        add_masker(self._mask)
+        self._router.install()
+
+    async def _stop(self) -> None:
+        self._router.remove()
+        remove_masker(self._mask)
+
+    def route_server_logs(self) -> None:
+        """Write the logs of the HTTP server, the database and the migrations as well, in the same form, until stop.
+
+        For a process that is Bedplate's own, such as ``bedplate serve``; a guest leaves them to the application.
+        """
+        self._router.route(SERVER_LOGGERS)
 
     def exposition(self) -> bytes:
-        """All metrics in the Prometheus text format."""
+        """All metrics in the Prometheus text format 0.0.4, whose media type is :attr:`exposition_type`."""
         return generate_latest(self._registry)

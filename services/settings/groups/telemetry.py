@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from bedplate.services.settings.groups.base import ServiceSettings
 
@@ -16,5 +16,12 @@ class TelemetrySettings(ServiceSettings):
     """The least severe log records that are written."""
     log_format: Literal["auto", "console", "json"] = "auto"
     """How log records look; ``auto`` is console on a terminal and JSON elsewhere."""
+    log_handler: Literal["auto", "own", "app"] = "auto"
+    """Who writes log records: Bedplate to standard error (``own``), or the handlers of the application that it is a
+    guest in (``app``); ``auto`` leaves it to the application where that has configured logging."""
+    max_label_values: int = Field(default=100, ge=1)
+    """Most values of one label of a metric; further ones are counted together as ``other``."""
+    max_series: int = Field(default=1_000, ge=1)
+    """Most combinations of label values of a metric; further ones are counted together as ``other``."""
     scrape_token: SecretStr | None = None
     """Bearer token with which a scraper may read /metrics and /api/v1/services."""
