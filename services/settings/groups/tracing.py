@@ -22,3 +22,7 @@ class TracingSettings(ServiceSettings):
     """Names of fields to mask beside the built-in ones."""
     redact_patterns: tuple[str, ...] = ()
     """Regular expressions whose matches are masked beside the built-in ones."""
+    redact_min_length: int = Field(default=6, ge=4)
+    """Fewest characters of a secret that is masked by its value: shorter ones would eat ordinary words."""
+    redact_max_values: int = Field(default=4096, ge=1)
+    """Most secrets masked by their values; the one used least recently is forgotten first."""
