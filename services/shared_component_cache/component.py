@@ -5,7 +5,8 @@ service: what it may ask of the run that builds it is a :class:`ComponentContext
 so that defining a component costs nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 from uuid import UUID
 
@@ -15,9 +16,20 @@ from pydantic import SecretStr
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Component", "ComponentContext", "Field", "FieldType", "Output", "PastMessage"]
+__all__ = [
+    "ChatEndpoint",
+    "Component",
+    "ComponentContext",
+    "Field",
+    "FieldType",
+    "Kind",
+    "Message",
+    "Output",
+    "PastMessage",
+]
 
 FieldType = Literal["str", "int", "float", "bool", "dict", "prompt", "code", "file", "slider", "tab", "other"]
+Kind = Literal["chain", "llm", "prompt", "retriever", "tool"]
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +84,31 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     method: str = "build"
 
 
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What an output of type ``"Message"`` carries over an edge: text, and the chat message that it stands for, if any.
+
+    Attributes:
+        text: What it says.
+        id: The chat message that was announced for it; announcing it again replaces that one.
+        sender: Who says it: ``"User"`` or ``"Machine"``; empty where nobody does.
+        sender_name: The speaker's name for people.
+        session_id: The session that it belongs to; empty for the run's.
+        files: Paths of attached files.
+        properties: Colours, icon and source, as clients read them.
+    """
+
+    text: str
+    id: UUID | None = None
+    sender: str = ""
+    sender_name: str = ""
+    session_id: str = ""
+    files: tuple[str, ...] = ()
+    properties: dict[str, Any] = {}
+
+    def __str__(self) -> str:
+        return self.text
+
+
 class PastMessage(Protocol):
     """One message of a session's history, as a component sees it."""
 
@@ -88,6 +125,55 @@ class PastMessage(Protocol):
     @property
     def sender_name(self) -> str:
         """The speaker's name for people."""
+        ...
+
+    @property
+    def session_id(self) -> str:
+        """The session that it belongs to."""
+        ...
+
+    @property
+    def timestamp(self) -> datetime:
+        """When it was said, in UTC."""
+        ...
+
+
+class ChatEndpoint(Protocol):
+    """The operator's OpenAI-compatible endpoint, and how patiently it is called."""
+
+    @property
+    def base_url(self) -> str:
+        """Its address, without a slash at its end; never shown to anyone."""
+        ...
+
+    @property
+    def connect_timeout(self) -> float:
+        """Seconds to connect to it."""
+        ...
+
+    @property
+    def read_timeout(self) -> float:
+        """Its longest silence, in seconds."""
+        ...
+
+    @property
+    def retries(self) -> int:
+        """Most further attempts of a call that fails before its first token."""
+        ...
+
+    @property
+    def retry_delay(self) -> float:
+        """Seconds before the first further attempt; each later one waits twice as long."""
+        ...
+
+    @property
+    def max_retry_delay(self) -> float:
+        """Longest wait before a further attempt, in seconds."""
+        ...
+
+    @property
+    def max_answer_bytes(self) -> int:
+        """Largest answer."""
         ...
 
 
@@ -120,18 +206,13 @@ class ComponentContext(Protocol):
         ...
 
     @property
-    def llm_base_url(self) -> str:
-        """The operator's OpenAI-compatible endpoint, without a slash at its end."""
+    def llm(self) -> ChatEndpoint:
+        """The endpoint that language models are called at."""
         ...
 
     @property
-    def llm_connect_timeout(self) -> float:
-        """Seconds to connect to that endpoint."""
-        ...
-
-    @property
-    def llm_read_timeout(self) -> float:
-        """The longest silence of that endpoint, in seconds."""
+    def wanted(self) -> Set[str]:
+        """The names of the outputs that somebody takes; the main one where nobody takes any."""
         ...
 
     async def secret(self, name: str) -> SecretStr:
@@ -154,8 +235,19 @@ class ComponentContext(Protocol):
         """The newest ``limit`` stored messages of a session (None: of this run's) in the order asked for."""
         ...
 
-    async def stream_token(self, text: str) -> None:
-        """Pass on a piece of the text that this component is producing; waits while the reader is behind."""
+    async def stream_token(self, text: str) -> UUID | None:
+        """Pass on a piece of the text that this component is producing; waits while the reader is behind.
+
+        Returns:
+            The chat message that the text goes to, which the component gives on as :attr:`Message.id` so that a chat
+            output completes it; None where no chat output takes the text, which then goes nowhere.
+        """
+        ...
+
+    def report_usage(
+        self, *, input_tokens: int = 0, output_tokens: int = 0, total_tokens: int = 0, model: str | None = None
+    ) -> None:
+        """Add what a language model counted to what this component used."""
         ...
 
     async def emit_message(
@@ -164,12 +256,24 @@ class ComponentContext(Protocol):
         *,
         sender: str,
         sender_name: str,
+        message_id: UUID | None = None,
         session_id: str | None = None,
         files: Sequence[str] = (),
         properties: Mapping[str, Any] | None = None,
         store: bool = True,
     ) -> UUID:
-        """Announce a finished message of the conversation and return its id; ``store`` keeps it in the history."""
+        """Announce a finished message of the conversation and return its id.
+
+        Args:
+            text: What it says.
+            sender: ``"User"`` or ``"Machine"``.
+            sender_name: The speaker's name for people.
+            message_id: The message that it replaces or completes; None makes one.
+            session_id: Its session; None for the run's.
+            files: Paths of attached files.
+            properties: Colours, icon and source.
+            store: Whether the history keeps it.
+        """
         ...
 
 
@@ -185,6 +289,9 @@ class Component:
         description: What it does, in one sentence.
         icon: The icon that editors show.
         documentation: A link to its documentation.
+        kind: What it is to a trace.
+        input_type: Which input of a run fills its field ``input_value``; None for none.
+        output_type: As which output of a run its result is reported; None for none.
         fields: Its form, in order.
         outputs: What it produces; the first is the main one.
     """
@@ -195,6 +302,9 @@ class Component:
     description: ClassVar[str] = ""
     icon: ClassVar[str] = "code"
     documentation: ClassVar[str] = ""
+    kind: ClassVar[Kind] = "chain"
+    input_type: ClassVar[Literal["chat", "text"] | None] = None
+    output_type: ClassVar[Literal["chat", "text"] | None] = None
     fields: ClassVar[tuple[Field, ...]] = ()
     outputs: ClassVar[tuple[Output, ...]] = ()
 
@@ -202,8 +312,8 @@ class Component:
         """Produce the outputs.
 
         Args:
-            inputs: The values of the fields by name, edges already followed; fields that a flow adds (the variables of
-                a prompt) are among them.
+            inputs: The values of the fields by name, edges already followed and variables looked up; fields that a flow
+                adds (the variables of a prompt) are among them. A secret field holds a ``SecretStr``, or None.
             context: The run that builds this node.
 
         Returns:
