@@ -157,28 +157,37 @@ class ContainerInstance(containers.DynamicContainer):
         keep_cache: bool | None = None,
         warn_unresolved: bool = True,
     ) -> None:
-        """Bind the injected functions of modules to this container, strictly.
+        """Bind the injected functions of modules to this container, strictly; all or nothing.
 
         Args:
-            modules: Modules, or their names.
+            modules: Modules, or their names; default: those of the container's ``wiring_config``.
             packages: Packages, or their names: every module below them is imported and wired. Naming modules is safer.
             from_package: What relative names are relative to; default: the caller's package.
-            keep_cache: As in dependency-injector.
+            keep_cache: Accepted for callers of dependency-injector; there is no cache to keep.
             warn_unresolved: Accepted for callers of dependency-injector; an unresolved marker is an error here.
 
         Raises:
             UnknownServiceError: A marker names a service that the container lacks; it is left unwired.
             AlreadyWiredError: Another running container is wired to one of the modules.
         """
-        if (modules or packages) and from_package is None:
-            from_package = self.wiring_config.from_package or sys._getframe(1).f_globals.get("__package__")  # noqa: SLF001
+        configured = self.wiring_config
+        if modules is None and packages is None:
+            modules, packages = configured.modules, configured.packages
+            from_package = from_package or configured.from_package or _package_of(self.declarative_parent)
+        elif from_package is None:
+            caller = sys._getframe(1)  # noqa: SLF001  # documented; relative names are the caller's
+            from_package = caller.f_globals.get("__package__")
         refuse_cycles(named_providers(self))
-        strict.wire(self, super().wire, (modules, packages, from_package, keep_cache))
+        strict.wire(self, modules or (), packages or (), from_package)
 
     def unwire(self) -> None:
         """Undo :meth:`wire`; what another container has wired since stays with it."""
-        super().unwire()
-        binding.release(self)
+        strict.unwire(self)
+
+
+def _package_of(container_class: type | None) -> str | None:
+    module = sys.modules.get(container_class.__module__) if container_class else None
+    return getattr(module, "__package__", None)
 
 
 def named_providers(container: Any, prefix: str = "") -> dict[str, ProviderLike]:

@@ -15,7 +15,7 @@ from dependency_injector import providers, wiring
 
 from bedplate.containers.errors import AlreadyWiredError, NotWiredError, UnknownServiceError
 
-__all__ = ["Binding", "Owner", "bind", "claim", "register", "release", "service_names", "used_by"]
+__all__ = ["Binding", "Owner", "bind", "claim", "owner_of", "register", "release", "service_names", "used_by"]
 
 _PROVIDER = cast("type", wiring.Provider)
 
@@ -80,7 +80,7 @@ def register(binding: Binding) -> Binding:
     """
     binding.unbind()
     with _lock:
-        if (owner := _owner_of(binding.module)) is not None:
+        if (owner := owner_of(binding.module)) is not None:
             bind(owner, [binding])
         _bindings.add(binding)
     return binding
@@ -165,14 +165,15 @@ def _callable(marker: Any, provider: Any) -> Any:
     return provider
 
 
-def _owner_of(module: str) -> Owner | None:
+def owner_of(module: str) -> Owner | None:
+    """The container that is wired to the module, if there is one."""
     parts = module.split(".")
     keys = [module, *(".".join(parts[:count]) + ".*" for count in range(len(parts), 0, -1))]
     return next((_owners[key] for key in keys if key in _owners), None)
 
 
 def _owned_by(owner: Owner) -> Iterator[Binding]:
-    return (binding for binding in list(_bindings) if _owner_of(binding.module) is owner)
+    return (binding for binding in list(_bindings) if owner_of(binding.module) is owner)
 
 
 def _bound_to(owner: Owner) -> list[Binding]:

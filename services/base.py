@@ -16,7 +16,7 @@ class Service:
 
     A constructor does no I/O. ``start`` and ``stop`` may be called twice, at once and after each other again; both
     may be cancelled at any await. A subclass overrides the hooks ``_start``, ``_stop`` and ``_check``; ``_stop`` must
-    cope with a ``_start`` that got only half way.
+    cope with a ``_start`` that got only half way, and with a ``_stop`` before it that did.
 
     Attributes:
         type: Which of the sixteen this is; None for an engine or an app's own service.
@@ -27,7 +27,8 @@ class Service:
     backend: str = "embedded"
 
     _started: bool = False
-    _lock: asyncio.Lock | None = None
+    _opened: bool = False  # _start has begun, and no _stop has ended since
+    _gate: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
 
     @property
     def started(self) -> bool:
@@ -39,20 +40,22 @@ class Service:
         async with self._exclusive():
             if self._started:
                 return
+            if self._opened:  # an earlier stop was cancelled half way
+                await self._close()
+            self._opened = True
             try:
                 await self._start()
-            except BaseException:
-                await self._stop()
+            except BaseException as error:
+                await self._undo(error)
                 raise
             self._started = True
 
     async def stop(self) -> None:
-        """Give back everything that ``start`` took; do nothing if it has not run."""
+        """Give back everything that ``start`` took; do nothing if it has not run. Finishes a cancelled stop."""
         async with self._exclusive():
-            if not self._started:
-                return
             self._started = False
-            await self._stop()
+            if self._opened:
+                await self._close()
 
     async def health(self) -> Health:
         """Say whether the service works, why not, and how long finding out took. Never raises an ``Exception``."""
@@ -89,8 +92,24 @@ class Service:
                 fix="start its container first: async with container.running(): ...",
             )
 
+    async def _close(self) -> None:
+        try:
+            await self._stop()
+        except Exception:
+            self._opened = False  # it has ended, if badly; a cancelled one has not
+            raise
+        self._opened = False
+
+    async def _undo(self, error: BaseException) -> None:
+        try:
+            await self._close()
+        except Exception as second:
+            # What to report is why it did not start.
+            error.add_note(f"undoing the start failed too: {type(second).__name__}")
+
     def _exclusive(self) -> asyncio.Lock:
-        # Made on first use: a container may be built outside any event loop and started in several, one after another.
-        if self._lock is None:
-            self._lock = asyncio.Lock()
-        return self._lock
+        # One lock for each loop: a service may be built outside any, and be started in several, one after another.
+        loop = asyncio.get_running_loop()
+        if self._gate is None or self._gate[0] is not loop:
+            self._gate = loop, asyncio.Lock()
+        return self._gate[1]
