@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bedplate.services.database import DatabaseService
+from bedplate.services.database.factory import build_database
 from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.engines.workers import Workers
@@ -30,7 +31,7 @@ def telemetry(settings: SettingsService, redactor: Redactor) -> TelemetryService
 
 @pytest.fixture
 async def database(settings: SettingsService, telemetry: TelemetryService) -> AsyncIterator[DatabaseService]:
-    service = DatabaseService(settings, telemetry)
+    service = build_database(settings, telemetry)
     await service.start()
     yield service
     await service.stop()

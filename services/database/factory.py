@@ -11,10 +11,9 @@ __all__ = ["build_database"]
 
 @service_factory(
     ServiceType.DATABASE,
-    Backend(name="sqlite", target="bedplate.services.database.service:DatabaseService"),
+    Backend(name="sqlite", target="bedplate.services.database.sqlite:SQLiteBackend"),
 )
 def build_database(settings: SettingsService, telemetry: TelemetryService) -> DatabaseService:
     """Build the database service from its settings."""
     backend = build_database.choose(settings).backend
-    service: DatabaseService = backend.load(ServiceType.DATABASE)(settings, telemetry)
-    return service
+    return DatabaseService(settings, telemetry, backend.load(ServiceType.DATABASE)(settings))

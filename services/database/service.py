@@ -1,86 +1,211 @@
 """The database service."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from contextvars import ContextVar
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.exc import PendingRollbackError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSessionTransaction
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bedplate.services.base import Service
+from bedplate.services.database.backend import DatabaseBackend
+from bedplate.services.database.errors import TransactionLostError
 from bedplate.services.database.models import metadata
+from bedplate.services.database.uninterrupted import uninterrupted
+from bedplate.services.errors import BedplateError
+from bedplate.services.logs import get_logger
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
 
 __all__ = ["DatabaseService"]
 
-_open: ContextVar[tuple[asyncio.Task[Any] | None, AsyncSession] | None] = ContextVar(
-    "bedplate_transaction", default=None
-)
+_log = get_logger("bedplate.database")
+
+_CHECK_TIMEOUT = 2.0
+
+_Task = asyncio.Task[Any] | None
 
 
 class DatabaseService(Service):
-    """Transactions and sessions over one database."""
+    """Transactions and sessions over one database.
+
+    Both belong to the task that opened them: what it calls joins them, and a task that it starts does not. The rows
+    that they return keep their values after the end; nothing is ever loaded lazily.
+
+    Errors of the database itself (locked, full, damaged, …) leave both as errors of ``services/database/errors.py``;
+    a violated constraint stays SQLAlchemy's ``IntegrityError`` unless the query stands inside
+    :func:`~bedplate.services.database.violations.violations`.
+    """
 
     type = ServiceType.DATABASE
 
-    def __init__(self, settings: SettingsService, telemetry: TelemetryService) -> None:
-        self._settings = settings
-        self._engine: AsyncEngine | None = None
-        self._write_lock = asyncio.Lock()
+    def __init__(self, settings: SettingsService, telemetry: TelemetryService, backend: DatabaseBackend) -> None:
+        self._settings = settings.values.database
+        self._backend = backend
+        self.backend = backend.name
+        self._writing: dict[_Task, AsyncSession] = {}
+        self._reading: dict[_Task, AsyncConnection] = {}
+        meter = telemetry.meter
+        self._readers = meter.up_down_counter("bedplate_database_readers", "Tasks that hold a connection for reading")
+        self._waited = meter.histogram("bedplate_database_write_wait_seconds", "Waiting for the turn to write")
+        self._lasted = meter.histogram("bedplate_database_transaction_seconds", "From begin to commit or rollback")
+        self._failed = meter.counter("bedplate_database_errors", "Errors of the database itself", labels=("code",))
 
     async def _start(self) -> None:
-        values = self._settings.values
-        values.data_dir.mkdir(parents=True, exist_ok=True)
-        url = values.database.url
-        self._engine = create_async_engine(
-            url.get_secret_value() if url else f"sqlite+aiosqlite:///{values.data_dir}/bedplate.db"
-        )
-
-        @sa.event.listens_for(self._engine.sync_engine, "connect")
-        def pragmas(connection: Any, _record: Any) -> None:
-            connection.execute("PRAGMA foreign_keys=ON")
-            connection.execute("PRAGMA journal_mode=WAL")
-
-        async with self._engine.begin() as connection:
-            await connection.run_sync(metadata.create_all)
+        with self._typed_errors():
+            await self._backend.open()
+            async with self._backend.write() as connection:
+                await connection.run_sync(metadata.create_all)
+                await connection.commit()
 
     async def _stop(self) -> None:
-        if self._engine is not None:
-            engine, self._engine = self._engine, None
-            await engine.dispose()
+        await self._backend.close()
+
+    async def _check(self) -> str | None:
+        try:
+            async with asyncio.timeout(_CHECK_TIMEOUT), self.session() as session:
+                await session.scalar(sa.select(1))
+        except TimeoutError:
+            return f"no answer within {_CHECK_TIMEOUT:g} s"
+        return None
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
-        """A session for reading; inside the task's open transaction, that transaction's session."""
-        current = _open.get()
-        if current is not None and current[0] is asyncio.current_task():
-            yield current[1]
+        """A session for reading: each statement sees the last commit before it.
+
+        Inside the task's open transaction it is that transaction's session, which sees what it has written.
+
+        Raises:
+            UnavailableError: The service is not started, or no connection became free within ``pool_timeout``.
+            ReadOnlySessionError: Something was written; that takes :meth:`transaction`.
+        """
+        task = asyncio.current_task()
+        if (writing := self._writing.get(task)) is not None:
+            yield writing
             return
-        self._require_started()
-        async with AsyncSession(self._engine, expire_on_commit=False) as session:
-            yield session
+        with self._typed_errors():
+            if (connection := self._reading.get(task)) is not None:
+                async with _session_over(connection) as session:
+                    yield session
+            else:
+                async with self._read(task) as session:
+                    yield session
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """A transaction: commits at the end, rolls back on an error; inside an open one of this task, a savepoint."""
-        current = _open.get()
-        if current is not None and current[0] is asyncio.current_task():
-            async with current[1].begin_nested():
-                yield current[1]
-            return
+        """A transaction: commits at the end of the block, rolls back when an error or a cancellation leaves it.
+
+        Inside the task's open transaction it is a savepoint of that one: an error that leaves it undoes its own part
+        alone, and the caller may catch it and go on. Nothing slow belongs inside: every other writer waits.
+
+        Raises:
+            UnavailableError: The service is not started, the turn to write did not come within ``pool_timeout``, or
+                the database cannot be written now. Nothing is stored then.
+        """
+        task = asyncio.current_task()
+        with self._typed_errors():
+            if (joined := self._writing.get(task)) is not None:
+                async with _savepoint(joined):
+                    yield joined
+            else:
+                async with self._write(task) as session:
+                    yield session
+
+    @asynccontextmanager
+    async def _read(self, task: _Task) -> AsyncIterator[AsyncSession]:
         self._require_started()
-        async with (
-            self._write_lock,
-            AsyncSession(self._engine, expire_on_commit=False) as session,
-            session.begin(),
-        ):
-            token = _open.set((asyncio.current_task(), session))
+        async with self._backend.read() as connection, _session_over(connection) as session:
+            self._readers.add(1)
+            self._reading[task] = connection
             try:
                 yield session
             finally:
-                _open.reset(token)
+                del self._reading[task]
+                self._readers.add(-1)
+
+    @asynccontextmanager
+    async def _write(self, task: _Task) -> AsyncIterator[AsyncSession]:
+        self._require_started()
+        asked = time.perf_counter()
+        async with (
+            self._backend.write(inside_read=task in self._reading) as connection,
+            _session_over(connection) as session,
+        ):
+            begun = time.perf_counter()
+            self._waited.record(begun - asked)
+            self._writing[task] = session
+            try:
+                yield session
+                await _commit(session, connection)
+            finally:
+                del self._writing[task]
+                self._lasted.record(time.perf_counter() - begun)
+
+    @contextmanager
+    def _typed_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except BedplateError:
+            raise
+        except Exception as error:
+            typed = self._backend.explain(error)
+            if typed is None:
+                raise
+            self._failed.add(1, code=typed.code)
+            raise typed from error
+
+
+@asynccontextmanager
+async def _session_over(connection: AsyncConnection) -> AsyncIterator[AsyncSession]:
+    # The transaction is the connection's and not the session's to end: whoever joins it cannot commit it by mistake.
+    session = AsyncSession(connection, expire_on_commit=False, join_transaction_mode="rollback_only")
+    try:
+        yield session
+    finally:
+        await session.close()
+
+
+async def _commit(session: AsyncSession, connection: AsyncConnection) -> None:
+    try:
+        # Writes what was only added; the commit proper is the connection's.
+        await session.commit()
+    except PendingRollbackError as error:
+        raise _lost() from error
+    if not connection.in_transaction():
+        raise _lost()
+    await uninterrupted(connection.commit())
+
+
+def _lost() -> TransactionLostError:
+    return TransactionLostError(
+        "nothing was stored: an error inside the transaction was caught, and had rolled it back",
+        fix="put what may fail into a transaction() of its own inside this one, which is a savepoint",
+    )
+
+
+@asynccontextmanager
+async def _savepoint(session: AsyncSession) -> AsyncIterator[None]:
+    savepoint = await session.begin_nested()
+    try:
+        yield
+        await savepoint.commit()
+    except BaseException:
+        await _undo(session, savepoint)
+        raise
+
+
+async def _undo(session: AsyncSession, savepoint: AsyncSessionTransaction) -> None:
+    try:
+        await savepoint.rollback()
+        for row in list(session):
+            # The outer part goes on with them: read again now what would otherwise be loaded on access.
+            if sa.inspect(row).expired:
+                await session.refresh(row)
+    except SQLAlchemyError as error:
+        # The whole transaction is gone, which the next statement in it reports; the first error says why.
+        _log.debug("a savepoint could not be rolled back", cause=type(error).__name__)

@@ -1,6 +1,7 @@
 """What every table shares: its own metadata, time-ordered ids, UTC times."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -26,9 +27,13 @@ metadata = sa.MetaData(
 
 
 class Table(SQLModel, registry=registry(metadata=metadata)):
-    """Base class of Bedplate's tables."""
+    """Base class of Bedplate's tables; a row shows its primary key and nothing else, since others may be secret."""
 
     metadata: ClassVar[sa.MetaData] = metadata
+
+    def __repr_args__(self) -> Sequence[tuple[str | None, Any]]:
+        # From the instance's own dict: an attribute that is not loaded must not be loaded for a log line.
+        return [(column.name, self.__dict__.get(column.name)) for column in sa.inspect(type(self)).primary_key]
 
 
 class UTCDateTime(sa.types.TypeDecorator[datetime]):

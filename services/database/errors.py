@@ -1,0 +1,177 @@
+"""Errors of the database service.
+
+::
+
+    UnavailableError
+    ├── DatabaseUnreachableError    the database cannot be opened
+    ├── DatabaseLockedError         another process held the write lock for too long
+    ├── DatabaseBusyError           no connection of this process became free in time
+    ├── DatabaseFullError           no space is left
+    ├── DatabaseIOError             the disk or the server failed while reading or writing
+    └── TransactionLostError        the database rolled the transaction back by itself
+    ConfigurationError
+    ├── DatabaseURLError            the URL, or a setting beside it, is wrong
+    ├── DatabaseReadOnlyError       the database cannot be written
+    └── SchemaError                 the tables are not those of this release
+        ├── SchemaAheadError        a newer release has migrated the database
+        ├── SchemaBehindError       the database is not migrated, and may not be at start
+        └── UnknownRevisionError    the revision is none that this release knows
+    CorruptDataError
+    └── DatabaseCorruptError        the file is damaged, or not a database
+    ConflictError
+    ├── UniqueViolationError        a row with these values is there already
+    └── ForeignKeyViolationError    the row refers to one that is missing, or is referred to
+    BedplateError
+    └── ReadOnlySessionError        a write in a session that only reads
+"""
+
+from typing import Any
+
+from bedplate.services.errors import (
+    BedplateError,
+    ConfigurationError,
+    ConflictError,
+    CorruptDataError,
+    UnavailableError,
+)
+from bedplate.services.schema import ServiceType
+
+__all__ = [
+    "DatabaseBusyError",
+    "DatabaseCorruptError",
+    "DatabaseFullError",
+    "DatabaseIOError",
+    "DatabaseLockedError",
+    "DatabaseReadOnlyError",
+    "DatabaseURLError",
+    "DatabaseUnreachableError",
+    "ForeignKeyViolationError",
+    "ReadOnlySessionError",
+    "SchemaAheadError",
+    "SchemaBehindError",
+    "SchemaError",
+    "TransactionLostError",
+    "UniqueViolationError",
+    "UnknownRevisionError",
+]
+
+
+class _DatabaseError(BedplateError):
+    """Names the service, so that each place that raises need not."""
+
+    def __init__(self, what: str, **details: Any) -> None:
+        super().__init__(what, service=ServiceType.DATABASE, **details)
+
+
+class DatabaseUnreachableError(_DatabaseError, UnavailableError):
+    """The database cannot be opened."""
+
+    code = "database_unreachable"
+
+
+class DatabaseLockedError(_DatabaseError, UnavailableError):
+    """Another process held the write lock for longer than ``busy_timeout``."""
+
+    code = "database_locked"
+
+
+class DatabaseBusyError(_DatabaseError, UnavailableError):
+    """No connection of this process became free within ``pool_timeout``."""
+
+    code = "database_busy"
+
+
+class DatabaseFullError(_DatabaseError, UnavailableError):
+    """No space is left for the database; the transaction is rolled back, and nothing stored before is lost."""
+
+    code = "database_full"
+
+
+class DatabaseIOError(_DatabaseError, UnavailableError):
+    """The disk or the server failed while reading or writing."""
+
+    code = "database_io"
+
+
+class TransactionLostError(_DatabaseError, UnavailableError):
+    """The database rolled the transaction back by itself, after an earlier error in it that the caller caught."""
+
+    code = "database_transaction_lost"
+
+
+class DatabaseURLError(_DatabaseError, ConfigurationError):
+    """The URL, or a setting beside it, is wrong."""
+
+    code = "database_url"
+
+
+class DatabaseReadOnlyError(_DatabaseError, ConfigurationError):
+    """The database, or the folder that it is in, cannot be written."""
+
+    code = "database_read_only"
+
+
+class SchemaError(_DatabaseError, ConfigurationError):
+    """The tables in the database are not those of this release."""
+
+    code = "schema"
+
+
+class SchemaAheadError(SchemaError):
+    """A newer release of Bedplate has migrated the database."""
+
+    code = "schema_ahead"
+
+
+class SchemaBehindError(SchemaError):
+    """The database is older than this release, and migrating it at start is switched off."""
+
+    code = "schema_behind"
+
+
+class UnknownRevisionError(SchemaError):
+    """The revision is none that this release knows."""
+
+    code = "schema_unknown"
+
+
+class DatabaseCorruptError(_DatabaseError, CorruptDataError):
+    """The file is damaged, or is not a database."""
+
+    code = "database_corrupt"
+
+
+class ReadOnlySessionError(_DatabaseError):
+    """A write in a session that only reads: a mistake in the calling code."""
+
+    code = "database_session_read_only"
+
+
+class UniqueViolationError(_DatabaseError, ConflictError):
+    """A row with these values is there already.
+
+    Attributes:
+        table: The table, or None where the database does not tell.
+        columns: The columns whose values are taken; empty where the database does not tell.
+    """
+
+    code = "unique_violation"
+
+    def __init__(self, table: str | None, columns: tuple[str, ...]) -> None:
+        super().__init__(f"{table or 'the table'} has a row with the same {', '.join(columns) or 'values'} already")
+        self.table = table
+        self.columns = columns
+
+
+class ForeignKeyViolationError(_DatabaseError, ConflictError):
+    """The row refers to one that is missing, or others still refer to it.
+
+    Attributes:
+        table: The table that was written, or None where that cannot be told.
+    """
+
+    code = "foreign_key_violation"
+
+    def __init__(self, table: str | None) -> None:
+        super().__init__(f"a row of {table or 'the table'} refers to one that is not there")
+        self.table = table

@@ -1,0 +1,134 @@
+"""SQLite: one writer at a time, many readers beside it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool, StaticPool
+
+from bedplate.services.database.errors import DatabaseUnreachableError
+from bedplate.services.database.sqlite.connection import SQLiteConnection
+from bedplate.services.database.sqlite.errors import explain
+from bedplate.services.database.sqlite.location import Location
+from bedplate.services.database.sqlite.pool import Pool
+from bedplate.services.database.turnstile import Turnstile
+from bedplate.services.database.url import database_url
+from bedplate.services.errors import BedplateError
+from bedplate.services.settings import SettingsService
+
+__all__ = ["SQLiteBackend"]
+
+
+class _Pools(NamedTuple):
+    readers: Pool
+    writers: Pool
+
+
+class SQLiteBackend:
+    """Connections to a SQLite file or to a database in memory.
+
+    A file has one connection for writing and up to ``pool_size`` for reading, which see the last commit and never wait
+    for a writer (WAL). A database in memory has a single connection, and so lets one task in at a time.
+    """
+
+    name = "sqlite"
+
+    def __init__(self, settings: SettingsService) -> None:
+        self._settings = settings
+        self._values = settings.values.database
+        self._location: Location | None = None
+        self._engine: AsyncEngine | None = None
+        self._pools: _Pools | None = None
+
+    @property
+    def location(self) -> Location:
+        """Where the database is.
+
+        Raises:
+            DatabaseURLError: The URL, or a setting beside it, is wrong.
+        """
+        if self._location is None:
+            self._location = Location.of(database_url(self._settings))
+        return self._location
+
+    async def open(self) -> None:
+        """Open the first connections, which makes the file where there is none."""
+        location = self.location
+        if self._values.url is None:
+            self._settings.values.data_dir.mkdir(parents=True, exist_ok=True)
+        self._engine = create_async_engine(
+            "sqlite+aiosqlite://",
+            async_creator=self._connect,
+            poolclass=StaticPool if location.path is None else NullPool,
+            pool_reset_on_return=None,
+            # A parameter may be the hash of a password.
+            hide_parameters=True,
+        )
+        sa.event.listen(self._engine.sync_engine, "handle_error", _keep_after_cancellation)
+        self._pools = self._make_pools(self._engine)
+        async with self.read() as connection:
+            # Opening alone does not read the file.
+            await connection.exec_driver_sql("PRAGMA schema_version")
+        async with self.write():
+            pass
+
+    async def close(self) -> None:
+        """Close every connection that is not in use; the others close when they are given back."""
+        for pool in self._pools or ():
+            await pool.close()
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await engine.dispose()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A connection that only reads; each statement sees the last commit before it."""
+        async with self._opened().readers.borrow() as connection:
+            yield connection.alchemy
+
+    @asynccontextmanager
+    async def write(self, *, inside_read: bool = False) -> AsyncIterator[AsyncConnection]:
+        """The connection for writing, in a transaction begun with ``BEGIN IMMEDIATE``."""
+        # In memory, a task that reads has the only turn already.
+        readers, writers = self._opened()
+        turn = not (inside_read and writers.turnstile is readers.turnstile)
+        async with writers.borrow(turn=turn) as connection:
+            await connection.driver.begin()
+            await connection.alchemy.begin()
+            yield connection.alchemy
+
+    def explain(self, error: BaseException) -> BedplateError | None:
+        """The typed error that says the same as SQLite's."""
+        return explain(error, self.location, self._values.busy_timeout)
+
+    def _opened(self) -> _Pools:
+        if self._pools is None:
+            raise DatabaseUnreachableError("the database is not open", fix="start the service first")
+        return self._pools
+
+    def _make_pools(self, engine: AsyncEngine) -> _Pools:
+        timeout, busy_timeout = self._values.pool_timeout, self._values.busy_timeout
+        writing = Turnstile(1, timeout, what="write transaction")
+        reading = writing
+        if self.location.path is not None:
+            reading = Turnstile(
+                self._values.pool_size, timeout, what="read connection", setting="BEDPLATE_DATABASE__POOL_SIZE"
+            )
+        return _Pools(Pool(reading, engine.connect, busy_timeout), Pool(writing, engine.connect, busy_timeout))
+
+    async def _connect(self) -> SQLiteConnection:
+        connection = SQLiteConnection(self.location.connect, busy_timeout=self._values.busy_timeout)
+        await connection
+        return connection
+
+
+def _keep_after_cancellation(context: ExceptionContext) -> None:
+    # SQLAlchemy gives up a connection whose statement is cancelled; of this driver's, the statement has ended cleanly.
+    if isinstance(context.original_exception, asyncio.CancelledError) and context.connection is not None:
+        driver = context.connection.connection.driver_connection
+        if isinstance(driver, SQLiteConnection) and not driver.abandoned:
+            context.is_disconnect = False

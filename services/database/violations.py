@@ -1,0 +1,52 @@
+"""Constraint errors of the database, as typed errors, for the repositories that want them."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import IntegrityError
+
+from bedplate.services.database.errors import ForeignKeyViolationError, UniqueViolationError
+
+__all__ = ["typed_violation", "violations"]
+
+_UNIQUE = {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_ROWID"}
+_FOREIGN_KEY = {"SQLITE_CONSTRAINT_FOREIGNKEY", "SQLITE_CONSTRAINT_TRIGGER"}
+_FAILED_COLUMN = re.compile(r"([^\s.,]+)\.([^\s.,]+)")
+_WRITTEN_TABLE = re.compile(r'^\s*(?:INSERT\s+(?:OR\s+\w+\s+)?INTO|UPDATE|DELETE\s+FROM)\s+"?([\w.]+)', re.IGNORECASE)
+
+
+@contextmanager
+def violations() -> Iterator[None]:
+    """Turn a constraint error inside the block into a typed one; others pass unchanged.
+
+    Flush inside the block, since rows that were only added are written later::
+
+        with violations():
+            session.add(row)
+            await session.flush()
+
+    Raises:
+        UniqueViolationError: A row with these values is there already.
+        ForeignKeyViolationError: The row refers to one that is missing, or is itself referred to.
+    """
+    try:
+        yield
+    except IntegrityError as error:
+        typed = typed_violation(error)
+        if typed is None:
+            raise
+        raise typed from error
+
+
+def typed_violation(error: IntegrityError) -> UniqueViolationError | ForeignKeyViolationError | None:
+    """The typed error that says the same, or None for another kind of constraint (not null, check)."""
+    name = getattr(error.orig, "sqlite_errorname", "")
+    if name in _UNIQUE:
+        # "UNIQUE constraint failed: table.first, table.second"; of an index over an expression, its name alone.
+        failed = _FAILED_COLUMN.findall(str(error.orig).partition(":")[2])
+        return UniqueViolationError(failed[0][0] if failed else None, tuple(column for _, column in failed))
+    if name in _FOREIGN_KEY:
+        written = _WRITTEN_TABLE.match(error.statement or "")
+        return ForeignKeyViolationError(written.group(1) if written else None)
+    return None
