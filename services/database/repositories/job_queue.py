@@ -1,0 +1,144 @@
+"""Queries of the job queue service."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bedplate.services.database.models import PREFIX, JobEventRow, JobRow, metadata
+
+__all__ = ["JobRepository"]
+
+_UNFINISHED = ("queued", "running")
+
+_INSTANCES = metadata.tables[f"{PREFIX}instance"]
+_JOBS = metadata.tables[f"{PREFIX}job"]
+_EVENTS = metadata.tables[f"{PREFIX}job_event"]
+
+_update_job = (
+    sa.update(_JOBS)
+    .where(_JOBS.c.id == sa.bindparam("job_id"))
+    .values({name: sa.bindparam(name) for name in ("status", "error", "started_at", "finished_at", "last_event_id")})
+)
+
+
+class JobRepository:
+    """Rows of jobs, their events, and the instances that run them."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def insert_instance(self, instance_id: uuid.UUID, started_at: datetime, expires_at: datetime) -> None:
+        """Add an instance."""
+        await self._execute(
+            sa.insert(_INSTANCES),
+            [{"id": instance_id, "started_at": started_at, "lease_expires_at": expires_at}],
+        )
+
+    async def renew_lease(self, instance_id: uuid.UUID, expires_at: datetime) -> bool:
+        """Move the end of an instance's lease; False if the instance has been removed."""
+        result = await self._execute(
+            sa.update(_INSTANCES).where(_INSTANCES.c.id == instance_id).values(lease_expires_at=expires_at)
+        )
+        return result.rowcount == 1
+
+    async def delete_instance(self, instance_id: uuid.UUID) -> None:
+        """Remove an instance."""
+        await self._execute(sa.delete(_INSTANCES).where(_INSTANCES.c.id == instance_id))
+
+    async def delete_expired_instances(self, now: datetime) -> None:
+        """Remove every instance whose lease has ended."""
+        await self._execute(sa.delete(_INSTANCES).where(_INSTANCES.c.lease_expires_at < now))
+
+    async def orphans(self, limit: int) -> Sequence[JobRow]:
+        """Unfinished jobs of no living instance."""
+        alive = sa.select(_INSTANCES.c.id)
+        statement = (
+            select(JobRow)
+            .where(
+                col(JobRow.status).in_(_UNFINISHED),
+                sa.or_(col(JobRow.instance_id).is_(None), col(JobRow.instance_id).not_in(alive)),
+            )
+            .limit(limit)
+        )
+        return (await self._session.exec(statement)).all()
+
+    async def insert_jobs(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Add jobs."""
+        await self._execute(sa.insert(_JOBS), rows)
+
+    async def update_jobs(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Set ``status``, ``error``, ``started_at``, ``finished_at`` and ``last_event_id`` of each ``job_id``."""
+        await self._execute(_update_job, rows)
+
+    async def insert_events(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Add runs of events."""
+        await self._execute(sa.insert(_EVENTS), rows)
+
+    async def get(self, user_id: uuid.UUID, job_id: uuid.UUID) -> JobRow | None:
+        """A job of this user."""
+        statement = select(JobRow).where(JobRow.id == job_id, JobRow.user_id == user_id)
+        return (await self._session.exec(statement)).one_or_none()
+
+    async def progress(self, job_id: uuid.UUID) -> tuple[str, int] | None:
+        """Status and last stored event id of a job, whoever owns it; None if it is not there."""
+        last = sa.select(sa.func.max(_EVENTS.c.seq)).where(_EVENTS.c.job_id == job_id).scalar_subquery()
+        statement = sa.select(_JOBS.c.status, last.label("last")).where(_JOBS.c.id == job_id)
+        row = (await self._execute(statement)).mappings().one_or_none()
+        return None if row is None else (row["status"], row["last"] or 0)
+
+    async def page(
+        self,
+        user_id: uuid.UUID,
+        *,
+        flow_id: uuid.UUID | None,
+        status: str | None,
+        before: tuple[datetime, uuid.UUID] | None,
+        limit: int,
+    ) -> Sequence[JobRow]:
+        """Jobs of this user, newest first."""
+        statement = select(JobRow).where(JobRow.user_id == user_id)
+        if flow_id is not None:
+            statement = statement.where(JobRow.flow_id == flow_id)
+        if status is not None:
+            statement = statement.where(JobRow.status == status)
+        key = sa.tuple_(col(JobRow.created_at), col(JobRow.id))
+        if before is not None:
+            statement = statement.where(key < sa.tuple_(*_literals(before)))
+        statement = statement.order_by(col(JobRow.created_at).desc(), col(JobRow.id).desc()).limit(limit)
+        return (await self._session.exec(statement)).all()
+
+    async def events(self, job_id: uuid.UUID, after: int, limit: int) -> Sequence[JobEventRow]:
+        """Runs of events of which some have ids greater than ``after``, in order."""
+        statement = (
+            select(JobEventRow)
+            .where(JobEventRow.job_id == job_id, JobEventRow.seq > after)
+            .order_by(col(JobEventRow.seq))
+            .limit(limit)
+        )
+        return (await self._session.exec(statement)).all()
+
+    async def delete(self, user_id: uuid.UUID, job_id: uuid.UUID) -> bool:
+        """Remove a job of this user with its events; False if it is not there."""
+        result = await self._execute(sa.delete(_JOBS).where(_JOBS.c.id == job_id, _JOBS.c.user_id == user_id))
+        return bool(result.rowcount)
+
+    async def delete_finished_before(self, moment: datetime, limit: int) -> int:
+        """Remove at most ``limit`` jobs that ended before ``moment``, with their events; returns how many."""
+        old = sa.select(_JOBS.c.id).where(_JOBS.c.finished_at < moment).limit(limit)
+        result = await self._execute(sa.delete(_JOBS).where(_JOBS.c.id.in_(old)))
+        return int(result.rowcount)
+
+    async def _execute(self, statement: Any, rows: Sequence[dict[str, Any]] | None = None) -> sa.CursorResult[Any]:
+        connection = await self._session.connection()
+        result: sa.CursorResult[Any] = await connection.execute(statement, rows)
+        return result
+
+
+def _literals(before: tuple[datetime, uuid.UUID]) -> tuple[Any, Any]:
+    moment, row_id = before
+    return sa.literal(moment, _JOBS.c.created_at.type), sa.literal(row_id, _JOBS.c.id.type)

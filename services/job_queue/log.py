@@ -1,0 +1,294 @@
+"""The log of one job in memory: appended to by one writer, read by index by any number of readers."""
+
+import asyncio
+import time
+import uuid
+from bisect import bisect_right
+from collections.abc import AsyncGenerator, Callable
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from bedplate.services.errors import InvalidInputError
+from bedplate.services.job_queue.errors import JobFinishedError, JobLogFullError
+from bedplate.services.job_queue.models import JobEvent
+
+__all__ = ["EventLog", "LogLimits", "Memory"]
+
+_EVENT_OVERHEAD = 160
+"""Bytes that an event costs beside its payload, about."""
+_BREATHER = 256
+"""Events that a reader is given before other tasks get a turn."""
+
+_encode = msgspec.json.Encoder().encode
+_id_of = attrgetter("id")
+
+
+class LogLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a log may hold; see the settings of the same names."""
+
+    max_events: int
+    max_event_bytes: int
+    max_log_bytes: int
+
+
+class Memory:
+    """The room that all logs share.
+
+    Args:
+        limit: Bytes in all.
+        reclaim: Called with the bytes wanted when there is no room; gives back what it can.
+    """
+
+    def __init__(self, limit: int, reclaim: Callable[[int], None]) -> None:
+        self._limit = limit
+        self._reclaim = reclaim
+        self.used = 0
+
+    def take(self, size: int) -> bool:
+        """Take ``size`` bytes; False if there is no room."""
+        if self.used + size > self._limit:
+            self._reclaim(size)
+            if self.used + size > self._limit:
+                return False
+        self.used += size
+        return True
+
+    def take_always(self, size: int) -> None:
+        """Take ``size`` bytes, room or not: the end of a log must be told."""
+        self.used += size
+
+    def give(self, size: int) -> None:
+        """Give ``size`` bytes back."""
+        self.used -= size
+
+
+class EventLog:
+    """An append-only list of events with ids 1, 2, 3 and so on.
+
+    Readers see an event as soon as it is appended, with two exceptions: nothing is shown before the first event has
+    been committed to the database, and the event that closes the log not before it has been committed itself. The
+    writer of the database tells by :meth:`committed_up_to`, or gives up by :meth:`show_uncommitted`.
+
+    Args:
+        job_id: The job, for errors.
+        limits: How much it may hold.
+        memory: Where its room is taken from.
+        on_append: Called after each append with whether the event must be committed at once.
+        on_truncate: Called when an event was too large.
+    """
+
+    def __init__(
+        self,
+        job_id: uuid.UUID,
+        limits: LogLimits,
+        memory: Memory,
+        on_append: Callable[[bool], None],
+        on_truncate: Callable[[], None],
+    ) -> None:
+        self.job_id = job_id
+        self.closed = False
+        """Whether the last event has been appended."""
+        self.committed = 0
+        """How many events are in the database."""
+        self._limits = limits
+        self._memory = memory
+        self._on_append = on_append
+        self._on_truncate = on_truncate
+        self._events: list[JobEvent] = []
+        self._bytes = 0
+        self._visible = 0
+        self._begun = False
+        self._waiters: set[asyncio.Future[None]] = set()
+
+    @property
+    def done(self) -> bool:
+        """Whether readers can see the last event."""
+        return self.closed and self._visible == len(self._events)
+
+    @property
+    def last_id(self) -> int:
+        """Id of the last event that readers can see; 0 when there is none."""
+        return self._events[self._visible - 1].id if self._visible else 0
+
+    @property
+    def archived(self) -> bool:
+        """Whether every event is in the database."""
+        return self.committed == len(self._events)
+
+    def append(self, kind: str, data: Any = None) -> int:
+        """Append an event and return its id.
+
+        Raises:
+            JobFinishedError: The log is closed.
+            JobLogFullError: There is no room.
+            InvalidInputError: The data is not JSON-like.
+        """
+        if self.closed:
+            raise JobFinishedError(self.job_id)
+        payload = self._payload(data)
+        self._take_room(len(payload) + _EVENT_OVERHEAD)
+        count = len(self._events) + 1
+        self._events.append(JobEvent(id=count, type=kind, payload=payload, time=time.time()))
+        if self._begun:
+            self._visible = count
+            if self._waiters:
+                self._wake()
+        self._on_append(count == 1)
+        return count
+
+    def close(self, kind: str, data: Any = None) -> JobEvent:
+        """Append the last event, for which there is always room.
+
+        Raises:
+            JobFinishedError: The log is closed already.
+            InvalidInputError: The data is not JSON-like.
+        """
+        if self.closed:
+            raise JobFinishedError(self.job_id)
+        event = JobEvent(id=len(self._events) + 1, type=kind, payload=self._payload(data), time=time.time())
+        size = len(event.payload) + _EVENT_OVERHEAD
+        self._memory.take_always(size)
+        self._bytes += size
+        self._events.append(event)
+        self.closed = True
+        self._on_append(True)
+        return event
+
+    def supersede(self, kind: str, data: Any, event_id: int) -> JobEvent:
+        """Close the log with an event that is in the database already; a last one that waits gives way to it."""
+        if self.done:
+            self.committed = len(self._events)
+            return self._events[-1]
+        if self.closed:
+            self._events.pop()
+        event = JobEvent(id=event_id, type=kind, payload=self._payload(data), time=time.time())
+        self._events.append(event)
+        self.closed = True
+        self.committed = len(self._events)
+        self._show(len(self._events))
+        return event
+
+    def uncommitted(self) -> list[JobEvent]:
+        """The events that are not in the database."""
+        return self._events[self.committed :]
+
+    def committed_up_to(self, count: int) -> None:
+        """Note that the first ``count`` events are in the database, and show what waited for that."""
+        self.committed = max(self.committed, count)
+        if self.committed:
+            self._begun = True
+            held = self.closed and not self.archived
+            self._show(len(self._events) - held)
+
+    def show_uncommitted(self, kind: str, data: Any) -> JobEvent | None:
+        """Show everything, though it is not in the database; a last event that waits gives way to this one."""
+        self._begun = True
+        if not self.closed or self.done:
+            self._show(len(self._events))
+            return None
+        held = self._events.pop()
+        event = JobEvent(id=held.id, type=kind, payload=self._payload(data), time=time.time())
+        self._events.append(event)
+        self._show(len(self._events))
+        return event
+
+    def free(self) -> None:
+        """Give the room back; readers that are on their way still come to the end."""
+        self._memory.give(self._bytes)
+        self._bytes = 0
+
+    def take(self, after: int, limit: int) -> list[JobEvent]:
+        """At most ``limit`` events with ids greater than ``after``."""
+        start = self._index(after)
+        return self._events[start : min(start + limit, self._visible)]
+
+    async def wait(self, after: int) -> None:
+        """Return when there is an event after ``after``, or never will be."""
+        while self._index(after) == self._visible and not self.done:
+            await self._changed()
+
+    async def wait_done(self) -> None:
+        """Return when readers can see the last event."""
+        while not self.done:
+            await self._changed()
+
+    async def read(self, after: int) -> AsyncGenerator[JobEvent, None]:
+        """All events with ids greater than ``after``, as they come, until the last."""
+        index = self._index(after)
+        served = 0
+        while True:
+            while index < self._visible:
+                event = self._events[index]
+                index += 1
+                if event.id > after:
+                    yield event
+                    served += 1
+                    if served % _BREATHER == 0:
+                        await asyncio.sleep(0)
+            if self.done:
+                return
+            await self._changed()
+
+    def _index(self, after: int) -> int:
+        return bisect_right(self._events, after, hi=self._visible, key=_id_of)
+
+    def _payload(self, data: Any) -> bytes:
+        try:
+            payload = _encode(data)
+        except UnicodeEncodeError:
+            payload = _encode(_without_surrogates(data))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InvalidInputError(
+                "the data of an event is not JSON-like",
+                service="job_queue",
+                why=type(error).__name__,
+                fix="append dicts, lists, texts, numbers, booleans, None, UUIDs and datetimes only",
+            ) from error
+        if len(payload) > self._limits.max_event_bytes:
+            self._on_truncate()
+            note = {"truncated": True, "bytes": len(payload), "limit": self._limits.max_event_bytes}
+            payload = _encode(note)
+        return payload
+
+    def _take_room(self, size: int) -> None:
+        limits = self._limits
+        if len(self._events) >= limits.max_events:
+            raise JobLogFullError(f"the job has written {limits.max_events} events", "BEDPLATE_JOB_QUEUE__MAX_EVENTS")
+        if self._bytes + size > limits.max_log_bytes:
+            raise JobLogFullError(
+                f"the job has written {limits.max_log_bytes} bytes of events", "BEDPLATE_JOB_QUEUE__MAX_LOG_BYTES"
+            )
+        if not self._memory.take(size):
+            raise JobLogFullError("the logs of all jobs fill their memory", "BEDPLATE_JOB_QUEUE__MAX_MEMORY_BYTES")
+        self._bytes += size
+
+    def _show(self, count: int) -> None:
+        self._visible = max(self._visible, count)
+        self._wake()
+
+    def _wake(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def _changed(self) -> None:
+        # A future for each reader: a shared one would be cancelled for all when one reader is.
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.add(waiter)
+        try:
+            await waiter
+        finally:
+            self._waiters.discard(waiter)
+
+
+def _without_surrogates(data: Any) -> Any:
+    """The data with halves of surrogate pairs, which UTF-8 cannot hold, replaced by U+FFFD."""
+    if isinstance(data, str):
+        return data.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(data, dict):
+        return {_without_surrogates(key): _without_surrogates(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_without_surrogates(item) for item in data]
+    return data

@@ -1,0 +1,343 @@
+"""The job queue service."""
+
+import asyncio
+import contextlib
+import functools
+import uuid
+from collections.abc import AsyncGenerator, Sequence
+from typing import Final
+
+import structlog
+from cachetools import LRUCache
+
+from bedplate.services.base import Service
+from bedplate.services.database import DatabaseService
+from bedplate.services.database.repositories.job_queue import JobRepository
+from bedplate.services.errors import InvalidInputError, UnavailableError
+from bedplate.services.job_queue.archive import Archive
+from bedplate.services.job_queue.errors import JobElsewhereError, JobNotFoundError
+from bedplate.services.job_queue.history import History
+from bedplate.services.job_queue.live import EndReason, JobWork, LiveJob
+from bedplate.services.job_queue.log import EventLog, LogLimits
+from bedplate.services.job_queue.models import Job, JobEvent, JobPage, JobStatus
+from bedplate.services.job_queue.recovery import delete_old_jobs, end_orphans
+from bedplate.services.job_queue.registry import LiveJobs
+from bedplate.services.job_queue.supervisor import Supervisor
+from bedplate.services.schema import ServiceType
+from bedplate.services.settings import SettingsService
+from bedplate.services.telemetry import TelemetryService
+
+__all__ = ["JobQueueService"]
+
+_MAX_PAGE: Final = 500
+_RETENTION_EVERY: Final = 3600.0
+
+_log = structlog.get_logger("bedplate.job_queue")
+
+
+class JobQueueService(Service):
+    """Background jobs of users, each with an append-only log of events.
+
+    The log of a running job is in memory and goes to the database in groups: readers see an event at once, and it is
+    committed within ``commit_interval`` or ``commit_events``. The first event and the last one, which closes the log,
+    are committed before anybody sees them. Any number of readers read by index from any id; none can slow or harm
+    another, or the writer. After ``keep_finished`` the log is read from the database alone.
+
+    A full boot of this service takes a lease for the process, and marks the jobs of expired leases as interrupted. A
+    partial boot that does not include it, such as that of a command that needs the database only, recovers nothing;
+    a command that wants to look at jobs sets ``BEDPLATE_JOB_QUEUE__RECOVER`` to false.
+
+    Args:
+        settings: The settings service; its group is ``job_queue``.
+        telemetry: For the metrics.
+        database: Where jobs and events are kept.
+    """
+
+    type = ServiceType.JOB_QUEUE
+    backend = "memory"
+
+    def __init__(self, settings: SettingsService, telemetry: TelemetryService, database: DatabaseService) -> None:
+        self._settings = settings.values.job_queue
+        self._telemetry = telemetry
+        self._database = database
+        self._limits = LogLimits(
+            max_events=self._settings.max_events,
+            max_event_bytes=self._settings.max_event_bytes,
+            max_log_bytes=self._settings.max_log_bytes,
+        )
+        self._history = History(database, self._settings.follow_interval)
+        self._jobs = LiveJobs(self._settings.max_memory_bytes, self._settings.keep_finished, telemetry)
+        self._supervisor = Supervisor(self._settings, telemetry, self._note)
+        self._cursors: LRUCache[tuple[uuid.UUID, uuid.UUID], int] = LRUCache(self._settings.max_cursors)
+        self._archive: Archive | None = None
+        self._maintenance: asyncio.Task[None] | None = None
+        self._truncated = telemetry.meter.counter(
+            "bedplate_job_queue_events_truncated", "Events that were too large and replaced by a note"
+        )
+
+    async def submit(
+        self,
+        user_id: uuid.UUID,
+        work: JobWork,
+        *,
+        kind: str = "flow",
+        flow_id: uuid.UUID | None = None,
+        session_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Job:
+        """Store a job and start its work in the background; call it outside of any database transaction.
+
+        Args:
+            user_id: The owner.
+            work: What the job does; it is given the log.
+            kind: What sort of work it is.
+            flow_id: The flow that it runs, if any.
+            session_id: The session that it runs in, if any.
+            timeout: Seconds that it may take; None: ``job_timeout``.
+
+        Raises:
+            TooManyJobsError: Too many jobs are waiting or running.
+            UnavailableError: The service is not started, or the job could not be stored.
+        """
+        self._require_started()
+        if timeout is not None and timeout <= 0:
+            raise InvalidInputError(
+                "the timeout of a job must be positive", service="job_queue", fix="pass None or > 0"
+            )
+        live = LiveJob(
+            user_id,
+            work,
+            kind=kind,
+            flow_id=flow_id,
+            session_id=session_id,
+            timeout=self._settings.job_timeout if timeout is None else timeout,
+            open_log=self._open_log,
+            on_closed=self._closed,
+        )
+        self._supervisor.admit(live)
+        self._jobs.add(live)
+        self._note(live, True)
+        try:
+            await live.accepted
+        except asyncio.CancelledError:
+            self._supervisor.request_end(live, EndReason.CANCELLED)
+            raise
+        except Exception:
+            self._supervisor.withdraw(live)
+            self._jobs.remove(live)
+            raise
+        self._supervisor.launch(live)
+        return live.snapshot()
+
+    async def get(self, user_id: uuid.UUID, job_id: uuid.UUID) -> Job:
+        """A job.
+
+        Raises:
+            JobNotFoundError: There is none with this id, or it is somebody else's.
+        """
+        live = self._own(user_id, job_id)
+        return live.snapshot() if live is not None else await self._history.get(user_id, job_id)
+
+    async def list(
+        self,
+        user_id: uuid.UUID,
+        *,
+        flow_id: uuid.UUID | None = None,
+        status: JobStatus | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> JobPage:
+        """Jobs of a user, newest first.
+
+        Args:
+            user_id: The owner.
+            flow_id: Only those of this flow.
+            status: Only those that have this status in the database.
+            limit: Most jobs in the page, 1 to 500.
+            cursor: ``next_cursor`` of the page before.
+
+        Raises:
+            InvalidInputError: The cursor was not made here.
+        """
+        limit = max(1, min(limit, _MAX_PAGE))
+        page = await self._history.page(user_id, flow_id=flow_id, status=status, limit=limit, cursor=cursor)
+        lives = ((job, self._jobs.get(job.id)) for job in page.items)
+        items = tuple(job if live is None else live.snapshot() for job, live in lives)
+        return JobPage(items=items, next_cursor=page.next_cursor)
+
+    def events(self, user_id: uuid.UUID, job_id: uuid.UUID, *, after: int = 0) -> AsyncGenerator[JobEvent, None]:
+        """The events of a job with ids greater than ``after``, as they come, until the one that closes the log.
+
+        Raises:
+            JobNotFoundError: There is none with this id, or it is somebody else's; raised here or at the first event.
+        """
+        live = self._own(user_id, job_id)
+        return self._history.read(user_id, job_id, after) if live is None else live.log.read(after)
+
+    async def poll(
+        self,
+        user_id: uuid.UUID,
+        job_id: uuid.UUID,
+        *,
+        after: int | None = None,
+        timeout: float | None = None,
+        limit: int = 1_000,
+    ) -> Sequence[JobEvent]:
+        """The next events of a job: waits for one at least.
+
+        Args:
+            user_id: The owner.
+            job_id: The job.
+            after: Give events with greater ids; None: those that this method has not given yet. Where that was is
+                remembered for the latest ``max_cursors`` jobs of this process; for an older one it begins anew.
+            timeout: Seconds to wait; None: ``poll_timeout``.
+            limit: Most events in an answer.
+
+        Returns:
+            The events; none when time is up, or when the last event of the job has been given.
+
+        Raises:
+            JobNotFoundError: There is none with this id, or it is somebody else's.
+        """
+        key = (user_id, job_id)
+        timeout = self._settings.poll_timeout if timeout is None else timeout
+        events: Sequence[JobEvent] = ()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                events = await self._next_events(key, after, limit)
+        if events:
+            self._cursors[key] = events[-1].id
+        return events
+
+    async def cancel(self, user_id: uuid.UUID, job_id: uuid.UUID) -> Job:
+        """Cancel a job and wait until it has ended; do nothing if it has.
+
+        The work gets ``CancelledError`` at its next await and may tidy up for ``cancel_timeout``; after that the job
+        counts as cancelled whatever its work does. Returns the job as it then is: one that came to its end just
+        before is not ``cancelled``.
+
+        Raises:
+            JobNotFoundError: There is none with this id, or it is somebody else's.
+            JobElsewhereError: Another process runs it.
+        """
+        live = self._own(user_id, job_id)
+        if live is None:
+            job = await self._history.get(user_id, job_id)
+            if not job.status.finished:
+                raise JobElsewhereError(job_id)
+            return job
+        await self._end(live)
+        return live.snapshot()
+
+    async def cleanup(self, user_id: uuid.UUID, job_id: uuid.UUID) -> None:
+        """Delete a job and its log, cancelling it first if it runs.
+
+        Raises:
+            JobNotFoundError: There is none with this id, or it is somebody else's.
+            JobElsewhereError: Another process runs it.
+        """
+        await self.cancel(user_id, job_id)
+        async with self._database.transaction() as session:
+            if not await JobRepository(session).delete(user_id, job_id):
+                raise JobNotFoundError(job_id)
+        live = self._jobs.get(job_id)
+        if live is not None:
+            live.drop()
+            self._jobs.remove(live)
+        self._cursors.pop((user_id, job_id), None)
+
+    async def _start(self) -> None:
+        self._archive = Archive(self._settings, self._database, self._telemetry, self._lease_lost)
+        await self._archive.start(register=self._settings.recover)
+        if self._settings.recover:
+            await end_orphans(self._database)
+        self._maintenance = asyncio.create_task(self._maintain(), name="bedplate-job-maintenance")
+
+    async def _stop(self) -> None:
+        try:
+            if self._maintenance is not None:
+                self._maintenance.cancel()
+                await asyncio.wait([self._maintenance])
+            await self._supervisor.end_all()
+        finally:
+            if self._archive is not None:
+                await self._archive.stop()
+            for live in self._jobs:
+                live.refuse(UnavailableError("the service has stopped", service="job_queue"))
+                live.give_up()
+            self._jobs.clear()
+            self._archive = self._maintenance = None
+
+    async def _check(self) -> str | None:
+        if self._archive is not None and self._archive.failing_since is not None:
+            seconds = asyncio.get_running_loop().time() - self._archive.failing_since
+            return f"job events have not been written to the database for {seconds:.0f} seconds"
+        return None
+
+    async def _maintain(self) -> None:
+        loop = asyncio.get_running_loop()
+        next_deletion = loop.time()
+        while True:
+            await asyncio.sleep(self._settings.lease_ttl / 3)
+            self._jobs.sweep()
+            if not self._settings.recover:
+                continue
+            try:
+                await end_orphans(self._database)
+                if loop.time() >= next_deletion:
+                    next_deletion = loop.time() + _RETENTION_EVERY
+                    await delete_old_jobs(self._database, self._settings.retention)
+            except Exception as error:
+                _log.warning("jobs could not be maintained", error=type(error).__name__)
+
+    async def _next_events(self, key: tuple[uuid.UUID, uuid.UUID], after: int | None, limit: int) -> Sequence[JobEvent]:
+        user_id, job_id = key
+        while True:
+            start = self._cursors.get(key, 0) if after is None else after
+            live = self._own(user_id, job_id)
+            if live is None:
+                events = (await self._history.wait(user_id, job_id, start))[:limit]
+            else:
+                await live.log.wait(start)
+                events = live.log.take(start, limit)
+            if not events or after is not None:
+                return events
+            # Another poll of the same caller may have been given these while this one waited.
+            reached = self._cursors.get(key, 0)
+            if fresh := [event for event in events if event.id > reached]:
+                return fresh
+
+    async def _end(self, live: LiveJob) -> None:
+        if not live.log.closed:
+            self._supervisor.request_end(live, EndReason.CANCELLED)
+        patience = self._settings.cancel_timeout + self._settings.commit_patience
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await live.log.wait_done()
+
+    def _own(self, user_id: uuid.UUID, job_id: uuid.UUID) -> LiveJob | None:
+        live = self._jobs.get(job_id)
+        if live is not None and live.user_id != user_id:
+            raise JobNotFoundError(job_id)
+        return live
+
+    def _open_log(self, live: LiveJob) -> EventLog:
+        return EventLog(
+            live.id, self._limits, self._jobs.memory, functools.partial(self._note, live), self._truncated.add
+        )
+
+    def _note(self, live: LiveJob, urgent: bool) -> None:
+        if self._archive is not None:
+            self._archive.note(live, urgent)
+
+    def _closed(self, live: LiveJob) -> None:
+        self._supervisor.closed(live)
+        self._jobs.finished(live)
+
+    def _lease_lost(self) -> None:
+        assert self._archive is not None  # noqa: S101 - only a running archive calls this
+        for live in self._jobs:
+            if live.stored_status is not None and not live.stored_status.finished:
+                live.supersede(self._archive.reserved + 1)
+                if live.task is not None:
+                    live.task.cancel()

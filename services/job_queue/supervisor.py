@@ -1,0 +1,175 @@
+"""Runs the work of jobs: places to run in, timeouts, cancellation, and exactly one ending for each."""
+
+import asyncio
+import functools
+from collections import deque
+from collections.abc import Callable
+
+import structlog
+
+from bedplate.services.database.models import utc_now
+from bedplate.services.job_queue.errors import TooManyJobsError
+from bedplate.services.job_queue.live import INTERRUPTED, EndReason, LiveJob, failure
+from bedplate.services.job_queue.models import JobStatus
+from bedplate.services.settings.groups.job_queue import JobQueueSettings
+from bedplate.services.telemetry import TelemetryService
+
+__all__ = ["Supervisor"]
+
+_log = structlog.get_logger("bedplate.job_queue")
+
+
+class Supervisor:
+    """Starts jobs in the order of their coming, at most so many at once, and sees each to its end.
+
+    Args:
+        settings: Settings of the job queue.
+        telemetry: For the metrics.
+        note: Called when the row of a job has changed.
+    """
+
+    def __init__(
+        self, settings: JobQueueSettings, telemetry: TelemetryService, note: Callable[[LiveJob, bool], None]
+    ) -> None:
+        self._settings = settings
+        self._note = note
+        self._unfinished: set[LiveJob] = set()
+        self._placed: set[LiveJob] = set()
+        self._waiting: deque[LiveJob] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        meter = telemetry.meter
+        self._running = meter.gauge("bedplate_job_queue_running", "Jobs that run in this process")
+        self._ended_jobs = meter.counter("bedplate_job_queue_jobs", "Jobs that have ended", labels=("status",))
+        self._abandoned = meter.counter("bedplate_job_queue_abandoned", "Jobs whose work did not heed its cancellation")
+
+    def admit(self, live: LiveJob) -> None:
+        """Take a new job in, and give it a place if there is one.
+
+        Raises:
+            TooManyJobsError: There are too many unfinished ones.
+        """
+        if len(self._unfinished) >= self._settings.max_jobs:
+            raise TooManyJobsError(self._settings.max_jobs)
+        self._unfinished.add(live)
+        if not self._waiting:
+            self._place(live)
+
+    def launch(self, live: LiveJob) -> None:
+        """Start an admitted job that is now in the database, or let it wait for a place."""
+        if live.log.closed:
+            self._leave(live)
+        elif live in self._placed:
+            self._run(live)
+        else:
+            self._waiting.append(live)
+            self._fill()
+
+    def withdraw(self, live: LiveJob) -> None:
+        """Forget a job that could not be stored."""
+        self._unfinished.discard(live)
+        self._leave(live)
+
+    def request_end(self, live: LiveJob, reason: EndReason) -> None:
+        """Ask a job to end; it is asked once, and given up when it has not ended in time."""
+        if live.reason is not None:
+            return
+        live.reason = reason
+        if live.task is None:
+            self._conclude(live)
+            self._leave(live)
+        elif not live.task.done():
+            live.task.cancel()
+            loop = asyncio.get_running_loop()
+            live.timers.append(loop.call_later(self._settings.cancel_timeout, self._abandon, live))
+
+    def closed(self, live: LiveJob) -> None:
+        """Note that the log of a job has been closed."""
+        self._unfinished.discard(live)
+        self._ended_jobs.add(status=live.status.value)
+
+    async def end_all(self) -> None:
+        """Ask every job to end and wait until each has, or has been given up."""
+        for live in [*self._unfinished, *self._placed]:
+            self.request_end(live, EndReason.SHUTDOWN)
+        try:
+            if self._tasks:
+                await asyncio.wait(list(self._tasks), timeout=self._settings.cancel_timeout)
+        finally:
+            for live in list(self._placed):
+                self._abandon(live)
+
+    def _place(self, live: LiveJob) -> bool:
+        if len(self._placed) >= self._settings.max_running:
+            return False
+        self._placed.add(live)
+        self._running.set(len(self._placed))
+        live.status = JobStatus.RUNNING
+        live.started_at = utc_now()
+        return True
+
+    def _leave(self, live: LiveJob) -> None:
+        self._placed.discard(live)
+        self._running.set(len(self._placed))
+        self._fill()
+
+    def _fill(self) -> None:
+        while self._waiting:
+            live = self._waiting[0]
+            if live.log.closed:
+                self._waiting.popleft()
+            elif self._place(live):
+                self._waiting.popleft()
+                self._note(live, False)
+                self._run(live)
+            else:
+                return
+
+    def _run(self, live: LiveJob) -> None:
+        loop = asyncio.get_running_loop()
+        live.task = loop.create_task(_work(live), name=f"bedplate-job-{live.id}")
+        self._tasks.add(live.task)
+        live.task.add_done_callback(functools.partial(self._ended, live))
+        live.timers.append(loop.call_later(live.timeout, self.request_end, live, EndReason.TIMEOUT))
+
+    def _ended(self, live: LiveJob, task: asyncio.Task[None]) -> None:
+        # A callback and not the end of a coroutine: a task that is cancelled before its first step runs none of it.
+        self._tasks.discard(task)
+        for timer in live.timers:
+            timer.cancel()
+        live.timers.clear()
+        self._conclude(live, task)
+        self._leave(live)
+
+    def _conclude(self, live: LiveJob, task: asyncio.Task[None] | None = None) -> None:
+        error = None if task is None or task.cancelled() else task.exception()
+        if error is not None and live.reason is None:
+            _log.error("job failed", job_id=str(live.id), kind=live.kind, exc_info=error)
+        match live.reason:
+            case EndReason.CANCELLED:
+                live.conclude("cancelled", {})
+            case EndReason.TIMEOUT:
+                live.conclude(
+                    "error", {"code": "timeout", "error": f"The job took longer than {live.timeout:g} seconds."}
+                )
+            case EndReason.SHUTDOWN:
+                shutdown = {"code": INTERRUPTED["code"], "error": "The server is shutting down."}
+                live.conclude("error", shutdown, JobStatus.INTERRUPTED)
+            case None if error is not None:
+                live.conclude("error", failure(error))
+            case None if task is not None and task.cancelled():
+                live.conclude("error", {"code": "work_cancelled", "error": "The work of the job cancelled itself."})
+            case None:
+                live.conclude("end", {})
+
+    def _abandon(self, live: LiveJob) -> None:
+        if live.task is None or live.task.done():
+            return
+        self._abandoned.add()
+        _log.error("job does not heed its cancellation", job_id=str(live.id), kind=live.kind)
+        self._conclude(live)
+        live.task.cancel()
+        self._leave(live)
+
+
+async def _work(live: LiveJob) -> None:
+    await live.work(live.handle)

@@ -1,0 +1,126 @@
+"""A job queue that commits and renews fast, users to own jobs, and a way to make the database fail."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from bedplate.services.database import DatabaseService
+from bedplate.services.database.models import UserRow
+from bedplate.services.job_queue import Job, JobEvent, JobLog, JobQueueService
+from bedplate.services.settings import SettingsService
+from bedplate.services.telemetry import TelemetryService
+
+NewQueue = Callable[..., Awaitable[JobQueueService]]
+
+
+@pytest.fixture
+async def user(database: DatabaseService) -> uuid.UUID:
+    return await add_user(database, "ann")
+
+
+@pytest.fixture
+async def other(database: DatabaseService) -> uuid.UUID:
+    return await add_user(database, "bob")
+
+
+async def add_user(database: DatabaseService, name: str) -> uuid.UUID:
+    row = UserRow(username=name, username_key=name, password_hash="-", is_active=True)
+    async with database.transaction() as session:
+        session.add(row)
+    return row.id
+
+
+@pytest.fixture
+async def new_queue(
+    settings: SettingsService, telemetry: TelemetryService, database: DatabaseService
+) -> AsyncIterator[NewQueue]:
+    """Starts job queues of this database with settings of their own, and stops them at the end."""
+    started: list[JobQueueService] = []
+
+    async def make(**values: Any) -> JobQueueService:
+        own = SettingsService(
+            data_dir=settings.values.data_dir,
+            secret_key="a-secret-key-of-the-tests-0123456789abcdef",
+            job_queue={"commit_interval": 0.01, "follow_interval": 0.01, "cancel_timeout": 0.5, **values},
+        )
+        queue = JobQueueService(own, TelemetryService(own, telemetry._redactor), database)
+        await queue.start()
+        started.append(queue)
+        return queue
+
+    yield make
+    for queue in started:
+        await queue.stop()
+
+
+@pytest.fixture
+async def queue(new_queue: NewQueue) -> JobQueueService:
+    return await new_queue()
+
+
+class Work:
+    """Work that goes on step by step, as the test says."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.log: JobLog | None = None
+        self.cancelled = False
+        self._go = asyncio.Event()
+
+    async def __call__(self, log: JobLog) -> None:
+        self.log = log
+        self.begun.set()
+        try:
+            await self._go.wait()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+
+    def finish(self) -> None:
+        self._go.set()
+
+
+@pytest.fixture
+def work() -> Work:
+    return Work()
+
+
+@pytest.fixture
+def make_work() -> Callable[[], Work]:
+    return Work
+
+
+@pytest.fixture
+def read_all() -> Callable[..., Awaitable[list[JobEvent]]]:
+    async def read(queue: JobQueueService, job: Job, after: int = 0) -> list[JobEvent]:
+        return [event async for event in queue.events(job.user_id, job.id, after=after)]
+
+    return read
+
+
+class Outage:
+    """Makes transactions of a database fail while it lasts."""
+
+    def __init__(self, database: DatabaseService) -> None:
+        self.on = False
+        self.failed = asyncio.Event()
+        self._real = database.transaction
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Any]:
+        if self.on:
+            self.failed.set()
+            raise OSError("the disk is gone")
+        async with self._real() as session:
+            yield session
+
+
+@pytest.fixture
+def outage(database: DatabaseService, monkeypatch: pytest.MonkeyPatch) -> Outage:
+    broken = Outage(database)
+    monkeypatch.setattr(database, "transaction", broken.transaction)
+    return broken
