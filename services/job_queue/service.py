@@ -260,13 +260,12 @@ class JobQueueService(Service):
                 await asyncio.wait([self._maintenance])
             await self._supervisor.end_all()
         finally:
-            if self._archive is not None:
-                await self._archive.stop()
-            for live in self._jobs:
-                live.refuse(UnavailableError("the service has stopped", service="job_queue"))
-                live.give_up()
-            self._jobs.clear()
-            self._archive = self._maintenance = None
+            self._supervisor.end_now()
+            try:
+                if self._archive is not None:
+                    await self._archive.stop()
+            finally:
+                self._let_go()
 
     async def _check(self) -> str | None:
         if self._archive is not None and self._archive.failing_since is not None:
@@ -314,6 +313,13 @@ class JobQueueService(Service):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 await live.log.wait_done()
+
+    def _let_go(self) -> None:
+        for live in self._jobs:
+            live.refuse(UnavailableError("the service has stopped", service="job_queue"))
+            live.give_up()
+        self._jobs.clear()
+        self._archive = self._maintenance = None
 
     def _own(self, user_id: uuid.UUID, job_id: uuid.UUID) -> LiveJob | None:
         live = self._jobs.get(job_id)

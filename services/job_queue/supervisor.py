@@ -8,6 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from bedplate.services.database.models import utc_now
+from bedplate.services.errors import BedplateError
 from bedplate.services.job_queue.errors import TooManyJobsError
 from bedplate.services.job_queue.live import INTERRUPTED, EndReason, LiveJob, failure
 from bedplate.services.job_queue.models import JobStatus
@@ -88,15 +89,20 @@ class Supervisor:
         self._ended_jobs.add(status=live.status.value)
 
     async def end_all(self) -> None:
-        """Ask every job to end and wait until each has, or has been given up."""
+        """Ask every job to end and wait, for ``cancel_timeout`` at most, until each has."""
+        self._ask_all()
+        if self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=self._settings.cancel_timeout)
+
+    def end_now(self) -> None:
+        """Close every log, whether the work has ended or not."""
+        self._ask_all()
+        for live in list(self._placed):
+            self._abandon(live)
+
+    def _ask_all(self) -> None:
         for live in [*self._unfinished, *self._placed]:
             self.request_end(live, EndReason.SHUTDOWN)
-        try:
-            if self._tasks:
-                await asyncio.wait(list(self._tasks), timeout=self._settings.cancel_timeout)
-        finally:
-            for live in list(self._placed):
-                self._abandon(live)
 
     def _place(self, live: LiveJob) -> bool:
         if len(self._placed) >= self._settings.max_running:
@@ -142,7 +148,9 @@ class Supervisor:
 
     def _conclude(self, live: LiveJob, task: asyncio.Task[None] | None = None) -> None:
         error = None if task is None or task.cancelled() else task.exception()
-        if error is not None and live.reason is None:
+        if isinstance(error, BedplateError):
+            _log.info("job failed", job_id=str(live.id), kind=live.kind, code=error.code)
+        elif error is not None:
             _log.error("job failed", job_id=str(live.id), kind=live.kind, exc_info=error)
         match live.reason:
             case EndReason.CANCELLED:

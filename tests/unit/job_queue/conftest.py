@@ -10,6 +10,7 @@ import pytest
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import UserRow
+from bedplate.services.engines.redactor import Redactor
 from bedplate.services.job_queue import Job, JobEvent, JobLog, JobQueueService
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
@@ -36,7 +37,7 @@ async def add_user(database: DatabaseService, name: str) -> uuid.UUID:
 
 @pytest.fixture
 async def new_queue(
-    settings: SettingsService, telemetry: TelemetryService, database: DatabaseService
+    settings: SettingsService, redactor: Redactor, database: DatabaseService
 ) -> AsyncIterator[NewQueue]:
     """Starts job queues of this database with settings of their own, and stops them at the end."""
     started: list[JobQueueService] = []
@@ -47,7 +48,7 @@ async def new_queue(
             secret_key="a-secret-key-of-the-tests-0123456789abcdef",
             job_queue={"commit_interval": 0.01, "follow_interval": 0.01, "cancel_timeout": 0.5, **values},
         )
-        queue = JobQueueService(own, TelemetryService(own, telemetry._redactor), database)
+        queue = JobQueueService(own, TelemetryService(own, redactor), database)
         await queue.start()
         started.append(queue)
         return queue
