@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
-import structlog
 from sqlalchemy.exc import DataError, IntegrityError
 
 from bedplate.services.database import DatabaseService
@@ -17,6 +16,7 @@ from bedplate.services.database.repositories.job_queue import JobRepository
 from bedplate.services.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
 from bedplate.services.job_queue.live import LiveJob
 from bedplate.services.job_queue.models import JobEvent
+from bedplate.services.logs import get_logger
 from bedplate.services.settings.groups.job_queue import JobQueueSettings
 from bedplate.services.telemetry import TelemetryService
 
@@ -26,7 +26,7 @@ _SEGMENT_BYTES: Final = 1024 * 1024
 _RETRY_FIRST: Final = 0.05
 _RETRY_LAST: Final = 2.0
 
-_log = structlog.get_logger("bedplate.job_queue")
+_log = get_logger("bedplate.job_queue")
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(list[tuple[int, str, float, msgspec.Raw]]).decode
 

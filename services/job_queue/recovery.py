@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Final
 
 import msgspec
-import structlog
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import JobRow, utc_now
@@ -14,12 +13,13 @@ from bedplate.services.database.repositories.job_queue import JobRepository
 from bedplate.services.job_queue.archive import encode_events
 from bedplate.services.job_queue.live import INTERRUPTED
 from bedplate.services.job_queue.models import JobEvent, JobStatus
+from bedplate.services.logs import get_logger
 
 __all__ = ["delete_old_jobs", "end_orphans"]
 
 _BATCH: Final = 200
 
-_log = structlog.get_logger("bedplate.job_queue")
+_log = get_logger("bedplate.job_queue")
 
 
 async def end_orphans(database: DatabaseService) -> int:

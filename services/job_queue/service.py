@@ -7,7 +7,6 @@ import uuid
 from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
-import structlog
 from cachetools import LRUCache
 
 from bedplate.services.base import Service
@@ -23,6 +22,7 @@ from bedplate.services.job_queue.models import Job, JobEvent, JobPage, JobStatus
 from bedplate.services.job_queue.recovery import delete_old_jobs, end_orphans
 from bedplate.services.job_queue.registry import LiveJobs
 from bedplate.services.job_queue.supervisor import Supervisor
+from bedplate.services.logs import get_logger
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
@@ -32,7 +32,7 @@ __all__ = ["JobQueueService"]
 _MAX_PAGE: Final = 500
 _RETENTION_EVERY: Final = 3600.0
 
-_log = structlog.get_logger("bedplate.job_queue")
+_log = get_logger("bedplate.job_queue")
 
 
 class JobQueueService(Service):

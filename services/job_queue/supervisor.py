@@ -5,19 +5,18 @@ import functools
 from collections import deque
 from collections.abc import Callable
 
-import structlog
-
 from bedplate.services.database.models import utc_now
 from bedplate.services.errors import BedplateError
 from bedplate.services.job_queue.errors import TooManyJobsError
 from bedplate.services.job_queue.live import INTERRUPTED, EndReason, LiveJob, failure
 from bedplate.services.job_queue.models import JobStatus
+from bedplate.services.logs import get_logger
 from bedplate.services.settings.groups.job_queue import JobQueueSettings
 from bedplate.services.telemetry import TelemetryService
 
 __all__ = ["Supervisor"]
 
-_log = structlog.get_logger("bedplate.job_queue")
+_log = get_logger("bedplate.job_queue")
 
 
 class Supervisor:

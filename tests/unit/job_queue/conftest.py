@@ -1,6 +1,7 @@
 """A job queue that commits and renews fast, users to own jobs, and a way to make the database fail."""
 
 import asyncio
+import inspect
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -101,6 +102,19 @@ def read_all() -> Callable[..., Awaitable[list[JobEvent]]]:
         return [event async for event in queue.events(job.user_id, job.id, after=after)]
 
     return read
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], Any]], Awaitable[None]]:
+    async def wait(condition: Callable[[], Any]) -> None:
+        """Return when the condition, a function or coroutine function, holds."""
+        while True:
+            held = condition()
+            if await held if inspect.isawaitable(held) else held:
+                return
+            await asyncio.sleep(0.002)
+
+    return wait
 
 
 class Outage:

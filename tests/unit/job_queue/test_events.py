@@ -52,19 +52,19 @@ async def test_reader_sees_an_event_before_it_is_in_the_database(new_queue, user
     assert [event.type async for event in reader] == ["end"]
 
 
-async def test_commit_follows_after_so_many_events(new_queue, user, work, database):
+async def test_commit_follows_after_so_many_events(new_queue, user, work, database, until):
     """JOB-1: committed after ``commit_events`` however long the interval is."""
     queue = await new_queue(commit_interval=60.0, commit_events=5)
     job = await queue.submit(user, work)
     await work.begun.wait()
     for number in range(11):
         work.log.append("token", {"chunk": str(number)})
-    while True:
+
+    async def committed() -> bool:
         async with database.session() as session:
-            rows = await JobRepository(session).events(job.id, 0, 10)
-        if rows and rows[-1].seq >= 11:
-            break
-        await asyncio.sleep(0.005)
+            return await JobRepository(session).progress(job.id) == ("running", 11)
+
+    await until(committed)
     work.finish()
 
 
@@ -281,9 +281,10 @@ async def test_log_is_bounded_in_bytes(new_queue, user, work):
     queue = await new_queue(max_log_bytes=4096)
     await queue.submit(user, work)
     await work.begun.wait()
+    for _ in range(3):
+        work.log.append("token", "x" * 1000)
     with pytest.raises(JobLogFullError, match="MAX_LOG_BYTES"):
-        for _ in range(5):
-            work.log.append("token", "x" * 1000)
+        work.log.append("token", "x" * 1000)
     work.finish()
 
 
@@ -319,13 +320,12 @@ async def test_running_logs_never_leave_memory_for_others(new_queue, user, make_
     second.finish()
 
 
-async def test_finished_log_leaves_memory_after_a_while(new_queue, user, read_all):
+async def test_finished_log_leaves_memory_after_a_while(new_queue, user, read_all, until):
     """JOB-1: memory while running and ``keep_finished`` after, then the database."""
     queue = await new_queue(keep_finished=0.0, lease_ttl=0.06)
     job = await queue.submit(user, ten_tokens)
     live = await read_all(queue, job)
-    while len(queue._jobs):
-        await asyncio.sleep(0.005)
+    await until(lambda: len(queue._jobs) == 0)
     assert await read_all(queue, job) == live
     assert (await queue.get(user, job.id)).last_event_id == 11
 

@@ -61,7 +61,7 @@ async def test_cancelled_work_may_tidy_up_and_write(queue, user, read_all):
     assert [event.type for event in await read_all(queue, job)] == ["add_message", "cancelled"]
 
 
-async def test_work_that_does_not_heed_its_cancellation_is_given_up(new_queue, user, read_all):
+async def test_work_that_does_not_heed_its_cancellation_is_given_up(new_queue, user, read_all, until):
     """JOB-1, JOB-2: the terminal event comes within ``cancel_timeout``; late events go nowhere."""
     queue = await new_queue(cancel_timeout=0.05)
     begun, release = asyncio.Event(), asyncio.Event()
@@ -83,8 +83,7 @@ async def test_work_that_does_not_heed_its_cancellation_is_given_up(new_queue, u
     assert (await queue.cancel(user, job.id)).status is JobStatus.CANCELLED
     release.set()
     assert [event.type for event in await read_all(queue, job)] == ["cancelled"]
-    while not late:
-        await asyncio.sleep(0)
+    await until(lambda: late)
     assert b"bedplate_job_queue_abandoned_total 1.0" in queue._telemetry.exposition()
 
 
@@ -304,7 +303,7 @@ async def test_stop_cuts_off_what_hangs_after_its_last_event(new_queue, user):
 
 
 @pytest.mark.parametrize("steps", range(0, 30, 3))
-async def test_stop_that_is_cancelled_leaves_no_reader_waiting(new_queue, user, work, read_all, steps):
+async def test_stop_that_is_cancelled_leaves_no_reader_waiting(new_queue, user, work, read_all, steps, until):
     """JOB-1: also a stop that is cut short ends every log."""
     before = asyncio.all_tasks()
     queue = await new_queue()
@@ -320,8 +319,7 @@ async def test_stop_that_is_cancelled_leaves_no_reader_waiting(new_queue, user, 
     await queue.stop()
     events = await asyncio.wait_for(reader, 10)
     assert events[-1].type == "error"
-    while asyncio.all_tasks() != before:
-        await asyncio.sleep(0.001)
+    await until(lambda: asyncio.all_tasks() == before)
 
 
 async def test_queue_starts_again_after_a_stop(queue, user, make_work, read_all):
@@ -337,7 +335,7 @@ async def test_queue_starts_again_after_a_stop(queue, user, make_work, read_all)
     assert [event.type for event in await read_all(queue, job)] == ["error"]
 
 
-async def test_events_stay_readable_while_the_database_is_down(new_queue, user, work, read_all, outage):
+async def test_events_stay_readable_while_the_database_is_down(new_queue, user, work, read_all, outage, until):
     """JOB-1: readers go on, commits are tried again, and all is stored in the end."""
     queue = await new_queue(commit_patience=60.0)
     job = await queue.submit(user, work)
@@ -349,8 +347,11 @@ async def test_events_stay_readable_while_the_database_is_down(new_queue, user, 
         work.log.append("token", number)
     assert len(await queue.poll(user, job.id)) == 20
     await outage.failed.wait()
-    while (await queue.health()).status is not HealthStatus.DEGRADED:
-        await asyncio.sleep(0.001)
+
+    async def degraded() -> bool:
+        return (await queue.health()).status is HealthStatus.DEGRADED
+
+    await until(degraded)
     with pytest.raises(UnavailableError, match="could not be stored"):
         await queue.submit(user, work)
     outage.on = False
@@ -362,7 +363,7 @@ async def test_events_stay_readable_while_the_database_is_down(new_queue, user, 
     assert (await queue.health()).status is HealthStatus.UP
 
 
-async def test_reader_is_told_when_the_end_cannot_be_stored(new_queue, user, work, read_all, outage):
+async def test_reader_is_told_when_the_end_cannot_be_stored(new_queue, user, work, read_all, outage, until):
     """JOB-1: the truth at the end of a job whose log could not be written; stored when the database is back."""
     queue = await new_queue(commit_patience=0.0)
     job = await queue.submit(user, work)
@@ -376,8 +377,7 @@ async def test_reader_is_told_when_the_end_cannot_be_stored(new_queue, user, wor
     assert live[-1].data["outcome"] == "succeeded"
     assert (await queue.get(user, job.id)).status is JobStatus.FAILED
     outage.on = False
-    while not queue._jobs.get(job.id).log.archived:
-        await asyncio.sleep(0.005)
+    await until(lambda: queue._jobs.get(job.id).log.archived)
     queue._jobs.clear()
     assert await read_all(queue, job) == live
     assert (await queue.get(user, job.id)).status is JobStatus.FAILED
