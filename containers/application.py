@@ -8,6 +8,7 @@ from bedplate.services.engines.http import HttpEngine
 from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.engines.workers import Workers
+from bedplate.services.job_queue.factory import build_job_queue
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry.factory import build_telemetry
 
@@ -28,3 +29,4 @@ class ApplicationContainer(ServiceContainer):
     # Services.
     telemetry = Singleton(build_telemetry, settings, redactor)
     database = Singleton(build_database, settings, telemetry)
+    job_queue = Singleton(build_job_queue, settings, telemetry, database)

@@ -9,14 +9,16 @@ from bedplate.services.engines.http import HttpEngine
 from bedplate.services.engines.keyring import Keyring as KeyringEngine
 from bedplate.services.engines.redactor import Redactor as RedactorEngine
 from bedplate.services.engines.workers import Workers as WorkersEngine
+from bedplate.services.job_queue import JobQueueService
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
 
-__all__ = ["Database", "Http", "Keyring", "Redactor", "Settings", "Telemetry", "Workers"]
+__all__ = ["Database", "Http", "JobQueue", "Keyring", "Redactor", "Settings", "Telemetry", "Workers"]
 
 Settings = Annotated[SettingsService, Provide["settings"]]
 Telemetry = Annotated[TelemetryService, Provide["telemetry"]]
 Database = Annotated[DatabaseService, Provide["database"]]
+JobQueue = Annotated[JobQueueService, Provide["job_queue"]]
 
 Redactor = Annotated[RedactorEngine, Provide["redactor"]]
 Keyring = Annotated[KeyringEngine, Provide["keyring"]]
