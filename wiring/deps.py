@@ -6,6 +6,7 @@
 from typing import Any, cast
 
 from bedplate.services.database import DatabaseService
+from bedplate.services.job_queue import JobQueueService
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
 from bedplate.wiring.lifespan import current_container
@@ -13,6 +14,8 @@ from bedplate.wiring.lifespan import current_container
 __all__ = [
     "get_database_service",
     "get_db_service",
+    "get_job_queue_service",
+    "get_queue_service",
     "get_service",
     "get_settings_service",
     "get_telemetry_service",
@@ -45,3 +48,11 @@ def get_database_service() -> DatabaseService:
 
 
 get_db_service = get_database_service
+
+
+def get_job_queue_service() -> JobQueueService:
+    """Background jobs."""
+    return cast("JobQueueService", get_service("job_queue"))
+
+
+get_queue_service = get_job_queue_service
