@@ -73,8 +73,11 @@ def nearest(key: Key, known: Collection[Key]) -> Key | None:
         return next(iter(namesakes.values()))
     if close := difflib.get_close_matches(dotted(key[:-1]), namesakes, n=1):
         return namesakes[close[0]]
-    close = difflib.get_close_matches(_squash(key), spelt, n=1, cutoff=0.7)
-    return spelt[close[0]] if close else None
+    if close := difflib.get_close_matches(_squash(key), spelt, n=1, cutoff=0.7):
+        return spelt[close[0]]
+    names = {other[-1]: other for other in known}
+    close = difflib.get_close_matches(key[-1], names, n=1, cutoff=0.8)
+    return names[close[0]] if close else None
 
 
 def _walk(model: type[BaseModel], above: Key) -> Iterator[tuple[Key, FieldInfo]]:

@@ -49,7 +49,7 @@ def shape_of(value: Any) -> str:
         case SecretStr():
             return shape_of(value.get_secret_value())
         case str():
-            return f"text of {len(value)} characters" if value else "empty text"
+            return f"text of {len(value)} character{'s'[: len(value) != 1]}" if value else "empty text"
         case Mapping():
             return f"a table of {len(value)}"
         case list() | tuple() | set() | frozenset():

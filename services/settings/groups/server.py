@@ -20,6 +20,8 @@ class ServerSettings(SettingsGroup):
     """Origins that browsers may call from; empty allows none but the server's own."""
     cors_allow_credentials: bool = False
     """Whether pages of those origins may send cookies."""
+    drain_timeout: Seconds = 4.0
+    """Seconds that open requests may take to end when the server stops, before the services are stopped."""
     stop_timeout: Seconds = 25.0
     """Seconds in all for stopping every service (Kubernetes kills after 30)."""
     health_timeout: Seconds = 2.0

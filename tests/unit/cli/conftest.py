@@ -1,0 +1,51 @@
+"""Running commands: in this process, or in one of their own where the process is what matters."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from bedplate.wiring.cli.app import run
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory of the test's own, and an environment without settings."""
+    for name in os.environ:
+        if name.upper().startswith("BEDPLATE_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def bedplate(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Run a command in this process."""
+
+    def call(*args: str) -> Result:
+        code = run(args)
+        return Result(code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def python() -> Callable[..., Result]:
+    """Run an interpreter with these arguments."""
+
+    def call(*args: str, stdin: str = "") -> Result:
+        done = subprocess.run([sys.executable, *args], input=stdin, capture_output=True, text=True, check=False)
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    return call

@@ -1,0 +1,1 @@
+"""The command line; each command boots only what it needs."""

@@ -1,0 +1,72 @@
+"""The command ``bedplate``: its commands by name, imported when called."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from bedplate import __version__
+from bedplate.services.errors import BedplateError
+
+__all__ = ["COMMANDS", "app", "run"]
+
+COMMANDS = {
+    "settings": "Show the settings, their origin, and what can be set.",
+    "services": "Start every service, report on it, and stop again.",
+    "graph": "Draw which service needs which, as Mermaid, without starting any.",
+    "version": "Print the version.",
+}
+"""What each command is for, as its help says; its module is ``bedplate.wiring.cli.commands.<name>``."""
+
+
+class LazyGroup(TyperGroup):
+    """A group that knows the names of its commands, and imports the one that is called."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, summary in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=summary, rich_markup_mode=self.rich_markup_mode))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Replace the placeholder of the called command by the command."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in COMMANDS:
+            module = import_module(f"bedplate.wiring.cli.commands.{name}")
+            command = typer.main.get_command(module.app)
+        return name, command, rest
+
+
+app = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"bedplate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def bedplate(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """The service layer under an LLM-flow or agent backend."""
+
+
+def run(args: Sequence[str]) -> int:
+    """Run a command; return its exit code.
+
+    An error of Bedplate is printed as what, why and fix, without a traceback: 2 for the configuration, 1 otherwise.
+    """
+    try:
+        typer.main.get_command(app)(args, prog_name="bedplate")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except BedplateError as error:
+        from bedplate.wiring.cli.output import print_error
+
+        return print_error(error)
+    return 0
