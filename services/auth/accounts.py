@@ -1,70 +1,119 @@
-"""What a user name and a profile may be, and how a row of a user becomes a user."""
+"""The steps that users, the set-up and the command line share when they make or change an account."""
 
-import unicodedata
-from typing import Any
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-import orjson
+from sqlalchemy.exc import IntegrityError
+from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bedplate.services.auth.errors import InvalidUsernameError
-from bedplate.services.auth.models import User
-from bedplate.services.errors import TooLargeError
-from bedplate.services.schema import ServiceType
+from bedplate.services.auth.account_rules import check_username, username_key
+from bedplate.services.auth.errors import LastSuperuserError, UsernameTakenError, UserNotFoundError
+from bedplate.services.auth.passwords import Passwords
+from bedplate.services.database import DatabaseService
+from bedplate.services.database.models import UserRow, utc_now
+from bedplate.services.database.repositories.auth_session import AuthSessionRepository
+from bedplate.services.database.repositories.user import UserRepository
+from bedplate.services.logs import get_logger
+from bedplate.services.settings.groups.auth import AuthSettings
 
-__all__ = ["check_profile", "check_username", "to_user", "username_key"]
+__all__ = ["Accounts"]
 
-MAX_PROFILE_IMAGE = 2048
-MAX_OPTINS = 16_384
-
-
-def username_key(username: str) -> str:
-    """What two names that count as one have in common: compatibility form (NFKC), without case."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", username).casefold())
+_log = get_logger("bedplate.auth")
 
 
-def check_username(username: str, longest: int) -> None:
-    """Raise unless the name may be used.
+class Accounts:
+    """Accounts without the question of who may do what, which is answered where these steps are called.
 
     Args:
-        username: The name.
-        longest: Most characters of a name.
-
-    Raises:
-        InvalidUsernameError: It is empty or too long, begins or ends with a space, or has characters that do not show.
+        settings: Limits.
+        database: Keeps them.
+        passwords: Hashes.
     """
-    if not username_key(username).strip():
-        raise InvalidUsernameError("The username must not be empty")
-    if len(username) > longest:
-        raise InvalidUsernameError(f"The username must not be longer than {longest} characters")
-    if username != username.strip():
-        raise InvalidUsernameError("The username must not begin or end with a space")
-    if any(unicodedata.category(character).startswith("C") for character in username):
-        raise InvalidUsernameError("The username must consist of visible characters")
 
+    def __init__(self, settings: AuthSettings, database: DatabaseService, passwords: Passwords) -> None:
+        self._settings = settings
+        self._database = database
+        self._passwords = passwords
 
-def check_profile(profile_image: str | None, optins: dict[str, Any] | None) -> None:
-    """Raise unless what a user keeps in the account is of a reasonable size.
+    async def draft(self, username: str, password: str) -> UserRow:
+        """A row for a new user, checked and hashed, not yet stored.
 
-    Raises:
-        TooLargeError: It is not.
-    """
-    if profile_image is not None and len(profile_image) > MAX_PROFILE_IMAGE:
-        raise TooLargeError(
-            f"The profile image must not be longer than {MAX_PROFILE_IMAGE} characters", service=ServiceType.AUTH
-        )
-    if optins is not None and len(orjson.dumps(optins)) > MAX_OPTINS:
-        raise TooLargeError(f"The opt-ins must not be larger than {MAX_OPTINS} bytes", service=ServiceType.AUTH)
+        Raises:
+            InvalidUsernameError: The name cannot be used.
+            InvalidPasswordError: The password cannot be used.
+            RateLimitedError: Too many passwords are being hashed.
+        """
+        check_username(username, self._settings.username_max_length)
+        self._passwords.check(password)
+        password_hash = await self._passwords.hash(password)
+        return UserRow(username=username, username_key=username_key(username), password_hash=password_hash)
 
+    @asynccontextmanager
+    async def adding(self, row: UserRow) -> AsyncIterator[AsyncSession]:
+        """A transaction at whose end a drafted user is stored, after what the caller does in it.
 
-def to_user(row: Any) -> User:
-    """A user from a row with the public columns."""
-    return User(
-        id=row.id,
-        username=row.username,
-        profile_image=row.profile_image,
-        is_active=row.is_active,
-        is_superuser=row.is_superuser,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        last_login_at=row.last_login_at,
-        optins=row.optins,
-    )
+        Raises:
+            UsernameTakenError: Somebody has the name.
+        """
+        async with self.changing() as session:
+            yield session
+            repository = UserRepository(session)
+            if await repository.by_name(row.username_key) is not None:
+                raise UsernameTakenError
+            await repository.add(row)
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[AsyncSession]:
+        """A transaction in which a name that another replica took a moment ago is a UsernameTakenError."""
+        try:
+            async with self._database.transaction() as session:
+                yield session
+        except IntegrityError:
+            # The name is the only column of the table that can clash.
+            raise UsernameTakenError from None
+
+    async def locked(self, session: AsyncSession, user_id: uuid.UUID, *, demotes: bool) -> UserRow:
+        """The row of a user, kept from others until the transaction ends.
+
+        Args:
+            session: The transaction.
+            user_id: Whose row.
+            demotes: Whether the user will be no active superuser any more.
+
+        Raises:
+            UserNotFoundError: There is no such user.
+            LastSuperuserError: With ``demotes``, if nobody would be left to administrate.
+        """
+        repository = UserRepository(session)
+        # All superusers first, so that two who demote each other wait for one another in one order.
+        superusers = await repository.active_superusers(lock=True) if demotes else []
+        row = await repository.by_id(user_id, lock=True)
+        if row is None:
+            raise UserNotFoundError
+        if [superuser.id for superuser in superusers] == [user_id]:
+            raise LastSuperuserError
+        return row
+
+    async def rename(self, session: AsyncSession, row: UserRow, username: str) -> None:
+        """Give a user another name.
+
+        Raises:
+            UsernameTakenError: Somebody else has it.
+        """
+        key = username_key(username)
+        holder = await UserRepository(session).by_name(key)
+        if holder is not None and holder.id != row.id:
+            raise UsernameTakenError
+        row.username, row.username_key = username, key
+
+    async def end_sessions(
+        self, session: AsyncSession, row: UserRow, reason: str, keep: uuid.UUID | None = None
+    ) -> None:
+        """End all sessions of a user but ``keep``, those too that a login under way is about to open."""
+        row.token_version += 1
+        repository = AuthSessionRepository(session)
+        await repository.revoke_all(row.id, reason, utc_now(), keep)
+        if keep is not None:
+            await repository.adopt_version(keep, row.id, row.token_version)
+        _log.warning("sessions of a user ended", user_id=str(row.id), reason=reason)

@@ -7,17 +7,16 @@ from datetime import datetime
 from msgspec import UNSET, UnsetType
 from pydantic import SecretStr
 
-from bedplate.services.auth.accounts import to_user
-from bedplate.services.auth.errors import ApiKeyLimitError, ApiKeyNotFoundError, InvalidApiKeyError
+from bedplate.services.auth.account_rules import check_text, to_user
+from bedplate.services.auth.errors import ApiKeyLimitError, ApiKeyNotFoundError, InvalidApiKeyError, UserNotFoundError
 from bedplate.services.auth.key_format import SHOWN, hash_key, mask, new_key, well_formed
 from bedplate.services.auth.key_usage import KeyUsage
 from bedplate.services.auth.models import ApiKey, Method, NewApiKey, Principal
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import ApiKeyRow, utc_now
 from bedplate.services.database.repositories.api_key import ApiKeyRepository
-from bedplate.services.errors import TooLargeError
+from bedplate.services.database.repositories.user import UserRepository
 from bedplate.services.logs import get_logger
-from bedplate.services.schema import ServiceType
 from bedplate.services.settings.groups.auth import AuthSettings
 
 __all__ = ["ApiKeys"]
@@ -49,8 +48,9 @@ class ApiKeys:
         Raises:
             ApiKeyLimitError: The user has as many as allowed.
             TooLargeError: The name is longer than 255 characters.
+            UserNotFoundError: There is no such user.
         """
-        _check_name(name)
+        check_text("The name of an API key", name, MAX_NAME)
         secret = new_key()
         row = ApiKeyRow(
             user_id=user_id,
@@ -61,6 +61,8 @@ class ApiKeys:
             expires_at=expires_at,
         )
         async with self._database.transaction() as session:
+            if await UserRepository(session).by_id(user_id, lock=True) is None:
+                raise UserNotFoundError
             repository = ApiKeyRepository(session)
             if await repository.count(user_id) >= self._settings.api_keys_per_user:
                 raise ApiKeyLimitError(
@@ -92,7 +94,7 @@ class ApiKeys:
             TooLargeError: The name is longer than 255 characters.
         """
         if name is not UNSET:
-            _check_name(name)
+            check_text("The name of an API key", name, MAX_NAME)
         async with self._database.transaction() as session:
             row = await ApiKeyRepository(session).by_id(user_id, key_id)
             if row is None:
@@ -142,11 +144,4 @@ class ApiKeys:
             last_used_at=waiting.at if waiting else row.last_used_at,
             created_at=row.created_at,
             expires_at=row.expires_at,
-        )
-
-
-def _check_name(name: str | None) -> None:
-    if name is not None and len(name) > MAX_NAME:
-        raise TooLargeError(
-            f"The name of an API key must not be longer than {MAX_NAME} characters", service=ServiceType.AUTH
         )

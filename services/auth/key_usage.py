@@ -30,22 +30,23 @@ class KeyUsage:
         self._database = database
         self._pending: dict[uuid.UUID, KeyUse] = {}
         self._task: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
         self._dropped = telemetry.meter.counter(
             "bedplate_auth_key_uses_dropped", "Uses of API keys not counted because too many keys were waiting"
         )
 
     def start(self) -> None:
         """Begin to record by interval."""
-        self._task = asyncio.create_task(self._run(), name="bedplate-auth-key-usage")
+        self._stopping = asyncio.Event()
+        self._task = asyncio.create_task(self._run(self._stopping), name="bedplate-auth-key-usage")
 
     async def stop(self) -> None:
         """Record what waits, and end."""
         if self._task is not None:
             task, self._task = self._task, None
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-            await self._try_flush()
+            # Told, not cancelled: a record that is just being committed would be counted twice.
+            self._stopping.set()
+            await task
 
     def used(self, key_id: uuid.UUID) -> None:
         """Count one use, now."""
@@ -86,13 +87,12 @@ class KeyUsage:
             return
         self._pending[use.key_id] = use
 
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(self._settings.key_usage_interval)
-            await self._try_flush()
-
-    async def _try_flush(self) -> None:
-        try:
-            await self.flush()
-        except Exception as error:
-            _log.warning("uses of API keys could not be recorded yet", error=type(error).__name__)
+    async def _run(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.key_usage_interval):
+                    await stopping.wait()
+            try:
+                await self.flush()
+            except Exception as error:
+                _log.warning("uses of API keys could not be recorded yet", error=type(error).__name__)

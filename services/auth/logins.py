@@ -5,9 +5,8 @@ from typing import TypeVar
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bedplate.services.auth.accounts import check_username, username_key
+from bedplate.services.auth.account_rules import check_username, username_key
 from bedplate.services.auth.errors import (
-    AuthError,
     InactiveUserError,
     InvalidCredentialsError,
     InvalidUsernameError,
@@ -19,6 +18,7 @@ from bedplate.services.auth.sessions import Sessions
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import UserRow, utc_now
 from bedplate.services.database.repositories.user import UserRepository
+from bedplate.services.errors import BedplateError
 from bedplate.services.logs import get_logger
 from bedplate.services.settings.groups.auth import AuthSettings
 from bedplate.services.telemetry import TelemetryService
@@ -85,7 +85,7 @@ class Logins:
             outdated = self._passwords.outdated(user.password_hash)
             new_hash = await self._passwords.hash(password) if outdated else None
             opened = await self._enter(user, new_hash, client, opening)
-        except (AuthError, WaitingForApprovalError) as error:
+        except BedplateError as error:
             self._outcomes.add(1, outcome=error.code)
             # Not the name: people type passwords into the wrong field.
             _log.warning("login refused", reason=error.code, user_id=user and str(user.id), address=client.address)

@@ -1,5 +1,6 @@
 """The auth service."""
 
+from bedplate.services.auth.accounts import Accounts
 from bedplate.services.auth.api_keys import ApiKeys
 from bedplate.services.auth.errors import AutoLoginDisabledError, MissingCredentialsError
 from bedplate.services.auth.key_usage import KeyUsage
@@ -54,9 +55,10 @@ class AuthService(Service):
         self._sessions = Sessions(self._settings, database, self._tokens)
         passwords = Passwords(self._settings, workers)
         self._logins = Logins(self._settings, telemetry, database, passwords, self._sessions)
-        self.users = Users(self._settings, database, passwords)
+        accounts = Accounts(self._settings, database, passwords)
+        self.users = Users(self._settings, database, passwords, accounts)
         self.api_keys = ApiKeys(self._settings, database, self._usage)
-        self._setup = Setup(self._settings, database, self.users, workers)
+        self._setup = Setup(self._settings, database, accounts, workers)
 
     async def _start(self) -> None:
         self._tokens.load()

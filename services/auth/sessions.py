@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import SecretStr
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bedplate.services.auth.accounts import to_user
+from bedplate.services.auth.account_rules import to_user
 from bedplate.services.auth.errors import (
     InvalidTokenError,
     RefreshConflictError,

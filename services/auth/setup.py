@@ -7,10 +7,16 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from bedplate.services.auth.accounts import check_username, to_user, username_key
-from bedplate.services.auth.errors import InvalidSetupTokenError, SetupCompletedError, UsernameTakenError
+from bedplate.services.auth.account_rules import to_user, username_key
+from bedplate.services.auth.accounts import Accounts
+from bedplate.services.auth.errors import (
+    InvalidPasswordError,
+    InvalidSetupTokenError,
+    InvalidUsernameError,
+    SetupCompletedError,
+    UsernameTakenError,
+)
 from bedplate.services.auth.models import SetupToken, User
-from bedplate.services.auth.users import Users
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import SetupTokenRow, utc_now
 from bedplate.services.database.repositories.setup_token import SetupTokenRepository
@@ -32,14 +38,14 @@ class Setup:
     Args:
         settings: Lifetime of the link; the superuser to make.
         database: Keeps the hash of the link's token.
-        users: Makes the account.
+        accounts: Makes the account.
         workers: Reads the password's file.
     """
 
-    def __init__(self, settings: AuthSettings, database: DatabaseService, users: Users, workers: Workers) -> None:
+    def __init__(self, settings: AuthSettings, database: DatabaseService, accounts: Accounts, workers: Workers) -> None:
         self._settings = settings
         self._database = database
-        self._users = users
+        self._accounts = accounts
         self._workers = workers
 
     async def needed(self) -> bool:
@@ -83,9 +89,9 @@ class Setup:
             UsernameTakenError: An ordinary user has the name.
         """
         await self.check(token)  # before the costly hashing, which nobody without the link may cause
-        row = await self._users.draft(username, password)
+        row = await self._accounts.draft(username, password)
         row.is_active = row.is_superuser = True
-        async with self._users.adding(row) as session:
+        async with self._accounts.adding(row) as session:
             if not await SetupTokenRepository(session).consume(_digest(token), utc_now()):
                 raise InvalidSetupTokenError
             if await UserRepository(session).has_superuser():
@@ -101,9 +107,9 @@ class Setup:
             InvalidPasswordError: The password cannot be used.
             UsernameTakenError: Somebody has the name.
         """
-        row = await self._users.draft(username, password)
+        row = await self._accounts.draft(username, password)
         row.is_active = row.is_superuser = True
-        async with self._users.adding(row) as session:
+        async with self._accounts.adding(row) as session:
             await SetupTokenRepository(session).clear()
         _log.warning("superuser created", user_id=str(row.id), by=by)
         return to_user(row)
@@ -117,18 +123,24 @@ class Setup:
         username = self._settings.superuser
         if username is None or not await self.needed():
             return
-        check_username(username, self._settings.username_max_length)
         password = await self._password(username)
         try:
             await self.create_superuser(username, password, by="settings")
+        except (InvalidUsernameError, InvalidPasswordError) as error:
+            raise ConfigurationError(
+                f"the superuser of the settings cannot be made: {error.what}",
+                service=ServiceType.AUTH,
+                fix="correct BEDPLATE_AUTH__SUPERUSER, or BEDPLATE_AUTH__SUPERUSER_PASSWORD or its file",
+            ) from None
         except UsernameTakenError:
-            if not await self._is_superuser(username):
-                raise ConfigurationError(
-                    f"the account {username!r} exists and is no superuser",
-                    service=ServiceType.AUTH,
-                    why="a name that somebody signed up with is not made a superuser",
-                    fix="set BEDPLATE_AUTH__SUPERUSER to another name, or run: bedplate superuser create",
-                ) from None
+            if await self._is_superuser(username):
+                return  # another replica was faster
+            raise ConfigurationError(
+                f"the account {username!r} exists and is no superuser",
+                service=ServiceType.AUTH,
+                why="a name that somebody signed up with is not made a superuser",
+                fix="set BEDPLATE_AUTH__SUPERUSER to another name, or run: bedplate superuser create",
+            ) from None
 
     async def _is_superuser(self, username: str) -> bool:
         async with self._database.session() as session:

@@ -1,31 +1,27 @@
 """Users: sign-up, profile, rights, passwords."""
 
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from msgspec import UNSET
 from pydantic import SecretStr
-from sqlalchemy.exc import IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bedplate.services.auth.accounts import check_profile, check_username, to_user, username_key
+from bedplate.services.auth.account_rules import check_optins, check_text, check_username, to_user
+from bedplate.services.auth.accounts import Accounts
 from bedplate.services.auth.errors import (
     InvalidPasswordError,
-    LastSuperuserError,
+    InvalidTokenError,
     NotAllowedError,
     OwnAccountError,
     SamePasswordError,
     SignUpClosedError,
-    UsernameTakenError,
     UserNotFoundError,
 )
 from bedplate.services.auth.models import Principal, User, UserChanges, UserPage
 from bedplate.services.auth.passwords import Passwords
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import UserRow, utc_now
-from bedplate.services.database.repositories.auth_session import AuthSessionRepository
 from bedplate.services.database.repositories.user import UserRepository
 from bedplate.services.errors import InvalidInputError
 from bedplate.services.logs import get_logger
@@ -35,23 +31,28 @@ from bedplate.services.settings.groups.auth import AuthSettings
 __all__ = ["Users"]
 
 MAX_PAGE = 1000
+MAX_PROFILE_IMAGE = 2048
 
 _log = get_logger("bedplate.auth")
 
 
 class Users:
-    """The accounts. Methods that change one take the caller and check what he may.
+    """The accounts. Methods that change one take the caller and check what the caller may.
 
     Args:
         settings: Sign-up policy and limits.
         database: Keeps them.
         passwords: Hashes.
+        accounts: Makes and changes them.
     """
 
-    def __init__(self, settings: AuthSettings, database: DatabaseService, passwords: Passwords) -> None:
+    def __init__(
+        self, settings: AuthSettings, database: DatabaseService, passwords: Passwords, accounts: Accounts
+    ) -> None:
         self._settings = settings
         self._database = database
         self._passwords = passwords
+        self._accounts = accounts
 
     async def sign_up(self, username: str, password: str, *, optins: dict[str, Any] | None = None) -> User:
         """Make an account for whoever asks; by default it waits, inactive, for a superuser to activate it.
@@ -123,22 +124,21 @@ class Users:
         _check_rights(actor, user_id, changes)
         if changes.username is not UNSET:
             check_username(changes.username, self._settings.username_max_length)
-        check_profile(
-            None if changes.profile_image is UNSET else changes.profile_image,
-            None if changes.optins is UNSET else changes.optins,
-        )
-        password_hash = None
-        if changes.password is not UNSET:
-            self._passwords.check(changes.password.get_secret_value())
-            password_hash = await self._passwords.hash(changes.password.get_secret_value())
-        async with self._unique_names() as session:
-            row = await self._for_change(session, user_id, demotes=False in (changes.is_active, changes.is_superuser))
-            await self._rename(session, row, changes)
+        if changes.profile_image is not UNSET:
+            check_text("The profile image", changes.profile_image, MAX_PROFILE_IMAGE)
+        if changes.optins is not UNSET:
+            check_optins(changes.optins)
+        password_hash = await self._new_hash(changes.password) if changes.password is not UNSET else None
+        demotes = changes.is_active is False or changes.is_superuser is False
+        async with self._accounts.changing() as session:
+            row = await self._accounts.locked(session, user_id, demotes=demotes)
+            if changes.username is not UNSET and changes.username != row.username:
+                await self._accounts.rename(session, row, changes.username)
             _assign(row, changes)
             if password_hash is not None:
                 await self._set_password(session, row, password_hash, actor)
             if changes.is_active is False:
-                await self._end_sessions(session, row, "deactivated")
+                await self._accounts.end_sessions(session, row, "deactivated")
         return to_user(row)
 
     async def reset_password(self, actor: Principal, user_id: uuid.UUID, password: SecretStr) -> User:
@@ -149,20 +149,23 @@ class Users:
             SamePasswordError: It is the present one.
             InvalidPasswordError: The password cannot be used.
             UserNotFoundError: The account is gone.
+            InvalidTokenError: The user's sessions were ended meanwhile.
             RateLimitedError: Too many passwords are being hashed.
         """
         if user_id != actor.user.id:
             raise OwnAccountError("You can't change another user's password")
-        self._passwords.check(password.get_secret_value())
         async with self._database.session() as session:
             seen = await UserRepository(session).by_id(user_id)
         if seen is None:
             raise UserNotFoundError
         if await self._passwords.verify(seen.password_hash, password.get_secret_value()):
             raise SamePasswordError
-        password_hash = await self._passwords.hash(password.get_secret_value())
+        password_hash = await self._new_hash(password)
         async with self._database.transaction() as session:
-            row = await self._for_change(session, user_id, demotes=False)
+            row = await self._accounts.locked(session, user_id, demotes=False)
+            if row.token_version != seen.token_version:
+                # Deactivated, or the password changed by somebody else, while we were hashing.
+                raise InvalidTokenError(why="the sessions of the user were ended meanwhile")
             await self._set_password(session, row, password_hash, actor)
         return to_user(row)
 
@@ -179,7 +182,7 @@ class Users:
         if user_id == actor.user.id:
             raise OwnAccountError
         async with self._database.transaction() as session:
-            row = await self._for_change(session, user_id, demotes=True)
+            row = await self._accounts.locked(session, user_id, demotes=True)
             await UserRepository(session).delete(row.id)
         _log.warning("user deleted", user_id=str(user_id), by=str(actor.user.id))
 
@@ -192,82 +195,23 @@ class Users:
         is_superuser: bool = False,
         optins: dict[str, Any] | None = None,
     ) -> User:
-        check_profile(None, optins)
-        row = await self.draft(username, password)
+        check_optins(optins)
+        row = await self._accounts.draft(username, password)
         row.is_active, row.is_superuser, row.optins = is_active, is_superuser, optins
-        async with self.adding(row):
+        async with self._accounts.adding(row):
             pass
         _log.info("user created", user_id=str(row.id), active=is_active, superuser=is_superuser)
         return to_user(row)
 
-    async def draft(self, username: str, password: str) -> UserRow:
-        """A row for a new user, checked and hashed, not yet stored; raises as :meth:`sign_up`."""
-        check_username(username, self._settings.username_max_length)
-        self._passwords.check(password)
-        password_hash = await self._passwords.hash(password)
-        return UserRow(username=username, username_key=username_key(username), password_hash=password_hash)
-
-    @asynccontextmanager
-    async def adding(self, row: UserRow) -> AsyncIterator[AsyncSession]:
-        """A transaction in which a drafted user is stored, after what the caller does first in it.
-
-        Raises:
-            UsernameTakenError: Somebody has the name.
-        """
-        async with self._unique_names() as session:
-            yield session
-            repository = UserRepository(session)
-            if await repository.by_name(row.username_key) is not None:
-                raise UsernameTakenError
-            await repository.add(row)
-
-    @asynccontextmanager
-    async def _unique_names(self) -> AsyncIterator[AsyncSession]:
-        """A transaction in which a name that another replica took a moment ago is a UsernameTakenError."""
-        try:
-            async with self._database.transaction() as session:
-                yield session
-        except IntegrityError:
-            # The name is the only column of the table that can clash.
-            raise UsernameTakenError from None
-
-    async def _for_change(self, session: AsyncSession, user_id: uuid.UUID, *, demotes: bool) -> UserRow:
-        """The locked row; with ``demotes``, only if another active superuser is left without it."""
-        repository = UserRepository(session)
-        # All superusers first, so that two who demote each other wait for one another in one order.
-        superusers = await repository.active_superusers(lock=True) if demotes else []
-        row = await repository.by_id(user_id, lock=True)
-        if row is None:
-            raise UserNotFoundError
-        if [superuser.id for superuser in superusers] == [user_id]:
-            raise LastSuperuserError
-        return row
-
-    async def _rename(self, session: AsyncSession, row: UserRow, changes: UserChanges) -> None:
-        if changes.username is UNSET or changes.username == row.username:
-            return
-        key = username_key(changes.username)
-        holder = await UserRepository(session).by_name(key)
-        if holder is not None and holder.id != row.id:
-            raise UsernameTakenError
-        row.username, row.username_key = changes.username, key
+    async def _new_hash(self, password: SecretStr) -> str:
+        self._passwords.check(password.get_secret_value())
+        return await self._passwords.hash(password.get_secret_value())
 
     async def _set_password(self, session: AsyncSession, row: UserRow, password_hash: str, actor: Principal) -> None:
         row.password_hash = password_hash
         row.updated_at = utc_now()
         keep = actor.session_id if row.id == actor.user.id else None
-        await self._end_sessions(session, row, "password changed", keep)
-
-    async def _end_sessions(
-        self, session: AsyncSession, row: UserRow, reason: str, keep: uuid.UUID | None = None
-    ) -> None:
-        """End the user's sessions, those too that a login under way is about to open."""
-        row.token_version += 1
-        repository = AuthSessionRepository(session)
-        await repository.revoke_all(row.id, reason, utc_now(), keep)
-        if keep is not None:
-            await repository.adopt_version(keep, row.id, row.token_version)
-        _log.warning("sessions of a user ended", user_id=str(row.id), reason=reason)
+        await self._accounts.end_sessions(session, row, "password changed", keep)
 
 
 def _require_superuser(actor: Principal) -> None:

@@ -1,8 +1,8 @@
 """Settings of the auth service."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from bedplate.services.settings.groups.base import Location, Seconds, ServiceSettings
 
@@ -24,7 +24,7 @@ class AuthSettings(ServiceSettings):
     """Seconds after which a session ends however often its token was refreshed."""
     cookie_session_ttl: Seconds = 12 * 3600.0
     """Seconds that the session of a cookie (dashboard, /setup) lasts."""
-    sessions_per_user: int = Field(default=100, ge=1)
+    sessions_per_user: int = Field(default=1000, ge=1)
     """Sessions that a user may have at once; a further login ends the oldest."""
     clock_leeway: Seconds = Field(default=5.0, le=60)
     """Seconds that the clock of the replica that issued a token may be ahead of ours."""
@@ -52,7 +52,7 @@ class AuthSettings(ServiceSettings):
     """Longest user name, in characters."""
     api_keys_per_user: int = Field(default=1000, ge=1)
     """API keys that a user may have."""
-    key_usage_interval: Seconds = 5.0
+    key_usage_interval: float = Field(default=5.0, gt=0)
     """Seconds between two records of how often API keys were used."""
     key_usage_pending: int = Field(default=10_000, ge=1)
     """API keys whose use may wait to be recorded; uses of further ones are not counted."""
@@ -70,3 +70,9 @@ class AuthSettings(ServiceSettings):
     """Whether cookies are sent over HTTPS only (and to localhost)."""
     cookie_domain: str | None = None
     """Domain of the cookies; unset: the host alone."""
+
+    @model_validator(mode="after")
+    def _enough_memory(self) -> Self:
+        if self.argon2_memory_kib < 8 * self.argon2_parallelism:
+            raise ValueError("argon2_memory_kib must be at least 8 times argon2_parallelism")
+        return self
