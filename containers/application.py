@@ -3,6 +3,7 @@
 from dependency_injector.providers import ThreadSafeSingleton as Singleton
 
 from bedplate.containers.base import ServiceContainer
+from bedplate.services.auth.factory import build_auth
 from bedplate.services.database.factory import build_database
 from bedplate.services.engines.http import HttpEngine
 from bedplate.services.engines.keyring import Keyring
@@ -29,4 +30,5 @@ class ApplicationContainer(ServiceContainer):
     # Services.
     telemetry = Singleton(build_telemetry, settings, redactor)
     database = Singleton(build_database, settings, telemetry)
+    auth = Singleton(build_auth, settings, telemetry, database, keyring, workers)
     job_queue = Singleton(build_job_queue, settings, telemetry, database)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from dependency_injector.wiring import Provide
 
+from bedplate.services.auth import AuthService
 from bedplate.services.database import DatabaseService
 from bedplate.services.engines.http import HttpEngine
 from bedplate.services.engines.keyring import Keyring as KeyringEngine
@@ -13,11 +14,12 @@ from bedplate.services.job_queue import JobQueueService
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
 
-__all__ = ["Database", "Http", "JobQueue", "Keyring", "Redactor", "Settings", "Telemetry", "Workers"]
+__all__ = ["Auth", "Database", "Http", "JobQueue", "Keyring", "Redactor", "Settings", "Telemetry", "Workers"]
 
 Settings = Annotated[SettingsService, Provide["settings"]]
 Telemetry = Annotated[TelemetryService, Provide["telemetry"]]
 Database = Annotated[DatabaseService, Provide["database"]]
+Auth = Annotated[AuthService, Provide["auth"]]
 JobQueue = Annotated[JobQueueService, Provide["job_queue"]]
 
 Redactor = Annotated[RedactorEngine, Provide["redactor"]]

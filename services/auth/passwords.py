@@ -5,7 +5,6 @@ import secrets
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-import bcrypt
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
@@ -120,6 +119,8 @@ def _is_bcrypt(encoded: str) -> bool:
 
 
 def _bcrypt_verify(encoded: str, password: bytes) -> bool:
+    import bcrypt  # here, since few installations have any such hash
+
     try:
         return bcrypt.checkpw(password[:BCRYPT_LIMIT], encoded.encode())
     except ValueError:

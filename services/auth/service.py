@@ -6,7 +6,7 @@ from bedplate.services.auth.errors import AutoLoginDisabledError, MissingCredent
 from bedplate.services.auth.key_usage import KeyUsage
 from bedplate.services.auth.logins import Logins
 from bedplate.services.auth.models import Client, Credentials, Principal, SessionCookie, SetupToken, TokenPair, User
-from bedplate.services.auth.origins import is_loopback
+from bedplate.services.auth.origins import check_origin, is_loopback
 from bedplate.services.auth.passwords import Passwords
 from bedplate.services.auth.sessions import Sessions
 from bedplate.services.auth.setup import Setup
@@ -49,9 +49,10 @@ class AuthService(Service):
         workers: Workers,
     ) -> None:
         self._settings = settings.values.auth
+        self._origins = settings.values.server.cors_origins
         self._database = database
         self._usage = KeyUsage(self._settings, telemetry, database)
-        self._tokens = Tokens(self._settings, keyring)
+        self._tokens = Tokens(self._settings, keyring, workers)
         self._sessions = Sessions(self._settings, database, self._tokens)
         passwords = Passwords(self._settings, workers)
         self._logins = Logins(self._settings, telemetry, database, passwords, self._sessions)
@@ -79,7 +80,7 @@ class AuthService(Service):
             InactiveUserError: The password is right, the account deactivated.
             RateLimitedError: Too many passwords are being hashed.
         """
-        self._require_started()
+        await self._ready()
         return await self._logins.tokens(username, password, client)
 
     async def refresh(self, refresh_token: str, *, client: Client = NOWHERE) -> TokenPair:
@@ -90,7 +91,7 @@ class AuthService(Service):
             RefreshReusedError: It was used before: its session has been revoked.
             RefreshConflictError: It was used a moment ago, by another tab; nothing was revoked.
         """
-        self._require_started()
+        await self._ready()
         return await self._sessions.refresh(refresh_token, client)
 
     async def logout(self, *tokens: str) -> bool:
@@ -98,7 +99,7 @@ class AuthService(Service):
 
         Expired tokens will do, and worthless ones are passed over: whoever asks to be logged out is.
         """
-        self._require_started()
+        await self._ready()
         return await self._sessions.end(*tokens) > 0
 
     async def verify(self, credentials: Credentials) -> Principal:
@@ -111,12 +112,25 @@ class AuthService(Service):
         """
         self._require_started()
         if credentials.bearer:
+            await self._ready()
             return await self._sessions.by_access_token(credentials.bearer)
         if credentials.api_key:
             return await self.api_keys.verify(credentials.api_key)
         if credentials.cookie:
             return await self._sessions.by_cookie(credentials.cookie)
         raise MissingCredentialsError
+
+    def check_origin(self, origin: str | None, host: str | None) -> None:
+        """Refuse pages of other origins: for what a cookie authenticates and that changes something, or is a handshake.
+
+        Args:
+            origin: The ``Origin`` header.
+            host: The ``Host`` header.
+
+        Raises:
+            OriginNotAllowedError: It is neither the server's own origin nor one of ``BEDPLATE_SERVER__CORS_ORIGINS``.
+        """
+        check_origin(origin, host, self._origins)
 
     async def open_cookie_session(self, username: str, password: str, *, client: Client = NOWHERE) -> SessionCookie:
         """Log in for the session cookie of the dashboard; raises as :meth:`login`."""
@@ -133,7 +147,7 @@ class AuthService(Service):
         Raises:
             AutoLoginDisabledError: The setting is off, the caller is elsewhere, or there is no superuser yet.
         """
-        self._require_started()
+        await self._ready()
         if not self._settings.auto_login:
             raise AutoLoginDisabledError(fix="log in with name and password")
         if not is_loopback(client):
@@ -180,3 +194,8 @@ class AuthService(Service):
         """
         self._require_started()
         return await self._setup.create_superuser(username, password, by="command line")
+
+    async def _ready(self) -> None:
+        self._require_started()
+        if not self._tokens.ready:
+            await self._tokens.prepare()

@@ -1,15 +1,16 @@
 """JSON Web Tokens: issued and checked in one place (RFC 7519, hardened as RFC 8725 says)."""
 
+import importlib
 import time
 import uuid
 from enum import StrEnum
 from typing import Any
 
-import jwt
 import msgspec
 
 from bedplate.services.auth.errors import InvalidTokenError, TokenExpiredError
 from bedplate.services.engines.keyring import Keyring
+from bedplate.services.engines.workers import Workers
 from bedplate.services.settings.groups.auth import AuthSettings
 
 __all__ = ["Claims", "TokenType", "Tokens"]
@@ -44,14 +45,22 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
 class Tokens:
     """Issues and checks tokens under a key of the installation's own.
 
+    PyJWT is imported at first use, since with all of cryptography that it brings it costs a good part of a start.
+
     Args:
         settings: Issuer, audience, lifetimes, leeway.
         keyring: Derives the signing key and its id.
+        workers: Imports.
+
+    Attributes:
+        ready: Whether the import is done.
     """
 
-    def __init__(self, settings: AuthSettings, keyring: Keyring) -> None:
+    def __init__(self, settings: AuthSettings, keyring: Keyring, workers: Workers) -> None:
+        self.ready = False
         self._settings = settings
         self._keyring = keyring
+        self._workers = workers
         self._key = b""
         self._key_id = ""
         self._ttl = {TokenType.ACCESS: settings.access_token_ttl, TokenType.REFRESH: settings.refresh_token_ttl}
@@ -61,8 +70,15 @@ class Tokens:
         self._key = self._keyring.derive("auth/jwt")
         self._key_id = self._keyring.derive("auth/jwt-key-id")[:8].hex()
 
+    async def prepare(self) -> None:
+        """Import PyJWT where the event loop does not stand still for it."""
+        await self._workers.run("imports", 1, importlib.import_module, "jwt")
+        self.ready = True
+
     def issue(self, kind: TokenType, *, user_id: uuid.UUID, session_id: uuid.UUID, token_id: str) -> str:
         """A signed token that is valid from now on for the lifetime of its kind."""
+        import jwt
+
         now = time.time()
         claims = {
             "iss": self._settings.issuer,
@@ -89,6 +105,8 @@ class Tokens:
             TokenExpiredError: It was good once.
             InvalidTokenError: It is not a token of this installation and kind, or not valid yet.
         """
+        import jwt
+
         if len(token) > MAX_LENGTH:
             raise InvalidTokenError(why=f"longer than {MAX_LENGTH} characters")
         try:
