@@ -13,7 +13,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import JobEventRow, new_id, utc_now
 from bedplate.services.database.repositories.job_queue import JobRepository
-from bedplate.services.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
+from bedplate.services.errors import NotFoundError, UnavailableError
 from bedplate.services.job_queue.live import LiveJob
 from bedplate.services.job_queue.models import JobEvent
 from bedplate.services.logs import get_logger
@@ -22,6 +22,7 @@ from bedplate.services.telemetry import TelemetryService
 
 __all__ = ["Archive", "decode_events", "encode_events"]
 
+_REFUSED: Final = (IntegrityError, DataError)
 _SEGMENT_BYTES: Final = 1024 * 1024
 _RETRY_FIRST: Final = 0.05
 _RETRY_LAST: Final = 2.0
@@ -167,6 +168,7 @@ class Archive:
         """Begin to write; with ``register``, this process gets its lease now and not with its first job."""
         if register:
             await self._write([])
+            self._arm_heartbeat()
         self._task = asyncio.create_task(self._run(), name="bedplate-job-archive")
 
     async def stop(self) -> None:
@@ -175,7 +177,7 @@ class Archive:
         self._due.set()
         try:
             if self._task is not None:
-                await asyncio.shield(self._task)
+                await asyncio.wait([self._task])
             if self._registered and not self._dirty:
                 async with self._database.transaction() as session:
                     await JobRepository(session).delete_instance(self.instance_id)
@@ -239,7 +241,7 @@ class Archive:
     async def _write_or_isolate(self, batch: list[_Change]) -> None:
         try:
             await self._write(batch)
-        except (IntegrityError, DataError, ConflictError, InvalidInputError, NotFoundError):
+        except _REFUSED:
             # One job has what the database refuses, such as an owner deleted meanwhile: it must not stop the others.
             for change in batch:
                 await self._write_alone(change)
@@ -248,7 +250,7 @@ class Archive:
         live = change.live
         try:
             await self._write([change])
-        except (IntegrityError, DataError, ConflictError, InvalidInputError, NotFoundError) as error:
+        except _REFUSED as error:
             async with self._database.session() as session:
                 progress = await JobRepository(session).progress(live.id)
             if progress is not None and change.events and progress[1] >= change.events[-1].id:
