@@ -1,0 +1,139 @@
+"""Fixtures of the runner: a runner over the built-in components and those of a test, and a local language model."""
+
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from bedplate.services.errors import NotFoundError
+from bedplate.services.session.runner import (
+    FlowDocument,
+    GraphRunner,
+    HistoryQuery,
+    LanguageModelEndpoint,
+    RunContext,
+    RunEvent,
+    RunInputs,
+    RunLimits,
+    RunMessage,
+    Toolbox,
+)
+from bedplate.services.shared_component_cache import Component
+from bedplate.services.shared_component_cache.components import BUILTIN
+from bedplate.wiring.testing.llm import LocalLLM
+
+
+class Registry:
+    """The built-in components, and those that a test adds."""
+
+    def __init__(self) -> None:
+        self.types: dict[str, type[Component]] = {component.type_name: component for component in BUILTIN}
+
+    def component(self, type_name: str) -> type[Component] | None:
+        return self.types.get(type_name)
+
+    def add(self, *components: type[Component]) -> None:
+        self.types |= {component.type_name: component for component in components}
+
+
+class Stage:
+    """Runs flows on behalf of one user, and keeps what they did."""
+
+    def __init__(self, registry: Registry, http: httpx.AsyncClient, llm: LocalLLM) -> None:
+        self.registry = registry
+        self.http = http
+        self.endpoint = LanguageModelEndpoint(base_url=llm.base_url, retry_delay=0, max_retry_delay=0)
+        self.limits = RunLimits()
+        self.variables = {"OPENAI_API_KEY": llm.key}
+        self.messages: list[RunMessage] = []
+        self.queries: list[HistoryQuery] = []
+
+    async def history(self, query: HistoryQuery) -> Sequence[RunMessage]:
+        self.queries.append(query)
+        found = [message for message in self.messages if message.session_id == query.session_id]
+        return found[-query.limit :] if query.limit else found
+
+    async def secret(self, name: str) -> SecretStr:
+        if name not in self.variables:
+            raise NotFoundError("no such variable", service="variable")
+        return SecretStr(self.variables[name])
+
+    def runner(self) -> GraphRunner:
+        return GraphRunner(self.registry, Toolbox(http=lambda: self.http, llm=self.endpoint), self.limits)
+
+    def context(self, session_id: str = "session") -> RunContext:
+        return RunContext(
+            run_id=uuid.uuid4(),
+            user_id=uuid.uuid4(),
+            flow_id=uuid.uuid4(),
+            session_id=session_id,
+            history=self.history,
+            secret=self.secret,
+        )
+
+    async def events(self, data: object, session_id: str = "session", **inputs: Any) -> list[RunEvent]:
+        """All events of one run."""
+        run = self.runner().run(FlowDocument.parse(data), RunInputs(**inputs), self.context(session_id))
+        async with aclosing(run) as events:
+            return [event async for event in events]
+
+
+@pytest.fixture(scope="session")
+def _llm() -> Iterator[LocalLLM]:
+    with LocalLLM() as llm:
+        yield llm
+
+
+@pytest.fixture
+def llm(_llm: LocalLLM) -> Iterator[LocalLLM]:
+    yield _llm
+    _llm.reset()
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return Registry()
+
+
+@pytest.fixture
+async def stage(registry: Registry, llm: LocalLLM) -> AsyncIterator[Stage]:
+    async with httpx.AsyncClient() as http:
+        yield Stage(registry, http, llm)
+
+
+class Flow:
+    """Writes flow documents."""
+
+    def __init__(self) -> None:
+        self.nodes: list[dict[str, Any]] = []
+        self.edges: list[dict[str, Any]] = []
+
+    def node(self, node_id: str, component: str, **values: Any) -> "Flow":
+        """Add a node; a value that is a mapping is the whole template field."""
+        template = {
+            name: dict(value) if isinstance(value, Mapping) else {"type": "str", "value": value}
+            for name, value in values.items()
+        }
+        node = {"template": template, "display_name": f"The {node_id}"}
+        self.nodes.append(
+            {"id": node_id, "type": "genericNode", "data": {"id": node_id, "type": component, "node": node}}
+        )
+        return self
+
+    def edge(self, source: str, output: str, target: str, field: str) -> "Flow":
+        data = {"sourceHandle": {"name": output}, "targetHandle": {"fieldName": field}}
+        self.edges.append({"source": source, "target": target, "data": data})
+        return self
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"nodes": self.nodes, "edges": self.edges, "viewport": {"x": 0, "y": 0, "zoom": 1}}
+
+
+@pytest.fixture
+def flow() -> Flow:
+    return Flow()
