@@ -12,6 +12,7 @@ from bedplate.services.engines.workers import Workers
 from bedplate.services.job_queue.factory import build_job_queue
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry.factory import build_telemetry
+from bedplate.services.variable.factory import build_variable
 
 __all__ = ["ApplicationContainer"]
 
@@ -31,4 +32,5 @@ class ApplicationContainer(ServiceContainer):
     telemetry = Singleton(build_telemetry, settings, redactor)
     database = Singleton(build_database, settings, telemetry)
     auth = Singleton(build_auth, settings, telemetry, database, keyring, workers)
+    variable = Singleton(build_variable, settings, telemetry, database, keyring, redactor)
     job_queue = Singleton(build_job_queue, settings, telemetry, database)

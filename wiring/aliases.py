@@ -13,13 +13,26 @@ from bedplate.services.engines.workers import Workers as WorkersEngine
 from bedplate.services.job_queue import JobQueueService
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
+from bedplate.services.variable import VariableService
 
-__all__ = ["Auth", "Database", "Http", "JobQueue", "Keyring", "Redactor", "Settings", "Telemetry", "Workers"]
+__all__ = [
+    "Auth",
+    "Database",
+    "Http",
+    "JobQueue",
+    "Keyring",
+    "Redactor",
+    "Settings",
+    "Telemetry",
+    "Variables",
+    "Workers",
+]
 
 Settings = Annotated[SettingsService, Provide["settings"]]
 Telemetry = Annotated[TelemetryService, Provide["telemetry"]]
 Database = Annotated[DatabaseService, Provide["database"]]
 Auth = Annotated[AuthService, Provide["auth"]]
+Variables = Annotated[VariableService, Provide["variable"]]
 JobQueue = Annotated[JobQueueService, Provide["job_queue"]]
 
 Redactor = Annotated[RedactorEngine, Provide["redactor"]]

@@ -9,6 +9,7 @@ from bedplate.services.database import DatabaseService
 from bedplate.services.job_queue import JobQueueService
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
+from bedplate.services.variable import VariableService
 from bedplate.wiring.lifespan import current_container
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "get_service",
     "get_settings_service",
     "get_telemetry_service",
+    "get_variable_service",
 ]
 
 
@@ -48,6 +50,11 @@ def get_database_service() -> DatabaseService:
 
 
 get_db_service = get_database_service
+
+
+def get_variable_service() -> VariableService:
+    """Variables and credentials of users."""
+    return cast("VariableService", get_service("variable"))
 
 
 def get_job_queue_service() -> JobQueueService:

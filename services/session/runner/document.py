@@ -48,14 +48,12 @@ class FieldValue(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         type: The kind of field, as the template says, such as ``"str"``, ``"file"`` or ``"prompt"``.
         load_from_db: Whether the value is the name of a variable of the user.
         secret: Whether it is never shown.
-        tweaked: Whether the caller of a run set it, so that it may be a variable's name or the value itself.
     """
 
     value: Any = None
     type: str = "str"
     load_from_db: bool = False
     secret: bool = False
-    tweaked: bool = False
 
 
 class FlowNode(msgspec.Struct, frozen=True, kw_only=True):

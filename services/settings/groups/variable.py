@@ -1,8 +1,8 @@
 """Settings of the variable service."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from bedplate.services.settings.groups.base import ServiceSettings
+from bedplate.services.settings.groups.base import Seconds, ServiceSettings
 
 __all__ = ["VariableSettings"]
 
@@ -13,6 +13,21 @@ class VariableSettings(ServiceSettings):
     backend: str = "database"
     """Where variables are kept: ``database``."""
     operator_variables: tuple[str, ...] = ()
-    """Names of environment variables that flows may use by reference; no user ever reads them."""
+    """Names of environment variables that flows may use by reference; no user ever reads them.
+
+    Bedplate's own (``BEDPLATE_*``) are refused.
+    """
     max_value_bytes: int = Field(default=64 * 1024, ge=1)
     """Largest value of a variable."""
+    max_per_user: int = Field(default=1000, ge=1)
+    """Most variables of a user."""
+    mask_retired: Seconds = 3600.0
+    """Seconds for which a changed or deleted credential is still masked: a run that read it may be going on."""
+
+    @field_validator("operator_variables")
+    @classmethod
+    def _not_our_own(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not name or name.upper().startswith("BEDPLATE_"):
+                raise ValueError("names of environment variables other than BEDPLATE_* are allowed")
+        return names

@@ -1,0 +1,114 @@
+"""Variables in the database."""
+
+import builtins
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bedplate.services.database import DatabaseService
+from bedplate.services.database.errors import UniqueViolationError
+from bedplate.services.database.models import VariableRow
+from bedplate.services.database.repositories.variable import EncryptionKeyRepository, VariableRepository
+from bedplate.services.variable.backend import StoredVariable
+from bedplate.services.variable.errors import TooManyVariablesError, VariableExistsError
+from bedplate.services.variable.models import VariableType
+
+__all__ = ["DatabaseVariables"]
+
+
+class DatabaseVariables:
+    """The backend ``database``; joins the caller's transaction where there is one."""
+
+    def __init__(self, database: DatabaseService) -> None:
+        self._database = database
+
+    async def add(self, variable: StoredVariable, *, limit: int) -> None:
+        """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
+        try:
+            async with self._database.transaction() as session:
+                repository = VariableRepository(session, variable.user_id)
+                if await repository.count() >= limit:
+                    raise TooManyVariablesError(limit)
+                await repository.add(_row(variable))
+        except UniqueViolationError:
+            raise VariableExistsError(variable.name) from None
+
+    async def get(self, user_id: uuid.UUID, key: str | uuid.UUID) -> StoredVariable | None:
+        """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
+        async with self._database.session() as session:
+            row = await VariableRepository(session, user_id).get(key)
+        return _stored(row) if row else None
+
+    async def get_many(self, user_id: uuid.UUID, names: Sequence[str]) -> Sequence[StoredVariable]:
+        """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
+        async with self._database.session() as session:
+            rows = await VariableRepository(session, user_id).named(names)
+        return [_stored(row) for row in rows]
+
+    async def list(self, user_id: uuid.UUID) -> Sequence[StoredVariable]:
+        """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
+        async with self._database.session() as session:
+            rows = await VariableRepository(session, user_id).all()
+        return [_stored(row) for row in rows]
+
+    async def replace(self, variable: StoredVariable, *, version: int) -> bool:
+        """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
+        try:
+            async with self._database.transaction() as session:
+                return await VariableRepository(session, variable.user_id).replace(_row(variable), version)
+        except UniqueViolationError:
+            raise VariableExistsError(variable.name) from None
+
+    async def delete(self, user_id: uuid.UUID, key: str | uuid.UUID) -> uuid.UUID | None:
+        """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
+        async with self._database.transaction() as session:
+            return await VariableRepository(session, user_id).delete(key)
+
+    async def canaries(self) -> Mapping[str, bytes]:
+        """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
+        async with self._database.session() as session:
+            return await EncryptionKeyRepository(session).canaries()
+
+    async def add_canary(self, key_id: str, canary: bytes) -> None:
+        """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
+        try:
+            async with self._database.transaction() as session:
+                await EncryptionKeyRepository(session).add(key_id, canary)
+        except UniqueViolationError:
+            return  # another process was quicker
+
+    async def key_ids(self) -> builtins.set[str]:
+        """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
+        async with self._database.session() as session:
+            return await EncryptionKeyRepository(session).used()
+
+
+def _row(variable: StoredVariable) -> VariableRow:
+    return VariableRow(
+        id=variable.id,
+        user_id=variable.user_id,
+        name=variable.name,
+        type=variable.type.value,
+        value=variable.value,
+        default_fields=list(variable.default_fields),
+        key_id=variable.key_id,
+        version=variable.version,
+        created_at=variable.created_at,
+        updated_at=variable.updated_at,
+    )
+
+
+def _stored(row: Any) -> StoredVariable:
+    return StoredVariable(
+        id=row.id,
+        user_id=row.user_id,
+        name=row.name,
+        # A type that is none, in a damaged row: shown to nobody, and opened for nobody.
+        type=VariableType(row.type) if row.type in tuple(VariableType) else VariableType.CREDENTIAL,
+        value=row.value,
+        default_fields=tuple(row.default_fields or ()),
+        key_id=row.key_id,
+        version=row.version,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

@@ -1,0 +1,32 @@
+"""The backends of the variable service."""
+
+from bedplate.services.backends import Backend, service_factory
+from bedplate.services.database import DatabaseService
+from bedplate.services.engines.keyring import Keyring
+from bedplate.services.engines.redactor import Redactor
+from bedplate.services.schema import ServiceType
+from bedplate.services.settings import SettingsService
+from bedplate.services.telemetry import TelemetryService
+from bedplate.services.variable.backend import VariableBackend
+from bedplate.services.variable.service import VariableService
+
+__all__ = ["build_variable"]
+
+
+@service_factory(
+    ServiceType.VARIABLE,
+    Backend(name="database", target="bedplate.services.variable.database:DatabaseVariables"),
+)
+def build_variable(
+    settings: SettingsService,
+    telemetry: TelemetryService,
+    database: DatabaseService,
+    keyring: Keyring,
+    redactor: Redactor,
+) -> VariableService:
+    """Build the variable service from its settings."""
+    choice = build_variable.choose(settings)
+    backend: VariableBackend = choice.backend.load(ServiceType.VARIABLE)(database)
+    service = VariableService(settings, telemetry, keyring, redactor, backend)
+    service.backend = choice.backend.name
+    return service

@@ -1,0 +1,93 @@
+"""A started variable service, and users to own variables."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bedplate.services.database import DatabaseService
+from bedplate.services.database.models import UserRow
+from bedplate.services.engines.keyring import Keyring
+from bedplate.services.engines.redactor import Redactor
+from bedplate.services.settings import SettingsService
+from bedplate.services.telemetry import TelemetryService
+from bedplate.services.variable import VariableService
+from bedplate.services.variable.factory import build_variable
+
+SECRET_KEY = "a-secret-key-of-the-tests-0123456789abcdef"
+
+MakeVariable = Callable[..., Awaitable[VariableService]]
+
+
+@pytest.fixture
+async def make_variable(
+    tmp_path: Path, database: DatabaseService, redactor: Redactor, telemetry: TelemetryService
+) -> AsyncIterator[MakeVariable]:
+    """Starts variable services with keys and settings of the test's choice, on one database; stops them at the end."""
+    made: list[VariableService] = []
+
+    async def make(*, secret_key: str = SECRET_KEY, **variable: Any) -> VariableService:
+        settings = SettingsService(data_dir=tmp_path, secret_key=secret_key, variable=variable)
+        keyring = Keyring(settings)
+        await keyring.start()
+        service = build_variable(settings, telemetry, database, keyring, redactor)
+        await service.start()
+        made.append(service)
+        return service
+
+    yield make
+    for service in made:
+        await service.stop()
+
+
+@pytest.fixture
+async def variables(make_variable: MakeVariable) -> VariableService:
+    return await make_variable()
+
+
+@pytest.fixture
+async def new_user(database: DatabaseService) -> Callable[[str], Awaitable[uuid.UUID]]:
+    async def make(name: str) -> uuid.UUID:
+        row = UserRow(username=name, username_key=name, password_hash="not-a-hash")
+        async with database.transaction() as session:
+            session.add(row)
+        return row.id
+
+    return make
+
+
+@pytest.fixture
+async def alice(new_user: Callable[[str], Awaitable[uuid.UUID]]) -> uuid.UUID:
+    return await new_user("alice")
+
+
+@pytest.fixture
+async def bob(new_user: Callable[[str], Awaitable[uuid.UUID]]) -> uuid.UUID:
+    return await new_user("bob")
+
+
+@pytest.fixture
+def interrupted() -> Callable[[Callable[[], Awaitable[object]]], AsyncIterator[bool]]:
+    """Runs work again and again, cancelled one turn of the loop later each time, until it gets through.
+
+    Yields after each run whether it got through.
+    """
+
+    async def run(work: Callable[[], Awaitable[object]]) -> AsyncIterator[bool]:
+        turns = 0
+        while True:
+            task = asyncio.ensure_future(work())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            finished = task.done()
+            task.cancel()
+            await asyncio.wait({task})
+            yield not task.cancelled()
+            if finished:
+                return
+            turns += 1
+
+    return run
