@@ -11,6 +11,7 @@ from bedplate.services.engines.redactor import Redactor
 from bedplate.services.engines.workers import Workers
 from bedplate.services.job_queue.factory import build_job_queue
 from bedplate.services.settings import SettingsService
+from bedplate.services.shared_component_cache.factory import build_shared_component_cache
 from bedplate.services.telemetry.factory import build_telemetry
 from bedplate.services.variable.factory import build_variable
 
@@ -34,3 +35,4 @@ class ApplicationContainer(ServiceContainer):
     auth = Singleton(build_auth, settings, telemetry, database, keyring, workers)
     variable = Singleton(build_variable, settings, telemetry, database, keyring, redactor)
     job_queue = Singleton(build_job_queue, settings, telemetry, database)
+    shared_component_cache = Singleton(build_shared_component_cache, settings, telemetry, workers)

@@ -12,6 +12,7 @@ from bedplate.services.engines.redactor import Redactor as RedactorEngine
 from bedplate.services.engines.workers import Workers as WorkersEngine
 from bedplate.services.job_queue import JobQueueService
 from bedplate.services.settings import SettingsService
+from bedplate.services.shared_component_cache import SharedComponentCacheService
 from bedplate.services.telemetry import TelemetryService
 from bedplate.services.variable import VariableService
 
@@ -33,6 +34,7 @@ Telemetry = Annotated[TelemetryService, Provide["telemetry"]]
 Database = Annotated[DatabaseService, Provide["database"]]
 Auth = Annotated[AuthService, Provide["auth"]]
 Variables = Annotated[VariableService, Provide["variable"]]
+SharedComponentCache = Annotated[SharedComponentCacheService, Provide["shared_component_cache"]]
 JobQueue = Annotated[JobQueueService, Provide["job_queue"]]
 
 Redactor = Annotated[RedactorEngine, Provide["redactor"]]

@@ -8,6 +8,7 @@ from typing import Any, cast
 from bedplate.services.database import DatabaseService
 from bedplate.services.job_queue import JobQueueService
 from bedplate.services.settings import SettingsService
+from bedplate.services.shared_component_cache import SharedComponentCacheService
 from bedplate.services.telemetry import TelemetryService
 from bedplate.services.variable import VariableService
 from bedplate.wiring.lifespan import current_container
@@ -19,6 +20,7 @@ __all__ = [
     "get_queue_service",
     "get_service",
     "get_settings_service",
+    "get_shared_component_cache_service",
     "get_telemetry_service",
     "get_variable_service",
 ]
@@ -63,3 +65,8 @@ def get_job_queue_service() -> JobQueueService:
 
 
 get_queue_service = get_job_queue_service
+
+
+def get_shared_component_cache_service() -> SharedComponentCacheService:
+    """Component types."""
+    return cast("SharedComponentCacheService", get_service("shared_component_cache"))

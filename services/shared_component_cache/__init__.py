@@ -11,15 +11,28 @@ from bedplate.services.shared_component_cache.component import (
     Output,
     PastMessage,
 )
+from bedplate.services.shared_component_cache.errors import (
+    ComponentExistsError,
+    InvalidComponentError,
+    UnknownComponentError,
+)
+from bedplate.services.shared_component_cache.models import ComponentDocument, ComponentFailure
+from bedplate.services.shared_component_cache.service import SharedComponentCacheService
 
 __all__ = [
     "ChatEndpoint",
     "Component",
     "ComponentContext",
+    "ComponentDocument",
+    "ComponentExistsError",
+    "ComponentFailure",
     "Field",
     "FieldType",
+    "InvalidComponentError",
     "Kind",
     "Message",
     "Output",
     "PastMessage",
+    "SharedComponentCacheService",
+    "UnknownComponentError",
 ]
