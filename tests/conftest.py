@@ -1,5 +1,6 @@
 """Fixtures that every test may use: services of the foundation on a folder of the test's own."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,10 +13,19 @@ from bedplate.services.engines.redactor import Redactor
 from bedplate.services.engines.workers import Workers
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
+from bedplate.wiring.testing.database import copy_database, database_template
+
+
+@pytest.fixture(scope="session")
+def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    # The base folder of a worker of xdist lies in that of the whole run.
+    folder = tmp_path_factory.getbasetemp()
+    return database_template(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> SettingsService:
+def settings(tmp_path: Path, migrated_database: Path) -> SettingsService:
+    copy_database(migrated_database, tmp_path)
     return SettingsService(profile="test", data_dir=tmp_path, secret_key="a-secret-key-of-the-tests-0123456789abcdef")
 
 

@@ -1,13 +1,17 @@
 """What the database service asks of a backend."""
 
-from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from typing import Protocol, TypeVar
 
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bedplate.services.errors import BedplateError
 
-__all__ = ["DatabaseBackend"]
+__all__ = ["DatabaseBackend", "typed_errors"]
+
+T = TypeVar("T")
 
 
 class DatabaseBackend(Protocol):
@@ -18,6 +22,11 @@ class DatabaseBackend(Protocol):
     """
 
     name: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether ``open`` has been called, and ``close`` not since."""
+        ...
 
     async def open(self) -> None:
         """Check that the database can be reached, and get ready.
@@ -44,6 +53,28 @@ class DatabaseBackend(Protocol):
         """
         ...
 
+    async def alter(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run blocking ``work`` that may change tables, in one transaction that excludes every writer of any process.
+
+        It runs off the event loop where the database allows it. A cancellation rolls back, and is raised after that.
+        """
+        ...
+
     def explain(self, error: BaseException) -> BedplateError | None:
         """The typed error that says the same as the database's; None for one that is none of the database's state."""
         ...
+
+
+@contextmanager
+def typed_errors(backend: DatabaseBackend, failed: Callable[[BedplateError], None] = lambda _: None) -> Iterator[None]:
+    """Turn the database's own errors in the block into typed ones, told to ``failed``; others pass unchanged."""
+    try:
+        yield
+    except BedplateError:
+        raise
+    except Exception as error:
+        typed = backend.explain(error)
+        if typed is None:
+            raise
+        failed(typed)
+        raise typed from error

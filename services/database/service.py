@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSessionTransaction
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bedplate.services.base import Service
-from bedplate.services.database.backend import DatabaseBackend
+from bedplate.services.database.backend import DatabaseBackend, typed_errors
 from bedplate.services.database.errors import TransactionLostError
-from bedplate.services.database.models import metadata
+from bedplate.services.database.migrations import Migrations
 from bedplate.services.database.uninterrupted import uninterrupted
 from bedplate.services.errors import BedplateError
 from bedplate.services.logs import get_logger
@@ -40,6 +40,9 @@ class DatabaseService(Service):
     Errors of the database itself (locked, full, damaged, …) leave both as errors of ``services/database/errors.py``;
     a violated constraint stays SQLAlchemy's ``IntegrityError`` unless the query stands inside
     :func:`~bedplate.services.database.violations.violations`.
+
+    Attributes:
+        migrations: Brings the tables to a revision; usable before ``start`` as well.
     """
 
     type = ServiceType.DATABASE
@@ -48,6 +51,7 @@ class DatabaseService(Service):
         self._settings = settings.values.database
         self._backend = backend
         self.backend = backend.name
+        self.migrations = Migrations(backend)
         self._writing: dict[_Task, AsyncSession] = {}
         self._reading: dict[_Task, AsyncConnection] = {}
         meter = telemetry.meter
@@ -57,11 +61,9 @@ class DatabaseService(Service):
         self._failed = meter.counter("bedplate_database_errors", "Errors of the database itself", labels=("code",))
 
     async def _start(self) -> None:
-        with self._typed_errors():
+        with typed_errors(self._backend, self._count):
             await self._backend.open()
-            async with self._backend.write() as connection:
-                await connection.run_sync(metadata.create_all)
-                await connection.commit()
+            await self.migrations.at_start(migrate=self._settings.migrate)
 
     async def _stop(self) -> None:
         await self._backend.close()
@@ -88,7 +90,7 @@ class DatabaseService(Service):
         if (writing := self._writing.get(task)) is not None:
             yield writing
             return
-        with self._typed_errors():
+        with typed_errors(self._backend, self._count):
             if (connection := self._reading.get(task)) is not None:
                 async with _session_over(connection) as session:
                     yield session
@@ -108,7 +110,7 @@ class DatabaseService(Service):
                 the database cannot be written now. Nothing is stored then.
         """
         task = asyncio.current_task()
-        with self._typed_errors():
+        with typed_errors(self._backend, self._count):
             if (joined := self._writing.get(task)) is not None:
                 async with _savepoint(joined):
                     yield joined
@@ -146,18 +148,8 @@ class DatabaseService(Service):
                 del self._writing[task]
                 self._lasted.record(time.perf_counter() - begun)
 
-    @contextmanager
-    def _typed_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except BedplateError:
-            raise
-        except Exception as error:
-            typed = self._backend.explain(error)
-            if typed is None:
-                raise
-            self._failed.add(1, code=typed.code)
-            raise typed from error
+    def _count(self, error: BedplateError) -> None:
+        self._failed.add(1, code=error.code)
 
 
 @asynccontextmanager

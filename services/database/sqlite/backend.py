@@ -1,9 +1,10 @@
 """SQLite: one writer at a time, many readers beside it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import ExceptionContext
@@ -11,16 +12,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool, StaticPool
 
 from bedplate.services.database.errors import DatabaseUnreachableError
+from bedplate.services.database.sqlite.alteration import Alteration
 from bedplate.services.database.sqlite.connection import SQLiteConnection
 from bedplate.services.database.sqlite.errors import explain
 from bedplate.services.database.sqlite.location import Location
 from bedplate.services.database.sqlite.pool import Pool
 from bedplate.services.database.turnstile import Turnstile
+from bedplate.services.database.uninterrupted import uninterrupted
 from bedplate.services.database.url import database_url
 from bedplate.services.errors import BedplateError
 from bedplate.services.settings import SettingsService
 
 __all__ = ["SQLiteBackend"]
+
+T = TypeVar("T")
 
 
 class _Pools(NamedTuple):
@@ -76,6 +81,11 @@ class SQLiteBackend:
         async with self.write():
             pass
 
+    @property
+    def is_open(self) -> bool:
+        """Whether ``open`` has been called, and ``close`` not since."""
+        return self._engine is not None
+
     async def close(self) -> None:
         """Close every connection that is not in use; the others close when they are given back."""
         for pool in self._pools or ():
@@ -101,6 +111,23 @@ class SQLiteBackend:
             await connection.alchemy.begin()
             yield connection.alchemy
 
+    async def alter(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run ``work`` in a thread, holding SQLite's own write lock; in memory it runs on the event loop."""
+        if self.location.path is None:
+            async with self.write() as connection:
+                result = await connection.run_sync(work)
+                await uninterrupted(connection.commit())
+                return result
+        alteration = Alteration(self.location, self._values.busy_timeout)
+        with ThreadPoolExecutor(1, thread_name_prefix="bedplate-migration") as thread:
+            done = asyncio.get_running_loop().run_in_executor(thread, alteration.run, work)
+            try:
+                return await asyncio.shield(done)
+            except asyncio.CancelledError:
+                alteration.interrupt()
+                await uninterrupted(_ended(done))
+                raise
+
     def explain(self, error: BaseException) -> BedplateError | None:
         """The typed error that says the same as SQLite's."""
         return explain(error, self.location, self._values.busy_timeout)
@@ -124,6 +151,10 @@ class SQLiteBackend:
         connection = SQLiteConnection(self.location.connect, busy_timeout=self._values.busy_timeout)
         await connection
         return connection
+
+
+async def _ended(future: asyncio.Future[Any]) -> None:
+    await asyncio.wait({future})
 
 
 def _keep_after_cancellation(context: ExceptionContext) -> None:
