@@ -7,7 +7,7 @@ from msgspec import UNSET
 from pydantic import SecretStr
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bedplate.services.auth.account_rules import check_optins, check_text, check_username, to_user
+from bedplate.services.auth.account_rules import check_optins, check_text, check_username, to_user, username_key
 from bedplate.services.auth.accounts import Accounts
 from bedplate.services.auth.errors import (
     InvalidPasswordError,
@@ -90,6 +90,18 @@ class Users:
         """
         async with self._database.session() as session:
             row = await UserRepository(session).by_id(user_id)
+        if row is None:
+            raise UserNotFoundError
+        return to_user(row)
+
+    async def named(self, username: str) -> User:
+        """The user of that name, without regard to case; for the command line.
+
+        Raises:
+            UserNotFoundError: There is none.
+        """
+        async with self._database.session() as session:
+            row = await UserRepository(session).by_name(username_key(username))
         if row is None:
             raise UserNotFoundError
         return to_user(row)

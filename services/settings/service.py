@@ -9,7 +9,7 @@ from bedplate.services.errors import InvalidInputError
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings.errors import SettingsError
 from bedplate.services.settings.groups.base import ServiceSettings
-from bedplate.services.settings.keys import Key, dotted, fields_of, is_secret, nearest
+from bedplate.services.settings.keys import Key, dotted, nearest
 from bedplate.services.settings.models import Settings
 from bedplate.services.settings.reading import Reading
 
@@ -59,11 +59,6 @@ class SettingsService(Service):
     def backend_of(self, service: ServiceType) -> tuple[str, str]:
         """The name of the configured backend of a service, and where that setting came from."""
         return self.of(service).backend, self._reading.origin((service, "backend"))
-
-    def secrets(self) -> list[str]:
-        """The value of every secret that is set, for masking."""
-        values = (self.value(dotted(key)) for key, field in fields_of(Settings).items() if is_secret(field))
-        return [secret.get_secret_value() for secret in values if secret is not None]
 
     def value(self, key: str) -> Any:
         """The value of a setting by name; secrets stay wrapped.

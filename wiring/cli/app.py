@@ -13,6 +13,8 @@ from bedplate.services.errors import BedplateError
 __all__ = ["COMMANDS", "app", "run"]
 
 COMMANDS = {
+    "superuser": "Make a superuser.",
+    "variables": "List, set and delete the variables of a user.",
     "settings": "Show the settings, their origin, and what can be set.",
     "services": "Start every service, report on it, and stop again.",
     "graph": "Draw which service needs which, as Mermaid, without starting any.",

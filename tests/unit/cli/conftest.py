@@ -1,5 +1,6 @@
 """Running commands: in this process, or in one of their own where the process is what matters."""
 
+import io
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
+from bedplate.services.base import Service
 from bedplate.wiring.cli.app import run
 
 
@@ -25,6 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         if name.upper().startswith("BEDPLATE_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("BEDPLATE_PROFILE", "test")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -49,3 +52,23 @@ def python() -> Callable[..., Result]:
         return Result(done.returncode, done.stdout, done.stderr)
 
     return call
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Put a text on standard input."""
+    return lambda text: monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the classes of all services that are started from now on."""
+    names: list[str] = []
+    start = Service.start
+
+    async def recorded(service: Service) -> None:
+        names.append(type(service).__name__)
+        await start(service)
+
+    monkeypatch.setattr(Service, "start", recorded)
+    return names

@@ -16,6 +16,11 @@ KEYS = fields_of(Settings)
 SECRET = "k3Zr-8Qw1-given-by-the-operator-0987654321"
 
 
+@pytest.fixture(autouse=True)
+def no_profile(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BEDPLATE_PROFILE")
+
+
 def test_show_prints_every_setting_with_its_origin(
     bedplate: Callable[..., Any], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
