@@ -1,0 +1,1 @@
+"""The main job, step by step, by a client that knows nothing but HTTP (``make demo``)."""

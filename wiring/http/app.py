@@ -1,0 +1,98 @@
+"""The app factory."""
+
+import importlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import ModuleType
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from bedplate import __version__
+from bedplate.containers import ApplicationContainer
+from bedplate.services.settings import Settings
+from bedplate.wiring.http.errors import install_error_handlers
+from bedplate.wiring.http.middleware import BodyLimitMiddleware, SecurityHeadersMiddleware
+from bedplate.wiring.http.openapi import install_openapi
+from bedplate.wiring.lifespan import lifespan
+
+__all__ = ["create_app"]
+
+_ROUTERS = (
+    "system",
+    "setup",
+    "login",
+    "users",
+    "api_keys",
+    "variables",
+    "components",
+)
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+def create_app(container: ApplicationContainer) -> FastAPI:
+    """Make the ASGI application that serves every route of Bedplate.
+
+    Its lifespan wires the routers to ``container``, starts what is not running, and stops it again.
+
+    Args:
+        container: The services to serve; its settings are read now, nothing is started.
+
+    Returns:
+        An application of its own: two containers make two applications.
+
+    Raises:
+        ConfigurationError: A setting is wrong.
+    """
+    settings = container.settings().values
+    modules = [importlib.import_module(f"bedplate.wiring.http.routers.{name}") for name in _ROUTERS]
+    app = FastAPI(
+        title="Bedplate",
+        version=__version__,
+        lifespan=_wired_lifespan(container, ["bedplate.wiring.http.security", *modules]),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    for module in modules:
+        app.include_router(module.router)
+    _add_middleware(app, settings)
+    install_error_handlers(app)
+    install_openapi(app)
+    return app
+
+
+def _wired_lifespan(
+    container: ApplicationContainer, modules: Sequence[ModuleType | str]
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    run = lifespan(container)
+
+    @asynccontextmanager
+    async def wired(app: FastAPI) -> AsyncIterator[None]:
+        container.wire(modules=modules)
+        try:
+            async with run(app):
+                yield
+        finally:
+            container.unwire()
+
+    return wired
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    server = settings.server
+    app.add_middleware(BodyLimitMiddleware, limit_of=lambda _path: server.max_body_bytes)
+    app.add_middleware(SecurityHeadersMiddleware, headers=_SECURITY_HEADERS)
+    if server.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=server.cors_origins,
+            allow_credentials=server.cors_allow_credentials,
+            allow_methods=["*"],
+            allow_headers=["authorization", "content-type", "last-event-id", "x-api-key"],
+        )

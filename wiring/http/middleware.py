@@ -1,0 +1,107 @@
+"""Plain ASGI middleware: the limit of a body, and the headers that every answer carries."""
+
+import contextlib
+from collections.abc import Callable, Mapping
+
+import orjson
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["BodyLimitMiddleware", "SecurityHeadersMiddleware"]
+
+_MIB = 1024 * 1024
+
+
+class _BodyTooLargeError(Exception):
+    """Raised inside ``receive`` once more has come than is allowed."""
+
+
+class BodyLimitMiddleware:
+    """Answers 413 to a body over the limit, by its declared length or by what really comes.
+
+    Args:
+        app: The application.
+        limit_of: Most bytes for a path.
+    """
+
+    def __init__(self, app: ASGIApp, limit_of: Callable[[str], int]) -> None:
+        self._app = app
+        self._limit_of = limit_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, counting its body."""
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
+            await self._app(scope, receive, send)
+            return
+        limit = self._limit_of(scope["path"])
+        declared = dict(scope["headers"]).get(b"content-length", b"")
+        if declared.isdigit() and int(declared) > limit:
+            await _refuse(scope, send, limit, int(declared))
+            return
+        received = 0
+        answered = False
+
+        async def counted_receive() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise _BodyTooLargeError
+            return message
+
+        async def watched_send(message: Message) -> None:
+            nonlocal answered
+            if received > limit and not answered:
+                return
+            answered = True
+            await send(message)
+
+        with contextlib.suppress(_BodyTooLargeError):
+            await self._app(scope, counted_receive, watched_send)
+        if received > limit and not answered:
+            await _refuse(scope, send, limit, received)
+
+
+async def _refuse(scope: Scope, send: Send, limit: int, size: int) -> None:
+    detail = f"Content size limit exceeded. Maximum allowed is {limit / _MIB:.3g}MB and got {size / _MIB:.3f}MB."
+    body = orjson.dumps(
+        {
+            "detail": detail,
+            "type": "urn:bedplate:error:too_large",
+            "title": "Content Too Large",
+            "status": 413,
+            "instance": scope["path"],
+        }
+    )
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    # What is left of the body is not read: the connection cannot be used again.
+    await send({"type": "http.response.start", "status": 413, "headers": [*headers, (b"connection", b"close")]})
+    await send({"type": "http.response.body", "body": body})
+
+
+class SecurityHeadersMiddleware:
+    """Adds headers that keep browsers from guessing types, framing pages and leaking addresses.
+
+    Args:
+        app: The application.
+        headers: What to add where the answer has not set it itself.
+    """
+
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
+        self._app = app
+        self._headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, adding headers to its answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)

@@ -1,0 +1,58 @@
+"""API keys."""
+
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from bedplate.wiring import Auth, inject
+from bedplate.wiring.http.schemas.users import ApiKeyCreate, ApiKeyRead, ApiKeysResponse, UnmaskedApiKeyRead
+from bedplate.wiring.http.security import CurrentUser
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api/v1/api_key", tags=["APIKey"])
+
+
+@router.get("/")
+@inject
+async def list_api_keys(user: CurrentUser, auth: Auth) -> ApiKeysResponse:
+    """The caller's API keys, masked."""
+    keys = await auth.api_keys.list(user.id)
+    read = [
+        ApiKeyRead(
+            id=key.id,
+            name=key.name,
+            last_used_at=key.last_used_at,
+            total_uses=key.total_uses,
+            is_active=key.is_active,
+            api_key=key.masked,
+            user_id=key.user_id,
+            created_at=key.created_at,
+        )
+        for key in keys
+    ]
+    return ApiKeysResponse(total_count=len(read), user_id=user.id, api_keys=read)
+
+
+@router.post("/")
+@inject
+async def create_api_key(body: ApiKeyCreate, user: CurrentUser, auth: Auth) -> UnmaskedApiKeyRead:
+    """Make an API key; this answer is the only one that shows it."""
+    new = await auth.api_keys.create(user.id, name=body.name)
+    return UnmaskedApiKeyRead(
+        id=new.key.id,
+        name=new.key.name,
+        last_used_at=new.key.last_used_at,
+        total_uses=new.key.total_uses,
+        is_active=new.key.is_active,
+        api_key=new.secret.get_secret_value(),
+        user_id=new.key.user_id,
+    )
+
+
+@router.delete("/{api_key_id}")
+@inject
+async def delete_api_key(api_key_id: UUID, user: CurrentUser, auth: Auth) -> dict[str, str]:
+    """Delete one of the caller's API keys; it stops working at once."""
+    await auth.api_keys.delete(user.id, api_key_id)
+    return {"detail": "API Key deleted"}

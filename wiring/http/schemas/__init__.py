@@ -1,0 +1,1 @@
+"""The bodies of the REST contract, one module per area."""
