@@ -76,9 +76,12 @@ class Keyring(Service):
         # A thread of its own: a disk that does not answer must time out this start, not stop the event loop.
         executor = ThreadPoolExecutor(1, thread_name_prefix="bedplate-keyring")
         try:
-            return await asyncio.get_running_loop().run_in_executor(executor, self._file.read_or_make)
-        finally:
+            stored = await asyncio.get_running_loop().run_in_executor(executor, self._file.read_or_make)
+        except BaseException:
             executor.shutdown(wait=False)
+            raise
+        executor.shutdown()
+        return stored
 
     def _derive(self, purpose: str, length: int) -> bytes:
         self._require_started()
