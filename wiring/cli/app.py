@@ -13,9 +13,11 @@ from bedplate.services.errors import BedplateError
 __all__ = ["COMMANDS", "app", "run"]
 
 COMMANDS = {
+    "serve": "Start the services and answer over HTTP.",
+    "settings": "Show the settings, their origin, and what can be set.",
+    "db": "Look after the database schema.",
     "superuser": "Make a superuser.",
     "variables": "List, set and delete the variables of a user.",
-    "settings": "Show the settings, their origin, and what can be set.",
     "services": "Start every service, report on it, and stop again.",
     "graph": "Draw which service needs which, as Mermaid, without starting any.",
     "version": "Print the version.",

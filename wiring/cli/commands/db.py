@@ -1,0 +1,100 @@
+"""``bedplate db``: the database schema."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from bedplate.services.database import DatabaseService
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+T = TypeVar("T")
+
+
+@app.callback()
+def db() -> None:
+    """Look after the database schema."""
+
+
+@app.command()
+def upgrade(
+    revision: Annotated[str, typer.Argument(help="A revision, +N for the next N, or head for the newest.")] = "head",
+) -> None:
+    """Bring the tables to a newer revision."""
+
+    async def work(database: "DatabaseService") -> str | None:
+        await database.migrations.upgrade(revision)
+        return await database.migrations.current()
+
+    sys.stdout.write(f"the database is at revision {_with_database(work) or 'none'}\n")
+
+
+@app.command()
+def downgrade(
+    revision: Annotated[str, typer.Argument(help="A revision, -N for the last N, or base for no tables at all.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Bring the tables back to an older revision; what it has no place for is lost."""
+    if not yes:
+        typer.confirm(f"Data that revision {revision} has no place for will be lost. Go on?", abort=True)
+
+    async def work(database: "DatabaseService") -> str | None:
+        await database.migrations.downgrade(revision)
+        return await database.migrations.current()
+
+    sys.stdout.write(f"the database is at revision {_with_database(work) or 'none'}\n")
+
+
+@app.command()
+def current() -> None:
+    """Print the revision of the database, and the newest."""
+
+    async def work(database: "DatabaseService") -> str:
+        return f"{await database.migrations.current() or 'none'} (newest: {database.migrations.head})"
+
+    sys.stdout.write(f"{_with_database(work)}\n")
+
+
+@app.command()
+def check() -> None:
+    """Compare the tables with those of this release; exit code 1 if they differ."""
+
+    async def work(database: "DatabaseService") -> list[str]:
+        return await database.migrations.check()
+
+    differences = _with_database(work)
+    for difference in differences:
+        sys.stdout.write(f"{difference}\n")
+    if differences:
+        raise typer.Exit(1)
+    sys.stdout.write("the tables are those of this release\n")
+
+
+@app.command()
+def revision(
+    message: Annotated[str, typer.Argument(help="What the revision does, in a few words.")],
+    folder: Annotated[Path | None, typer.Option(help="Where to; by default among the others.")] = None,
+) -> None:
+    """Write the next revision from the difference between tables and models, for developers of Bedplate."""
+
+    async def work(database: "DatabaseService") -> Path:
+        return await database.migrations.revision(message, folder=folder)
+
+    sys.stdout.write(f"{_with_database(work)}\n")
+
+
+def _with_database(work: Callable[["DatabaseService"], Awaitable[T]]) -> T:
+    """Do something to the database, with it built but not started: a start would migrate it."""
+
+    async def run() -> T:
+        from bedplate.wiring.cli.boot import running
+
+        async with running("telemetry") as container:
+            return await work(container.database())
+
+    return asyncio.run(run())

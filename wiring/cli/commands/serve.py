@@ -1,0 +1,27 @@
+"""``bedplate serve``."""
+
+import asyncio
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on, in place of the setting.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on, in place of the setting.")] = None,
+) -> None:
+    """Start the services and answer over HTTP."""
+    from dependency_injector.providers import Object
+
+    from bedplate.containers import ApplicationContainer
+    from bedplate.services.settings import SettingsService
+    from bedplate.wiring.cli.server import serve as serve_http
+
+    container = ApplicationContainer()
+    given: dict[str, Any] = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    if given:
+        container.settings.override(Object(SettingsService(server=given)))
+    raise typer.Exit(asyncio.run(serve_http(container)))

@@ -1,0 +1,160 @@
+"""Serving over HTTP in this process: the address first, then the services, then requests; back in reverse."""
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+
+import uvicorn
+
+from bedplate.containers import ApplicationContainer
+from bedplate.services.errors import ConfigurationError
+from bedplate.services.settings.groups.server import ServerSettings
+from bedplate.wiring.http import create_app
+
+__all__ = ["AddressError", "serve"]
+
+
+class AddressError(ConfigurationError):
+    """The server cannot listen on the address that is set."""
+
+    code = "address"
+
+
+async def serve(container: ApplicationContainer) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code of the process.
+
+    Raises:
+        ConfigurationError: A setting is wrong, or the address is taken; nothing was started.
+        StartError: Services did not start.
+        StopError: Services did not stop cleanly.
+    """
+    settings = container.settings().values.server
+    with contextlib.closing(_bind(settings)) as listener:
+        app = create_app(container)
+        server = _Server(container, listener, app, settings)
+        with _signals(server) as interrupted:
+            try:
+                async with app.router.lifespan_context(app):
+                    container.telemetry().route_server_logs()
+                    await server.serve([listener])
+            except asyncio.CancelledError:
+                if not interrupted:
+                    raise
+                return 128 + interrupted[0]
+    return 0
+
+
+class _Server(uvicorn.Server):
+    """The HTTP server, without its own ideas on signals: there are services to stop after it has stopped."""
+
+    def __init__(
+        self, container: ApplicationContainer, listener: socket.socket, app: object, settings: ServerSettings
+    ) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,  # type: ignore[arg-type]  # any ASGI application
+                lifespan="off",
+                log_config=None,
+                server_header=False,
+                timeout_graceful_shutdown=settings.drain_timeout,  # type: ignore[arg-type]  # fractions work
+            )
+        )
+        self._container = container
+        self._url = _url(settings.host, listener.getsockname()[1])
+        self._settings = settings
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to :func:`serve`."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say where."""
+        try:
+            await super().startup(sockets)
+        except OSError as error:
+            raise _address_error(self._settings, error) from error
+        await self._announce()
+
+    async def _announce(self) -> None:
+        lines = [
+            self._container.report.table(),
+            "",
+            f"Data:    {self._container.settings().values.data_dir}",
+            f"Address: {self._url}",
+        ]
+        auth = self._container.auth()
+        if token := await auth.setup_token():
+            minutes = round(self._container.settings().values.auth.setup_ttl / 60)
+            link = f"{self._url}/setup?token={token.secret.get_secret_value()}"
+            lines += ["", f"There is no superuser yet. Make one within {minutes} minutes at", f"    {link}"]
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _signals(server: _Server) -> Iterator[list[int]]:
+    """Have SIGTERM and SIGINT end a running server, or a start that is under way; yields the latter's signal."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    interrupted: list[int] = []
+
+    def leave(signum: signal.Signals) -> None:
+        if server.started:
+            server.handle_exit(signum, None)
+        elif task is not None and not interrupted:
+            interrupted.append(signum)
+            task.cancel()
+
+    handled = (signal.SIGTERM, signal.SIGINT)
+    with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C cancels the task of asyncio.run instead
+        for signum in handled:
+            loop.add_signal_handler(signum, leave, signum)
+    try:
+        yield interrupted
+    finally:
+        with contextlib.suppress(NotImplementedError):
+            for signum in handled:
+                loop.remove_signal_handler(signum)
+
+
+def _bind(settings: ServerSettings) -> socket.socket:
+    """Take the address before anything is started; connections are refused until the server listens."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise _address_error(settings, error) from error
+    try:
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise _address_error(settings, error) from error
+    return listener
+
+
+def _address_error(settings: ServerSettings, error: OSError) -> AddressError:
+    fixes = {
+        errno.EADDRINUSE: "stop what listens there, or set BEDPLATE_SERVER__PORT to another port (0 takes a free one)",
+        errno.EACCES: "set BEDPLATE_SERVER__PORT to a port above 1023",
+    }
+    return AddressError(
+        f"the server cannot listen on {settings.host} port {settings.port}",
+        service="server",
+        why=error.strerror,
+        fix=fixes.get(error.errno or 0, "set BEDPLATE_SERVER__HOST to an address of this machine"),
+    )
+
+
+def _url(host: str, port: int) -> str:
+    """Where a browser on this machine finds the server."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104 - read, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
