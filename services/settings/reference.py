@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
 from bedplate.services.settings.keys import Key, dotted, environment_name, fields_of, is_secret
@@ -12,7 +13,7 @@ from bedplate.services.settings.meanings import meaning_of
 from bedplate.services.settings.models import Settings
 from bedplate.services.settings.service import SettingsService
 
-__all__ = ["Setting", "env_template", "json_schema", "settings_in_use"]
+__all__ = ["Setting", "default_of", "env_template", "json_schema", "settings_in_use"]
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +62,14 @@ def env_template() -> str:
     return "\n".join(_template_lines()) + "\n"
 
 
+def default_of(field: FieldInfo) -> str:
+    """The default of a setting as it would be written in the environment; empty if there is none."""
+    value = to_jsonable_python(field.get_default(call_default_factory=True))
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def _template_lines() -> Iterator[str]:
     yield "# Settings of Bedplate. Remove the # before a name to set it; `bedplate settings show` says what is in use."
     group: Key = ()
@@ -68,13 +77,6 @@ def _template_lines() -> Iterator[str]:
         if key[:-1] != group:
             group = key[:-1]
             yield f"\n# {dotted(group)}"
-        default = to_jsonable_python(field.get_default(call_default_factory=True))
         note = " (a secret)" if is_secret(field) else ""
         yield f"\n# {meaning_of(Settings, key)}{note}"
-        yield f"#{environment_name(key)}={_as_text(default)}"
-
-
-def _as_text(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value)
+        yield f"#{environment_name(key)}={default_of(field)}"
