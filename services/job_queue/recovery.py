@@ -1,6 +1,7 @@
 """Ends what dead processes left behind, and deletes what is old."""
 
 import time
+import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
@@ -22,17 +23,18 @@ _BATCH: Final = 200
 _log = get_logger("bedplate.job_queue")
 
 
-async def end_orphans(database: DatabaseService) -> int:
+async def end_orphans(database: DatabaseService, own_instance: uuid.UUID) -> int:
     """Mark the unfinished jobs of every expired lease as interrupted and close their logs; returns how many.
 
     The instance goes in the same transaction as its jobs, or an earlier one: should its process not be dead after
-    all, it finds its lease gone and writes nothing more.
+    all, it finds its lease gone and writes nothing more. The process that calls this lives, however late it is with
+    renewing its own lease.
     """
     ended = 0
     while True:
         async with database.transaction() as session:
             repository = JobRepository(session)
-            await repository.delete_expired_instances(utc_now())
+            await repository.delete_expired_instances(utc_now(), own_instance)
             orphans = await repository.orphans(_BATCH)
             if orphans:
                 await _end(repository, orphans)

@@ -250,8 +250,8 @@ class JobQueueService(Service):
         self._archive = Archive(self._settings, self._database, self._telemetry, self._lease_lost)
         await self._archive.start(register=self._settings.recover)
         if self._settings.recover:
-            await end_orphans(self._database)
-        self._maintenance = asyncio.create_task(self._maintain(), name="bedplate-job-maintenance")
+            await end_orphans(self._database, self._archive.instance_id)
+        self._maintenance = asyncio.create_task(self._maintain(self._archive), name="bedplate-job-maintenance")
 
     async def _stop(self) -> None:
         try:
@@ -273,7 +273,7 @@ class JobQueueService(Service):
             return f"job events have not been written to the database for {seconds:.0f} seconds"
         return None
 
-    async def _maintain(self) -> None:
+    async def _maintain(self, archive: Archive) -> None:
         loop = asyncio.get_running_loop()
         next_deletion = loop.time()
         while True:
@@ -282,7 +282,7 @@ class JobQueueService(Service):
             if not self._settings.recover:
                 continue
             try:
-                await end_orphans(self._database)
+                await end_orphans(self._database, archive.instance_id)
                 if loop.time() >= next_deletion:
                     next_deletion = loop.time() + _RETENTION_EVERY
                     await delete_old_jobs(self._database, self._settings.retention)

@@ -50,9 +50,9 @@ class JobRepository:
         """Remove an instance."""
         await self._execute(sa.delete(_INSTANCES).where(_INSTANCES.c.id == instance_id))
 
-    async def delete_expired_instances(self, now: datetime) -> None:
-        """Remove every instance whose lease has ended."""
-        await self._execute(sa.delete(_INSTANCES).where(_INSTANCES.c.lease_expires_at < now))
+    async def delete_expired_instances(self, now: datetime, keep: uuid.UUID) -> None:
+        """Remove every instance whose lease has ended, but not ``keep``."""
+        await self._execute(sa.delete(_INSTANCES).where(_INSTANCES.c.lease_expires_at < now, _INSTANCES.c.id != keep))
 
     async def orphans(self, limit: int) -> Sequence[JobRow]:
         """Unfinished jobs of no living instance."""

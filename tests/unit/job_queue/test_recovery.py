@@ -13,6 +13,7 @@ from bedplate.containers.application import ApplicationContainer
 from bedplate.services.database.models import InstanceRow, JobRow, utc_now
 from bedplate.services.database.repositories.job_queue import JobRepository
 from bedplate.services.job_queue import JobElsewhereError, JobNotFoundError, JobStatus
+from bedplate.services.job_queue.recovery import end_orphans
 
 
 async def die(queue) -> None:
@@ -107,6 +108,19 @@ async def test_lease_is_kept_while_nothing_happens(new_queue, database, until):
         return await expires_at() > begun
 
     await until(renewed)
+
+
+async def test_process_that_is_late_does_not_take_itself_for_dead(new_queue, user, work, database, read_all):
+    """JOB-3: after a stall of the event loop, maintenance leaves its own process alone."""
+    queue = await new_queue(lease_ttl=0.06)
+    job = await queue.submit(user, work)
+    await work.begun.wait()
+    instance_id = queue._archive.instance_id
+    await expire_lease(database, queue)
+    await end_orphans(database, instance_id)
+    work.finish()
+    assert [event.type for event in await read_all(queue, job)] == ["end"]
+    assert queue._archive.instance_id == instance_id
 
 
 async def test_stop_gives_the_lease_back(new_queue, database):
