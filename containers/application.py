@@ -4,6 +4,7 @@ from dependency_injector.providers import ThreadSafeSingleton as Singleton
 
 from bedplate.containers.base import ServiceContainer
 from bedplate.services.auth.factory import build_auth
+from bedplate.services.chat.factory import build_chat
 from bedplate.services.database.factory import build_database
 from bedplate.services.engines.http import HttpEngine
 from bedplate.services.engines.keyring import Keyring
@@ -34,5 +35,6 @@ class ApplicationContainer(ServiceContainer):
     database = Singleton(build_database, settings, telemetry)
     auth = Singleton(build_auth, settings, telemetry, database, keyring, workers)
     variable = Singleton(build_variable, settings, telemetry, database, keyring, redactor)
+    chat = Singleton(build_chat, settings, telemetry, database)
     job_queue = Singleton(build_job_queue, settings, telemetry, database)
     shared_component_cache = Singleton(build_shared_component_cache, settings, telemetry, workers)

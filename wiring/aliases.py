@@ -5,6 +5,7 @@ from typing import Annotated
 from dependency_injector.wiring import Provide
 
 from bedplate.services.auth import AuthService
+from bedplate.services.chat import ChatService
 from bedplate.services.database import DatabaseService
 from bedplate.services.engines.http import HttpEngine
 from bedplate.services.engines.keyring import Keyring as KeyringEngine
@@ -18,6 +19,7 @@ from bedplate.services.variable import VariableService
 
 __all__ = [
     "Auth",
+    "Chat",
     "Database",
     "Http",
     "JobQueue",
@@ -35,6 +37,7 @@ Database = Annotated[DatabaseService, Provide["database"]]
 Auth = Annotated[AuthService, Provide["auth"]]
 Variables = Annotated[VariableService, Provide["variable"]]
 SharedComponentCache = Annotated[SharedComponentCacheService, Provide["shared_component_cache"]]
+Chat = Annotated[ChatService, Provide["chat"]]
 JobQueue = Annotated[JobQueueService, Provide["job_queue"]]
 
 Redactor = Annotated[RedactorEngine, Provide["redactor"]]

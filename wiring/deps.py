@@ -5,6 +5,7 @@
 
 from typing import Any, cast
 
+from bedplate.services.chat import ChatService
 from bedplate.services.database import DatabaseService
 from bedplate.services.job_queue import JobQueueService
 from bedplate.services.settings import SettingsService
@@ -14,6 +15,7 @@ from bedplate.services.variable import VariableService
 from bedplate.wiring.lifespan import current_container
 
 __all__ = [
+    "get_chat_service",
     "get_database_service",
     "get_db_service",
     "get_job_queue_service",
@@ -57,6 +59,11 @@ get_db_service = get_database_service
 def get_variable_service() -> VariableService:
     """Variables and credentials of users."""
     return cast("VariableService", get_service("variable"))
+
+
+def get_chat_service() -> ChatService:
+    """Chat messages."""
+    return cast("ChatService", get_service("chat"))
 
 
 def get_job_queue_service() -> JobQueueService:

@@ -13,6 +13,7 @@ import msgspec
 from bedplate.services.errors import InvalidInputError
 from bedplate.services.job_queue.errors import JobFinishedError, JobLogFullError
 from bedplate.services.job_queue.models import JobEvent
+from bedplate.services.text import storable
 
 __all__ = ["EventLog", "LogLimits", "Memory"]
 
@@ -238,7 +239,7 @@ class EventLog:
         try:
             payload = _encode(data)
         except UnicodeEncodeError:
-            payload = _encode(_without_surrogates(data))
+            payload = _encode(storable(data))
         except (TypeError, ValueError, RecursionError) as error:
             raise InvalidInputError(
                 "the data of an event is not JSON-like",
@@ -281,14 +282,3 @@ class EventLog:
             await waiter
         finally:
             self._waiters.discard(waiter)
-
-
-def _without_surrogates(data: Any) -> Any:
-    """The data with halves of surrogate pairs, which UTF-8 cannot hold, replaced by U+FFFD."""
-    if isinstance(data, str):
-        return data.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(data, dict):
-        return {_without_surrogates(key): _without_surrogates(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [_without_surrogates(item) for item in data]
-    return data

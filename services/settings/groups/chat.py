@@ -13,4 +13,12 @@ class ChatSettings(ServiceSettings):
     backend: str = "database"
     """Where messages are kept: ``database``."""
     max_message_bytes: int = Field(default=1024 * 1024, ge=1)
-    """Largest text of one message."""
+    """Largest text of one message, in bytes of UTF-8."""
+    max_details_bytes: int = Field(default=4 * 1024 * 1024, ge=1)
+    """Largest properties, content blocks and files of one message together, in bytes of JSON."""
+    max_name_chars: int = Field(default=255, ge=1)
+    """Longest session id, sender, name of a sender and category, in characters."""
+    max_page: int = Field(default=1_000, ge=1)
+    """Most messages that one list or history answers."""
+    max_batch: int = Field(default=1_000, ge=1)
+    """Most messages that are appended or deleted by one call."""

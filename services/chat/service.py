@@ -1,0 +1,255 @@
+"""The chat service."""
+
+import uuid
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from bedplate.services.base import Service
+from bedplate.services.chat.errors import (
+    MessageNotFoundError,
+    MessageTooLargeError,
+    SessionExistsError,
+    SessionNotFoundError,
+)
+from bedplate.services.chat.models import Message, MessageOrder, MessagePage, NewMessage
+from bedplate.services.chat.rows import message_of, store
+from bedplate.services.chat.validation import checked_details, checked_message, checked_name, checked_text
+from bedplate.services.database import DatabaseService
+from bedplate.services.database.errors import ForeignKeyViolationError
+from bedplate.services.database.models import MessageRow
+from bedplate.services.database.repositories.chat import ChatRepository, MessageFilter
+from bedplate.services.database.repositories.cursor import decode_cursor, encode_cursor
+from bedplate.services.errors import NotFoundError
+from bedplate.services.schema import ServiceType
+from bedplate.services.settings import SettingsService
+from bedplate.services.telemetry import TelemetryService
+
+__all__ = ["ChatService"]
+
+
+class ChatService(Service):
+    """Messages of chat sessions, each owned by a user; a session is there as long as it has messages.
+
+    Args:
+        settings: The settings service; its group is ``chat``.
+        telemetry: For the metrics.
+        database: Where messages are kept.
+    """
+
+    type = ServiceType.CHAT
+    backend = "database"
+
+    def __init__(self, settings: SettingsService, telemetry: TelemetryService, database: DatabaseService) -> None:
+        self._settings = settings.values.chat
+        self._database = database
+        self._stored = telemetry.meter.counter("bedplate_chat_messages", "Stored messages", labels=("status",))
+
+    async def append(self, user_id: uuid.UUID, message: NewMessage) -> Message:
+        """Store a message; one of the user's own with the same id is replaced and keeps its time.
+
+        Raises:
+            InvalidInputError: A name is empty, or properties and content blocks are not JSON-like.
+            MessageTooLargeError: Something is over a limit.
+            NotFoundError: The flow, or the message with this id, is somebody else's, or the user is not there.
+        """
+        [stored] = await self.append_many(user_id, [message])
+        return stored
+
+    async def append_many(self, user_id: uuid.UUID, messages: Sequence[NewMessage]) -> Sequence[Message]:
+        """Store several messages in one transaction, as :meth:`append` does each; all or none."""
+        self._require_batch(len(messages))
+        checked = [checked_message(message, self._settings) for message in messages]
+        try:
+            async with self._database.transaction() as session:
+                rows = await store(ChatRepository(session), user_id, checked)
+        except ForeignKeyViolationError as error:
+            raise NotFoundError("the user of the message is not there", service="chat") from error
+        for message in checked:
+            self._stored.add(status=message.status.value)
+        return [message_of(row) for row in rows]
+
+    async def get(self, user_id: uuid.UUID, message_id: uuid.UUID) -> Message:
+        """A message.
+
+        Raises:
+            MessageNotFoundError: There is none with this id, or it is somebody else's.
+        """
+        async with self._database.session() as session:
+            row = await ChatRepository(session).get(user_id, message_id)
+        if row is None:
+            raise MessageNotFoundError(message_id)
+        return message_of(row)
+
+    async def list(
+        self,
+        user_id: uuid.UUID,
+        *,
+        flow_id: uuid.UUID | None = None,
+        session_id: str | None = None,
+        sender: str | None = None,
+        sender_name: str | None = None,
+        order: MessageOrder = MessageOrder.OLDEST_FIRST,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> MessagePage:
+        """Messages of a user by time and then id.
+
+        Args:
+            user_id: The owner.
+            flow_id: Only those of this flow.
+            session_id: Only those of this session.
+            sender: Only those of this sender.
+            sender_name: Only those of a sender of this name.
+            order: Oldest or newest first.
+            limit: Most messages in the page, 1 to ``max_page``.
+            cursor: ``next_cursor`` of the page before, of the same list.
+
+        Raises:
+            InvalidInputError: The cursor was not made here.
+        """
+        which = MessageFilter(flow_id=flow_id, session_id=session_id, sender=sender, sender_name=sender_name)
+        start = None if cursor is None else decode_cursor(cursor, service="chat")
+        limit = max(1, min(limit, self._settings.max_page))
+        async with self._database.session() as session:
+            rows = await ChatRepository(session).page(
+                user_id, which, newest_first=order is MessageOrder.NEWEST_FIRST, start=start, limit=limit + 1
+            )
+        items = tuple(message_of(row) for row in rows[:limit])
+        more = len(rows) > limit
+        return MessagePage(items=items, next_cursor=encode_cursor(items[-1].timestamp, items[-1].id) if more else None)
+
+    async def history(
+        self,
+        user_id: uuid.UUID,
+        session_id: str,
+        *,
+        flow_id: uuid.UUID | None = None,
+        sender: str | None = None,
+        sender_name: str | None = None,
+        without_run: uuid.UUID | None = None,
+        limit: int | None = None,
+    ) -> Sequence[Message]:
+        """The newest messages of a session, oldest first.
+
+        Args:
+            user_id: The owner.
+            session_id: The session.
+            flow_id: Only those of this flow.
+            sender: Only those of this sender.
+            sender_name: Only those of a sender of this name.
+            without_run: Not those that this run made.
+            limit: Most messages; None: ``max_page``, which is also the most.
+        """
+        which = MessageFilter(
+            flow_id=flow_id, session_id=session_id, sender=sender, sender_name=sender_name, without_run=without_run
+        )
+        most = self._settings.max_page
+        limit = most if limit is None else max(0, min(limit, most))
+        async with self._database.session() as session:
+            rows = await ChatRepository(session).page(user_id, which, newest_first=True, start=None, limit=limit)
+        return [message_of(row) for row in reversed(rows)]
+
+    async def update(
+        self,
+        user_id: uuid.UUID,
+        message_id: uuid.UUID,
+        *,
+        text: str | None = None,
+        sender: str | None = None,
+        sender_name: str | None = None,
+        session_id: str | None = None,
+        files: Sequence[str] | None = None,
+        properties: dict[str, Any] | None = None,
+        edit: bool | None = None,
+        error: bool | None = None,
+    ) -> Message:
+        """Change parts of a message; None leaves a part as it is. A text that differs marks the message as edited.
+
+        Raises:
+            MessageNotFoundError: There is none with this id, or it is somebody else's.
+            InvalidInputError: A name is empty, or the properties are not JSON-like.
+            MessageTooLargeError: Something is over a limit.
+        """
+        names = {"sender": sender, "sender_name": sender_name, "session_id": session_id}
+        changes: dict[str, Any] = {
+            name: checked_name(name, value, self._settings, may_be_empty=name == "sender_name")
+            for name, value in names.items()
+            if value is not None
+        }
+        changes |= {name: value for name, value in (("edit", edit), ("error", error)) if value is not None}
+        if text is not None:
+            changes["text"] = checked_text(text, self._settings)
+        async with self._database.transaction() as session:
+            repository = ChatRepository(session)
+            row = await repository.get(user_id, message_id)
+            if row is None:
+                raise MessageNotFoundError(message_id)
+            if changes.get("text", row.text) != row.text:
+                changes["edit"] = True
+            changes |= self._changed_details(row, files, properties)
+            for name, value in changes.items():
+                setattr(row, name, value)
+            await repository.save([row])
+        return message_of(row)
+
+    async def delete(self, user_id: uuid.UUID, message_ids: Collection[uuid.UUID]) -> int:
+        """Delete messages; ids that are not there, or somebody else's, are passed over. Returns how many were deleted.
+
+        Raises:
+            MessageTooLargeError: There are too many ids.
+        """
+        self._require_batch(len(message_ids))
+        async with self._database.transaction() as session:
+            return await ChatRepository(session).delete(user_id, set(message_ids))
+
+    async def sessions(
+        self, user_id: uuid.UUID, flow_id: uuid.UUID | None = None, *, limit: int | None = None
+    ) -> Sequence[str]:
+        """Ids of the sessions that have messages, the latest active first; at most ``max_page``."""
+        most = self._settings.max_page
+        limit = most if limit is None else max(1, min(limit, most))
+        async with self._database.session() as session:
+            return await ChatRepository(session).sessions(user_id, flow_id, limit)
+
+    async def rename_session(self, user_id: uuid.UUID, old: str, new: str) -> int:
+        """Move all messages of a session to a session of a new name; returns how many.
+
+        Raises:
+            SessionNotFoundError: The user has no messages in the old session.
+            SessionExistsError: The user has messages in the new one.
+            InvalidInputError: The new name is empty.
+            MessageTooLargeError: It is too long.
+        """
+        new = checked_name("session id", new, self._settings)
+        async with self._database.transaction() as session:
+            repository = ChatRepository(session)
+            if not await repository.has_messages(user_id, old):
+                raise SessionNotFoundError(old)
+            if new != old and await repository.has_messages(user_id, new):
+                raise SessionExistsError(new)
+            return await repository.rename_session(user_id, old, new)
+
+    async def delete_session(self, user_id: uuid.UUID, session_id: str) -> int:
+        """Delete all messages of a session; returns how many, which may be none."""
+        async with self._database.transaction() as session:
+            return await ChatRepository(session).delete_session(user_id, session_id)
+
+    def _changed_details(
+        self, row: MessageRow, files: Sequence[str] | None, properties: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        if files is None and properties is None:
+            return {}
+        return checked_details(
+            {
+                "files": row.files if files is None else list(files),
+                "properties": row.properties if properties is None else properties,
+                "content_blocks": row.content_blocks,
+            },
+            self._settings,
+        )
+
+    def _require_batch(self, count: int) -> None:
+        if count > self._settings.max_batch:
+            raise MessageTooLargeError(
+                f"the batch has {count} messages", f"{self._settings.max_batch} messages", "MAX_BATCH"
+            )

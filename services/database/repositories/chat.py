@@ -1,0 +1,129 @@
+"""Queries of the chat service."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bedplate.services.database.models import FlowRow, MessageRow, UTCDateTime
+
+__all__ = ["ChatRepository", "MessageFilter"]
+
+
+class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which messages of a user; None does not filter.
+
+    Attributes:
+        flow_id: Of this flow.
+        session_id: Of this session.
+        sender: Of this sender.
+        sender_name: Of a sender of this name.
+        without_run: Not made by this run.
+    """
+
+    flow_id: uuid.UUID | None = None
+    session_id: str | None = None
+    sender: str | None = None
+    sender_name: str | None = None
+    without_run: uuid.UUID | None = None
+
+
+class ChatRepository:
+    """Rows of chat messages."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def owned_flows(self, user_id: uuid.UUID, flow_ids: set[uuid.UUID]) -> set[uuid.UUID]:
+        """Those of the flows that are this user's."""
+        if not flow_ids:
+            return set()
+        statement = select(FlowRow.id).where(FlowRow.user_id == user_id, col(FlowRow.id).in_(flow_ids))
+        return set((await self._session.exec(statement)).all())
+
+    async def by_ids(self, message_ids: set[uuid.UUID]) -> dict[uuid.UUID, MessageRow]:
+        """The messages with these ids, whoever owns them."""
+        if not message_ids:
+            return {}
+        rows = await self._session.exec(select(MessageRow).where(col(MessageRow.id).in_(message_ids)))
+        return {row.id: row for row in rows}
+
+    async def get(self, user_id: uuid.UUID, message_id: uuid.UUID) -> MessageRow | None:
+        """A message of this user."""
+        statement = select(MessageRow).where(MessageRow.id == message_id, MessageRow.user_id == user_id)
+        return (await self._session.exec(statement)).one_or_none()
+
+    async def save(self, rows: Sequence[MessageRow]) -> None:
+        """Add or change messages."""
+        self._session.add_all(rows)
+        await self._session.flush()
+
+    async def page(
+        self,
+        user_id: uuid.UUID,
+        which: MessageFilter,
+        *,
+        newest_first: bool,
+        start: tuple[datetime, uuid.UUID] | None,
+        limit: int,
+    ) -> Sequence[MessageRow]:
+        """Messages of this user by time and id, beginning behind ``start``."""
+        key = (col(MessageRow.timestamp), col(MessageRow.id))
+        statement = select(MessageRow).where(*_conditions(user_id, which))
+        if start is not None:
+            place = sa.tuple_(sa.literal(start[0], UTCDateTime), sa.literal(start[1], sa.Uuid))
+            statement = statement.where(sa.tuple_(*key) < place if newest_first else sa.tuple_(*key) > place)
+        order = [column.desc() if newest_first else column.asc() for column in key]
+        return (await self._session.exec(statement.order_by(*order).limit(limit))).all()
+
+    async def sessions(self, user_id: uuid.UUID, flow_id: uuid.UUID | None, limit: int) -> Sequence[str]:
+        """Ids of the sessions that have messages of this user, the latest active first."""
+        statement = (
+            select(MessageRow.session_id)
+            .where(*_conditions(user_id, MessageFilter(flow_id=flow_id)))
+            .group_by(MessageRow.session_id)
+            .order_by(sa.func.max(MessageRow.timestamp).desc(), col(MessageRow.session_id))
+            .limit(limit)
+        )
+        return (await self._session.exec(statement)).all()
+
+    async def has_messages(self, user_id: uuid.UUID, session_id: str) -> bool:
+        """Whether this user has messages in the session."""
+        statement = select(MessageRow.id).where(*_conditions(user_id, MessageFilter(session_id=session_id))).limit(1)
+        return (await self._session.exec(statement)).first() is not None
+
+    async def rename_session(self, user_id: uuid.UUID, old: str, new: str) -> int:
+        """Move all messages of a session to another; returns how many."""
+        mine = _conditions(user_id, MessageFilter(session_id=old))
+        return await self._change(sa.update(MessageRow).where(*mine).values(session_id=new))
+
+    async def delete_session(self, user_id: uuid.UUID, session_id: str) -> int:
+        """Delete all messages of a session; returns how many."""
+        mine = _conditions(user_id, MessageFilter(session_id=session_id))
+        return await self._change(sa.delete(MessageRow).where(*mine))
+
+    async def delete(self, user_id: uuid.UUID, message_ids: set[uuid.UUID]) -> int:
+        """Delete those of the messages that are this user's; returns how many."""
+        return await self._change(
+            sa.delete(MessageRow).where(col(MessageRow.user_id) == user_id, col(MessageRow.id).in_(message_ids))
+        )
+
+    async def _change(self, statement: Any) -> int:
+        connection = await self._session.connection()
+        return int((await connection.execute(statement)).rowcount)
+
+
+def _conditions(user_id: uuid.UUID, which: MessageFilter) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = [col(MessageRow.user_id) == user_id]
+    for name in ("flow_id", "session_id", "sender", "sender_name"):
+        value = getattr(which, name)
+        if value is not None:
+            conditions.append(getattr(MessageRow, name) == value)
+    if which.without_run is not None:
+        conditions.append(sa.or_(col(MessageRow.run_id).is_(None), col(MessageRow.run_id) != which.without_run))
+    return conditions
