@@ -1,21 +1,31 @@
 """One pooled HTTP client for the process."""
 
-import httpx
+from typing import TYPE_CHECKING, Final
 
 from bedplate.services.base import Service
 from bedplate.services.errors import UnavailableError
 
+if TYPE_CHECKING:
+    import httpx
+
 __all__ = ["HttpEngine"]
+
+_CONNECTIONS: Final = 1_000
+_IDLE_CONNECTIONS: Final = 64
+_TIMEOUT: Final = 30.0
+_CONNECT_TIMEOUT: Final = 10.0
 
 
 class HttpEngine(Service):
-    """Owns the ``httpx.AsyncClient`` that services call other systems with."""
+    """Owns the ``httpx.AsyncClient`` that services call other systems with.
+
+    The client is made when it is first asked for: importing httpx and reading the certificates takes a tenth of a
+    second, which a process that calls nobody should not pay. It follows no redirects, so that no credential goes to
+    where it was not meant for; callers set the timeouts that they need.
+    """
 
     def __init__(self) -> None:
         self._client: httpx.AsyncClient | None = None
-
-    async def _start(self) -> None:
-        self._client = httpx.AsyncClient(follow_redirects=False)
 
     async def _stop(self) -> None:
         if self._client is not None:
@@ -23,12 +33,25 @@ class HttpEngine(Service):
             await client.aclose()
 
     @property
-    def client(self) -> httpx.AsyncClient:
+    def client(self) -> "httpx.AsyncClient":
         """The client, between start and stop.
 
         Raises:
             UnavailableError: The engine is not started.
         """
+        if not self._started:
+            raise UnavailableError(
+                "the HTTP client is not started",
+                service="http",
+                fix="start its container first: async with container.running(): ...",
+            )
         if self._client is None:
-            raise UnavailableError("the HTTP client is not started", service="http")
+            import httpx
+
+            self._client = httpx.AsyncClient(
+                follow_redirects=False,
+                timeout=httpx.Timeout(_TIMEOUT, connect=_CONNECT_TIMEOUT),
+                limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_IDLE_CONNECTIONS),
+                headers={"User-Agent": "bedplate"},
+            )
         return self._client

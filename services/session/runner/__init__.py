@@ -1,5 +1,11 @@
 """The runner: a flow document in, events out. Nothing in this package imports a service."""
 
+from bedplate.services.session.runner.component import (
+    ComponentRegistry,
+    ComponentType,
+    LanguageModelEndpoint,
+    Toolbox,
+)
 from bedplate.services.session.runner.document import FieldValue, FlowDocument, FlowEdge, FlowLimits, FlowNode
 from bedplate.services.session.runner.events import (
     MessageProduced,
@@ -15,6 +21,7 @@ from bedplate.services.session.runner.events import (
     VertexStarted,
     VerticesSorted,
 )
+from bedplate.services.session.runner.graph_runner import GraphRunner, RunLimits
 from bedplate.services.session.runner.port import (
     HistoryQuery,
     HistoryReader,
@@ -27,14 +34,18 @@ from bedplate.services.session.runner.port import (
 )
 
 __all__ = [
+    "ComponentRegistry",
+    "ComponentType",
     "FieldValue",
     "FlowDocument",
     "FlowEdge",
     "FlowLimits",
     "FlowNode",
+    "GraphRunner",
     "HistoryQuery",
     "HistoryReader",
     "InputType",
+    "LanguageModelEndpoint",
     "MessageProduced",
     "OutputType",
     "OutputValue",
@@ -43,12 +54,14 @@ __all__ = [
     "RunFailed",
     "RunFinished",
     "RunInputs",
+    "RunLimits",
     "RunMessage",
     "RunOutput",
     "Runner",
     "SecretReader",
     "TokenStreamed",
     "TokenUsage",
+    "Toolbox",
     "VertexFinished",
     "VertexStarted",
     "VerticesSorted",

@@ -48,12 +48,14 @@ class FieldValue(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         type: The kind of field, as the template says, such as ``"str"``, ``"file"`` or ``"prompt"``.
         load_from_db: Whether the value is the name of a variable of the user.
         secret: Whether it is never shown.
+        tweaked: Whether the caller of a run set it, so that it may be a variable's name or the value itself.
     """
 
     value: Any = None
     type: str = "str"
     load_from_db: bool = False
     secret: bool = False
+    tweaked: bool = False
 
 
 class FlowNode(msgspec.Struct, frozen=True, kw_only=True):
@@ -204,21 +206,26 @@ def _read_edges(raw_edges: Sequence[Any], nodes: Mapping[str, FlowNode], notes: 
     edges: list[FlowEdge] = []
     for index, raw in enumerate(raw_edges):
         edge = _mapping(raw, f"edge {index}")
-        source, target = edge.get("source"), edge.get("target")
+        source, target = _end(edge, "source"), _end(edge, "target")
         if source in notes or target in notes:
             continue
         for end in (source, target):
-            if not isinstance(end, str) or end not in nodes:
-                raise DanglingEdgeError(f"edge {index}", str(end))
+            if end not in nodes:
+                raise DanglingEdgeError(f"edge {index}", end)
         edges.append(
             FlowEdge(
-                source=str(source),
+                source=source,
                 output=_handle(edge, "sourceHandle", "name", index),
-                target=str(target),
+                target=target,
                 field=_handle(edge, "targetHandle", "fieldName", index),
             )
         )
     return tuple(dict.fromkeys(edges))
+
+
+def _end(edge: Mapping[str, Any], side: str) -> str:
+    node_id = edge.get(side)
+    return node_id if isinstance(node_id, str) else ""
 
 
 def _handle(edge: Mapping[str, Any], side: str, key: str, index: int) -> str:

@@ -1,7 +1,7 @@
 """The runner port: what executes a flow. It imports no service; what a run needs comes with its context."""
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
@@ -89,6 +89,7 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
         session_id: The chat session that messages are made in.
         history: Reads messages of earlier runs.
         secret: Reads the owner's variables.
+        new_id: Makes the ids of messages.
     """
 
     run_id: uuid.UUID
@@ -97,12 +98,13 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str
     history: HistoryReader
     secret: SecretReader
+    new_id: Callable[[], uuid.UUID] = uuid.uuid4
 
 
 class Runner(Protocol):
     """Executes flows. The default is the graph runner; an app may put its own in the container."""
 
-    def run(self, flow: FlowDocument, inputs: RunInputs, context: RunContext) -> AsyncIterator[RunEvent]:
+    def run(self, flow: FlowDocument, inputs: RunInputs, context: RunContext) -> AsyncGenerator[RunEvent, None]:
         """Execute a flow once.
 
         Errors of the flow are events, not exceptions. Closing the iterator, or cancelling the task that reads it,
@@ -114,6 +116,7 @@ class Runner(Protocol):
             context: On whose behalf.
 
         Returns:
-            The events, as :mod:`bedplate.services.session.runner.events` orders them.
+            The events, as :mod:`bedplate.services.session.runner.events` orders them. Read them within
+            ``contextlib.aclosing``, so that a reader that leaves early waits for the branches to end.
         """
         ...

@@ -36,6 +36,8 @@ class SessionSettings(ServiceSettings):
     """Seconds to connect to that endpoint."""
     llm_read_timeout: Seconds = 120.0
     """Longest silence of that endpoint, in seconds."""
+    llm_max_answer_bytes: int = Field(default=4 * 1024 * 1024, ge=1)
+    """Largest answer of that endpoint."""
     llm_retries: int = Field(default=2, ge=0)
     """Most further attempts of a call that fails before its first token."""
     llm_retry_delay: Seconds = 0.5

@@ -1,7 +1,20 @@
 """The built-in components; what stands in ``BUILTIN`` is registered at start."""
 
 from bedplate.services.shared_component_cache.component import Component
+from bedplate.services.shared_component_cache.components.inputs import ChatInput, TextInput
+from bedplate.services.shared_component_cache.components.language_model import LanguageModel
+from bedplate.services.shared_component_cache.components.memory import Memory
+from bedplate.services.shared_component_cache.components.outputs import ChatOutput, TextOutput
+from bedplate.services.shared_component_cache.components.prompt import Prompt
 
 __all__ = ["BUILTIN"]
 
-BUILTIN: tuple[type[Component], ...] = ()
+BUILTIN: tuple[type[Component], ...] = (
+    ChatInput,
+    TextInput,
+    Prompt,
+    LanguageModel,
+    Memory,
+    ChatOutput,
+    TextOutput,
+)
