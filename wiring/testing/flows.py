@@ -77,9 +77,11 @@ class Registry:
     def __init__(self) -> None:
         self.types: dict[str, type[Component]] = {component.type_name: component for component in BUILTIN}
 
-    def component(self, type_name: str) -> type[Component] | None:
-        """The component type of this name, or None."""
-        return self.types.get(type_name)
+    def get(self, type_name: str) -> type[Component]:
+        """The component type of this name."""
+        if type_name not in self.types:
+            raise NotFoundError(f"there is no component type {type_name!r}")
+        return self.types[type_name]
 
     def add(self, *components: type[Component]) -> None:
         """Add component types, or replace those of their names."""

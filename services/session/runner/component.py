@@ -95,8 +95,12 @@ class ComponentType(Protocol):
 class ComponentRegistry(Protocol):
     """Where component types are found."""
 
-    def component(self, type_name: str) -> ComponentType | None:
-        """The component type of this name, or None."""
+    def get(self, type_name: str, /) -> ComponentType:
+        """The component type of this name.
+
+        Raises:
+            NotFoundError: There is none.
+        """
         ...
 
 

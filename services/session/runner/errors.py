@@ -143,11 +143,11 @@ class UnknownComponentError(VertexError):
 
     code = "unknown_component"
 
-    def __init__(self, node_id: str, component: str) -> None:
+    def __init__(self, node_id: str, component: str, *, fix: str | None = None) -> None:
         super().__init__(
             node_id,
             f"the component type {component!r} of the node {node_id!r} is not known",
-            fix="remove the node, or register a component of that name",
+            fix=fix or "remove the node, or register a component of that name",
         )
 
 

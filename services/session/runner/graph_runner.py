@@ -5,6 +5,7 @@ from contextlib import aclosing
 
 import msgspec
 
+from bedplate.services.errors import NotFoundError
 from bedplate.services.session.runner.component import ComponentRegistry, ComponentType, Toolbox
 from bedplate.services.session.runner.document import FlowDocument
 from bedplate.services.session.runner.errors import FlowError, UnknownComponentError
@@ -75,7 +76,7 @@ class GraphRunner:
 
     def _component(self, vertex_id: str, flow: FlowDocument) -> ComponentType:
         name = flow.nodes[vertex_id].component
-        component = self._components.component(name)
-        if component is None:
-            raise UnknownComponentError(vertex_id, name)
-        return component
+        try:
+            return self._components.get(name)
+        except NotFoundError as error:
+            raise UnknownComponentError(vertex_id, name, fix=error.fix) from None
