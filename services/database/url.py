@@ -21,15 +21,27 @@ def database_url(settings: SettingsService) -> sa.URL:
         A SQLite URL with the driver that Bedplate uses.
 
     Raises:
-        DatabaseURLError: It is not a URL, or there is no backend for its scheme.
+        DatabaseURLError: It is not a URL, there is no backend for its scheme, or a setting does not go with it.
     """
     values = settings.values
     if values.database.url is None:
-        return sa.URL.create("sqlite+aiosqlite", database=str(values.data_dir / "bedplate.db"))
+        url = sa.URL.create("sqlite", database=str(values.data_dir / "bedplate.db"))
+    else:
+        url = _given(values.database.url.get_secret_value())
+    if values.database.db_schema is not None:
+        raise DatabaseURLError(
+            "SQLite has no schemas",
+            why=f"BEDPLATE_DATABASE__DB_SCHEMA is {values.database.db_schema!r}",
+            fix="unset it: the tables have a prefix of their own, 'bedplate_'",
+        )
+    return url.set(drivername="sqlite+aiosqlite")
+
+
+def _given(text: str) -> sa.URL:
     try:
-        url = sa.make_url(values.database.url.get_secret_value())
+        url = sa.make_url(text)
     except (ArgumentError, ValueError):
-        # The text is not shown: with a password in it, nobody can say where it begins and ends.
+        # The text is not shown: where a password in it begins and ends, nobody can say.
         raise DatabaseURLError(
             "the database URL cannot be read",
             why=f"set by {SETTING}",
@@ -47,16 +59,9 @@ def database_url(settings: SettingsService) -> sa.URL:
             why=f"{SETTING} is {_masked(url)}",
             fix=f"use a URL that begins with sqlite+aiosqlite://, such as {_EXAMPLE}",
         )
-    if values.database.db_schema is not None:
-        raise DatabaseURLError(
-            "SQLite has no schemas",
-            why=f"BEDPLATE_DATABASE__DB_SCHEMA is {values.database.db_schema!r}",
-            fix="unset BEDPLATE_DATABASE__DB_SCHEMA: the tables have a prefix of their own, 'bedplate_'",
-        )
-    return url.set(drivername="sqlite+aiosqlite")
+    return url
 
 
 def _masked(url: sa.URL) -> str:
     # Passwords hide in the query as well.
-    query = "?…" if url.query else ""
-    return url.set(query={}).render_as_string(hide_password=True) + query
+    return url.set(query={}).render_as_string(hide_password=True) + ("?…" if url.query else "")

@@ -78,8 +78,9 @@ class SQLiteBackend:
         async with self.read() as connection:
             # Opening alone does not read the file.
             await connection.exec_driver_sql("PRAGMA schema_version")
-        async with self.write():
-            pass
+        async with self.write() as connection:
+            # Beginning alone does not find out that the file can only be read. Rolled back.
+            await connection.exec_driver_sql("PRAGMA user_version = 0")
 
     @property
     def is_open(self) -> bool:
@@ -149,7 +150,7 @@ class SQLiteBackend:
 
     async def _connect(self) -> SQLiteConnection:
         connection = SQLiteConnection(self.location.connect, busy_timeout=self._values.busy_timeout)
-        await connection
+        await connection.open()
         return connection
 
 

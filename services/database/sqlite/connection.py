@@ -27,6 +27,8 @@ OUTSIDE_TRANSACTION = "a write outside a transaction"
 _FIRST_ROWS = 256
 _WRITE_GRACE = 1.0
 _ABANDON_AFTER = 5.0
+# The thread has done its last work by then, and ends within microseconds.
+_JOIN = 1.0
 
 
 def is_busy(error: BaseException | None) -> bool:
@@ -52,6 +54,7 @@ class SQLiteConnection(aiosqlite.Connection):
         self._thread.daemon = True
         self._busy_timeout = busy_timeout
         self._begun = False
+        self._stopped: asyncio.Future[Any] | None = None
         self.abandoned = False
 
     async def begin(self) -> None:
@@ -65,7 +68,11 @@ class SQLiteConnection(aiosqlite.Connection):
 
     def _begin(self) -> None:
         self._conn.execute("PRAGMA query_only=OFF")
-        self._conn.execute("BEGIN IMMEDIATE")
+        try:
+            self._conn.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error:
+            self._conn.execute("PRAGMA query_only=ON")
+            raise
 
     async def commit(self) -> None:
         """Commit the open transaction, if there is one.
@@ -88,12 +95,33 @@ class SQLiteConnection(aiosqlite.Connection):
         end()
         self._conn.execute("PRAGMA query_only=ON")
 
+    async def open(self) -> None:
+        """Open the connection.
+
+        Raises:
+            sqlite3.Error: It cannot be opened; the thread has ended then.
+        """
+        try:
+            await self
+        except BaseException:
+            if self._stopped is not None:
+                await self._stopped
+                self._thread.join(_JOIN)
+            raise
+
+    def stop(self) -> asyncio.Future[Any] | None:
+        """Close the connection and end the thread, without waiting for either."""
+        if self._stopped is None:
+            self._stopped = super().stop()
+        return self._stopped
+
     async def close(self) -> None:
         """Close the connection; an abandoned one closes by itself, when its statement ends."""
         if self.abandoned:
             self.stop()
         else:
             await super().close()
+            self._thread.join(_JOIN)
 
     # aiosqlite wraps its method in a type that is both awaitable and a context manager; SQLAlchemy needs the latter.
     def cursor(self) -> aiosqlite.Cursor:  # type: ignore[override]
