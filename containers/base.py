@@ -39,7 +39,7 @@ class ContainerInstance(containers.DynamicContainer):
     @property
     def started(self) -> bool:
         """Whether something is started, or being started, and not stopped."""
-        return self._lifecycle.running
+        return self._lifecycle.entered
 
     @property
     def report(self) -> Report:

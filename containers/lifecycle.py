@@ -5,7 +5,7 @@ import functools
 import inspect
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dependency_injector import providers
@@ -14,7 +14,7 @@ from bedplate.containers.budget import StopBudget
 from bedplate.containers.errors import StartError, StopError, hide_credentials, reason
 from bedplate.containers.plan import Node, Plan, ProviderLike, depends_on_resource, is_startable
 from bedplate.containers.report import Record, Report, State
-from bedplate.containers.supervise import Limits, Outcome, Step, supervise, uninterrupted
+from bedplate.containers.supervise import Limits, Outcome, Step, acquire_uninterrupted, supervise
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.logs import get_logger
 from bedplate.services.settings import SettingsService
@@ -33,6 +33,17 @@ class _Entered:
     value: Any = None
 
 
+@dataclass
+class _Failures:
+    """The services that failed: the error of each by name, and in words."""
+
+    errors: dict[str, BaseException] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def add(self, name: str, error: BaseException, why: str) -> None:
+        self.errors[name], self.reasons[name] = error, why
+
+
 class Lifecycle:
     """The starts and stops of one container.
 
@@ -48,11 +59,12 @@ class Lifecycle:
         self._entered: dict[ProviderLike, _Entered] = {}
         self._gate: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self._stop_budget = 0.0
+        self._redactor: Redactor | None = None
         self.report = Report()
 
     @property
-    def running(self) -> bool:
-        """Whether something is started and not stopped."""
+    def entered(self) -> bool:
+        """Whether the start of something has begun that has not been stopped since."""
         return bool(self._entered)
 
     @property
@@ -64,6 +76,11 @@ class Lifecycle:
     def values(self) -> dict[str, Any]:
         """The started objects by name."""
         return {one.node.name: one.value for one in self._entered.values() if one.record.state is State.STARTED}
+
+    def preview(self) -> Report:
+        """What a start would do, without starting anything."""
+        plan = self._plan(())
+        return Report(services=[*map(_record, plan.nodes), *_left_out(plan)])
 
     async def start(self, only: Iterable[ProviderLike] = ()) -> Report:
         """Start what is planned and not yet started.
@@ -79,23 +96,23 @@ class Lifecycle:
         async with self._exclusive():
             plan = self._plan(only)
             self._stop_budget = plan.stop_budget
-            fresh = [node for node in plan.nodes if not self._is_started(node)]
-            self._begin_report(plan, fresh)
-            if not fresh:
+            records = self._begin_report(plan)
+            if not records:
                 return self.report
             begun = time.perf_counter()
-            failures: dict[str, BaseException] = {}
-            steps = [self._start_step(node) for node in fresh]
-            settle = functools.partial(self._settle_start, failures)
-            cancelled = await supervise(steps, settle, verb="start", give_up_when_cancelled=True)
-            if cancelled is not None or failures:
-                rollback, again = await self._stop([node.provider for node in fresh])
-                self._end_start(begun)
-                cancelled = cancelled or again
-                if cancelled is not None:
-                    raise cancelled
-                raise StartError(failures, self._reasons(failures), rollback)
-            self._end_start(begun)
+            failures = _Failures()
+            cancelled = await supervise(
+                [self._start_step(node, records[node.provider]) for node in plan.nodes if node.provider in records],
+                lambda key, outcome: self._settle_start(records[key], outcome, failures),
+                verb="start",
+                give_up_when_cancelled=True,
+            )
+            if cancelled is not None or failures.errors:
+                rollback, cancelled = await self._stop(records, cancelled)
+                self.report.start_ms = _milliseconds(begun)
+                raise cancelled or StartError(failures.errors, failures.reasons, rollback.errors)
+            self.report.start_ms = _milliseconds(begun)
+            self._log_start()
             return self.report
 
     async def stop(self) -> Report:
@@ -108,56 +125,46 @@ class Lifecycle:
             StopError: Services failed to stop; names each, and why.
         """
         lock = self._exclusive()
-        cancelled = await uninterrupted(lock.acquire())
+        cancelled = await acquire_uninterrupted(lock)
         try:
-            if cancelled is not None and not self._entered:
-                raise cancelled
-            if not self._entered:
-                return self.report
-            begun = time.perf_counter()
-            failures, again = await self._stop(list(self._entered))
-            cancelled = cancelled or again
-            self.report.stop_ms = _milliseconds(begun)
-            _log.info("services stopped", ms=round(self.report.stop_ms), failed=list(failures))
+            failures = _Failures()
+            if self._entered:
+                begun = time.perf_counter()
+                failures, cancelled = await self._stop(self._entered, cancelled)
+                self.report.stop_ms = _milliseconds(begun)
+                _log.info("services stopped", ms=round(self.report.stop_ms), failed=list(failures.errors))
             if cancelled is not None:
                 raise cancelled
-            if failures:
-                raise StopError(failures, self._reasons(failures))
+            if failures.errors:
+                raise StopError(failures.errors, failures.reasons)
             return self.report
         finally:
             lock.release()
 
-    def preview(self) -> Report:
-        """What a start would do, without starting anything."""
-        plan = self._plan(())
-        return Report(services=[*map(_record, plan.nodes), *_left_out(plan)])
-
     # Start
 
-    def _is_started(self, node: Node) -> bool:
-        entered = self._entered.get(node.provider)
-        return entered is not None and entered.record.state is State.STARTED
-
-    def _begin_report(self, plan: Plan, fresh: list[Node]) -> None:
-        kept = {one.node.provider: one.record for one in self._entered.values()}
-        records = [kept.pop(one.provider) if one.provider in kept else _record(one) for one in plan.nodes]
+    def _begin_report(self, plan: Plan) -> dict[ProviderLike, Record]:
+        """Write the report of the coming start; return the records of what has to be started."""
+        kept = {key: one.record for key, one in self._entered.items() if one.record.state is State.STARTED}
+        fresh = {node.provider: _record(node) for node in plan.nodes if node.provider not in kept}
+        planned = [fresh.get(node.provider) or kept.pop(node.provider) for node in plan.nodes]
         self.report = Report(
-            services=[*kept.values(), *records, *_left_out(plan)],
+            services=[*kept.values(), *planned, *_left_out(plan)],
             start_ms=None if fresh else self.report.start_ms,
         )
+        return fresh
 
-    def _start_step(self, node: Node) -> Step[ProviderLike]:
+    def _start_step(self, node: Node, record: Record) -> Step[ProviderLike]:
         # An interrupted start undoes what it did, which is a stop: that is its grace.
         limits = Limits(timeout=node.policy.start_timeout, grace=node.policy.stop_timeout)
         return Step(
             key=node.provider,
             after=frozenset(need.provider for need in node.needs),
-            run=functools.partial(self._enter, node),
+            run=lambda: self._enter(node, record),
             limits=lambda: limits,
         )
 
-    async def _enter(self, node: Node) -> None:
-        record = self.report[node.name]
+    async def _enter(self, node: Node, record: Record) -> None:
         record.state = State.STARTING
         entered = self._entered[node.provider] = _Entered(node, record)
         value = node.provider()
@@ -165,12 +172,12 @@ class Lifecycle:
             value = await value
         entered.value = value
         record.backend = record.backend or _backend_of(value)
+        if isinstance(value, Redactor):
+            self._redactor = value
         if is_startable(value):
             await value.start()
 
-    def _settle_start(self, failures: dict[str, BaseException], provider: ProviderLike, outcome: Outcome) -> bool:
-        entered = self._entered[provider]
-        record = entered.record
+    def _settle_start(self, record: Record, outcome: Outcome, failures: _Failures) -> bool:
         record.start_ms = outcome.seconds * 1e3
         if outcome.cancelled:
             record.state = State.CANCELLED
@@ -179,28 +186,27 @@ class Lifecycle:
             _log.debug("service started", service=record.name, backend=record.backend, ms=round(record.start_ms, 1))
         else:
             record.state = State.FAILED
-            record.error = self._reason(outcome.error)
+            record.error = self._in_words(outcome.error)
             _log.error("service did not start", service=record.name, error=record.error, required=record.required)
             if record.required:
-                failures[record.name] = outcome.error
-                return False
-        return True
+                failures.add(record.name, outcome.error, record.error)
+        return not failures.errors
 
-    def _end_start(self, begun: float) -> None:
-        self.report.start_ms = _milliseconds(begun)
-        if self._entered:
-            _log.info(
-                "services started",
-                count=len(self._entered),
-                ms=round(self.report.start_ms),
-                degraded=self.report.degraded,
-                not_needed=[one.name for one in self.report.services if one.state is State.NOT_NEEDED],
-            )
+    def _log_start(self) -> None:
+        _log.info(
+            "services started",
+            count=len(self._entered),
+            ms=round(self.report.start_ms or 0),
+            degraded=self.report.degraded,
+            not_needed=[one.name for one in self.report.services if one.state is State.NOT_NEEDED],
+        )
 
     # Stop
 
-    async def _stop(self, keys: list[ProviderLike]) -> tuple[dict[str, BaseException], asyncio.CancelledError | None]:
-        """Stop these, whatever happens; return the errors by name, and the cancellation of the caller if any."""
+    async def _stop(
+        self, keys: Iterable[ProviderLike], cancelled: asyncio.CancelledError | None
+    ) -> tuple[_Failures, asyncio.CancelledError | None]:
+        """Stop these, whatever happens; return what failed, and the cancellation of the caller if there was any."""
         leaving = {key: self._entered[key] for key in keys if key in self._entered}
         needs = {key: {need.provider for need in one.node.needs} & set(leaving) for key, one in leaving.items()}
         budget = StopBudget(self._stop_budget, needs)
@@ -213,14 +219,18 @@ class Lifecycle:
             )
             for key, entered in leaving.items()
         ]
-        failures: dict[str, BaseException] = {}
-        settle = functools.partial(self._settle_stop, failures)
-        cancelled = await supervise(steps, settle, verb="stop", give_up_when_cancelled=False)
+        failures = _Failures()
+        again = await supervise(
+            steps,
+            lambda key, outcome: self._settle_stop(self._entered.pop(key).record, outcome, failures),
+            verb="stop",
+            give_up_when_cancelled=False,
+        )
         for entered in leaving.values():
             provider = entered.node.provider
             if isinstance(provider, providers.BaseSingleton) and depends_on_resource(entered.node):
                 provider.reset()  # it holds an object of a resource that is closed now
-        return failures, cancelled
+        return failures, cancelled or again
 
     async def _leave(self, entered: _Entered) -> None:
         if entered.record.state is State.STARTED:
@@ -232,27 +242,21 @@ class Lifecycle:
         if is_startable(entered.value):
             await entered.value.stop()
 
-    def _settle_stop(self, failures: dict[str, BaseException], provider: ProviderLike, outcome: Outcome) -> bool:
-        record = self._entered.pop(provider).record
+    def _settle_stop(self, record: Record, outcome: Outcome, failures: _Failures) -> bool:
         record.stop_ms = outcome.seconds * 1e3
         if record.state is State.STOPPING:
             record.state = State.STOPPED
         if outcome.error is not None:
-            failures[record.name] = outcome.error
-            record.error = record.error or self._reason(outcome.error)
-            _log.error("service did not stop cleanly", service=record.name, error=self._reason(outcome.error))
+            why = self._in_words(outcome.error)
+            failures.add(record.name, outcome.error, why)
+            record.error = record.error or why
+            _log.error("service did not stop cleanly", service=record.name, error=why)
         return True
 
-    # Words
-
-    def _reasons(self, failures: dict[str, BaseException]) -> dict[str, str]:
-        return {name: self._reason(error) for name, error in failures.items()}
-
-    def _reason(self, error: BaseException) -> str:
+    def _in_words(self, error: BaseException) -> str:
         # The text of a foreign exception may carry an address with a password.
         text = hide_credentials(reason(error))
-        redactor = next((one.value for one in self._entered.values() if isinstance(one.value, Redactor)), None)
-        return redactor.text(text) if redactor else text
+        return self._redactor.text(text) if self._redactor else text
 
     def _exclusive(self) -> asyncio.Lock:
         # One lock for each loop: a container may be started in several, one after another.
@@ -268,7 +272,7 @@ def _record(node: Node) -> Record:
         backend=node.choice.backend.name if node.choice else None,
         origin="override" if node.overridden else node.choice.origin if node.choice else "only one",
         needs=sorted(need.name for need in node.needs),
-        required=node.policy.required,
+        required=node.required,
     )
 
 

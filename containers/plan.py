@@ -3,9 +3,10 @@
 Overrides and selectors are resolved, the factories' backends chosen, what nothing needs left out, and cycles named.
 """
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from dependency_injector import providers
@@ -43,6 +44,7 @@ class Node:
         choice: The backend of a service with a declaration, and why it was chosen.
         overridden: Whether the provider stands in for the container's own.
         policy: What the settings say of it: whether it is required, and its timeouts.
+        required: Whether the start fails if this does.
     """
 
     name: str
@@ -50,7 +52,8 @@ class Node:
     needs: "frozenset[Node]" = frozenset()
     choice: Choice | None = None
     overridden: bool = False
-    policy: ServiceSettings = field(default_factory=ServiceSettings)
+    policy: ServiceSettings
+    required: bool = True
 
 
 @dataclass(kw_only=True)
@@ -85,8 +88,8 @@ def make_plan(
     """
     refuse_cycles(named)
     graph = _Graph(named)
+    refuse_cycles(named, graph.edges)
     live = graph.reachable(list(only) or graph.roots(used))
-    refuse_cycles(named, graph.edges, live)
     nodes = graph.nodes(live)
     planned = {node.provider for node in nodes}
     left_out = [name for name, one in named.items() if _is_managed(one) and _final(one) not in planned]
@@ -94,9 +97,7 @@ def make_plan(
 
 
 def refuse_cycles(
-    named: dict[str, ProviderLike],
-    edges: "Callable[[ProviderLike], Iterable[ProviderLike]] | None" = None,
-    start: Iterable[ProviderLike] | None = None,
+    named: dict[str, ProviderLike], edges: Callable[[ProviderLike], Iterable[ProviderLike]] | None = None
 ) -> None:
     """Raise :class:`CycleError` if providers need each other in a circle; call none of them.
 
@@ -105,7 +106,7 @@ def refuse_cycles(
     edges = edges or _static_edges
     names = _names(named)
     done: set[ProviderLike] = set()
-    for root in start if start is not None else named.values():
+    for root in named.values():
         path: list[ProviderLike] = []
         stack: list[Iterator[ProviderLike]] = [iter([root])]
         while stack:
@@ -149,15 +150,24 @@ class _Graph:
         return _closure(start, self.edges)
 
     def roots(self, used: Iterable[ProviderLike]) -> list[ProviderLike]:
-        """The named providers that are needed for their own sake.
+        """The named providers that are needed for their own sake, and those that injected functions ask for.
 
-        Not those that are only referred to by a replaced provider or by an unselected branch, and not the engines
-        that are passed as providers, for a backend to call if it needs them.
+        Not what a replaced provider or an unselected branch referred to, nor the engines that a backend may declare
+        that it needs, nor what these need in turn; unless it refers back to them, and so is their user.
         """
         everything = _closure(self._named.values(), _related)
-        replaced = {gone for one in everything for gone in set(_related(one)) - set(self.edges(one))}
-        not_roots = _closure(replaced, _related)
-        return [one for one in self._named.values() if one not in not_roots] + list(used)
+        unsure = self._on_demand(everything)
+        for one in everything:
+            if one.last_overriding is not None or isinstance(one, providers.Selector):
+                unsure |= set(_related(one)) - set(self.edges(one))
+        reach = functools.cache(lambda one: frozenset(_closure([one], _related)))
+        dropped = unsure | {one for start in unsure for one in reach(start) if start not in reach(one)}
+        return [one for one in self._named.values() if one not in dropped] + list(used)
+
+    def _on_demand(self, everything: Iterable[ProviderLike]) -> set[ProviderLike]:
+        factories = [factory for one in everything if (factory := _factory_of(one)) is not None]
+        needs = {need for factory in factories for backend in factory.backends.values() for need in backend.needs}
+        return {self._named[need] for need in needs if need in self._named}
 
     def nodes(self, live: set[ProviderLike]) -> list[Node]:
         """The nodes among the live providers, in an order in which they can start."""
@@ -166,18 +176,33 @@ class _Graph:
             if not _is_managed(provider) or provider.last_overriding is not None:
                 continue
             reached = _closure(self.edges(provider), lambda one: () if one in made else self.edges(one))
+            name = self._free_name(provider, {node.name for node in made.values()})
             made[provider] = Node(
-                name=_label(self._names, provider),
+                name=name,
                 provider=provider,
                 needs=frozenset(made[one] for one in reached if one in made),
                 choice=self._choices.get(provider),
                 overridden=bool(provider.overrides),
-                policy=self._policy(_label(self._names, provider)),
+                policy=self._settings.of(name) if self._settings else ServiceSettings(),
             )
-        return list(made.values())
+        nodes = list(made.values())
+        for node in reversed(nodes):
+            node.required = self._is_required(node, nodes)
+        return nodes
 
-    def _policy(self, name: str) -> ServiceSettings:
-        return self._settings.of(name) if self._settings else ServiceSettings()
+    def _is_required(self, node: Node, nodes: list[Node]) -> bool:
+        """As its settings say; an engine without settings of its own is as required as those that need it."""
+        group = getattr(self._settings.values, node.name, None) if self._settings else None
+        dependants = [one for one in nodes if node in one.needs]
+        if isinstance(group, ServiceSettings) or not dependants:
+            return node.policy.required
+        return any(one.required for one in dependants)
+
+    def _free_name(self, provider: ProviderLike, taken: set[str]) -> str:
+        """The name in the container; one that has none is called by its class, and numbered if need be."""
+        name = _label(self._names, provider)
+        candidates = (name, *(f"{name}_{number}" for number in range(2, len(taken) + 3)))
+        return next(one for one in candidates if one not in taken)
 
     def _ordered(self, live: set[ProviderLike]) -> list[ProviderLike]:
         """Dependencies first; otherwise as declared in the container."""
@@ -206,8 +231,8 @@ class _Graph:
                 yield branch
             return
         yield from _static_edges(provider)
-        factory = getattr(provider, "provides", None)
-        if provider.last_overriding is None and isinstance(factory, ServiceFactory) and self._settings is not None:
+        factory = _factory_of(provider)
+        if provider.last_overriding is None and factory is not None and self._settings is not None:
             choice = self._choices[provider] = factory.choose(self._settings)
             for need in choice.backend.needs:
                 if need not in self._named:
@@ -229,6 +254,11 @@ def depends_on_resource(node: Node) -> bool:
 def is_startable(value: object) -> bool:
     """Whether the container has to start and stop the object: it has coroutine methods of these names."""
     return all(inspect.iscoroutinefunction(getattr(value, name, None)) for name in ("start", "stop"))
+
+
+def _factory_of(provider: ProviderLike) -> ServiceFactory[..., Any] | None:
+    factory = getattr(provider, "provides", None)
+    return factory if isinstance(factory, ServiceFactory) else None
 
 
 def _settings_of(named: dict[str, ProviderLike]) -> SettingsService | None:

@@ -10,7 +10,7 @@ import anyio
 from bedplate.containers.errors import StepTimeoutError
 from bedplate.services.errors import LifecycleError
 
-__all__ = ["Limits", "Outcome", "Step", "supervise", "uninterrupted"]
+__all__ = ["Limits", "Outcome", "Step", "acquire_uninterrupted", "supervise"]
 
 K = TypeVar("K", bound=Hashable)
 
@@ -85,7 +85,7 @@ async def supervise(
         settle: Told of each end; returns False to give up: what runs is cancelled, nothing more begins.
         verb: What the steps do, for errors.
         give_up_when_cancelled: Whether a cancellation of the caller gives up too. If not, all goes on as if there were
-            none.
+            none; a step that is cancelled by somebody else is then begun again within the time that it has left.
 
     Returns:
         The cancellation of the caller, if there was one, for it to raise when it has finished.
@@ -133,9 +133,11 @@ class _Supervision(Generic[K]):
             del self._waiting[step.key]
             limits = step.limits()
             now = self._now()
-            running = _Running(step, limits, begun=now, deadline=now + limits.timeout)
-            task = asyncio.get_running_loop().create_task(self._run(running), name=f"bedplate-{self._verb}")
-            self._running[task] = running
+            self._begin(_Running(step, limits, begun=now, deadline=now + limits.timeout))
+
+    def _begin(self, running: _Running[K]) -> None:
+        task = asyncio.get_running_loop().create_task(self._run(running), name=f"bedplate-{self._verb}")
+        self._running[task] = running
 
     async def _run(self, running: _Running[K]) -> object:
         running.begun = self._now()
@@ -155,8 +157,13 @@ class _Supervision(Generic[K]):
                 error = self._timeout(running)
                 if not task.cancelled():
                     error.__cause__ = task.exception()
+            elif task.cancelled() and running.given_up:
+                error = None
+            elif task.cancelled() and task.cancelling() and not self._give_up_when_cancelled:
+                self._begin(running)  # somebody has cancelled all tasks that there are; this one is not theirs
+                continue
             elif task.cancelled():
-                error = None if running.given_up else LifecycleError("it was cancelled from within")
+                error = LifecycleError("it was cancelled from within")
             else:
                 error = task.exception()
             self._end(running, error, cancelled=running.given_up and task.cancelled())
@@ -198,18 +205,17 @@ class _Supervision(Generic[K]):
         )
 
 
-async def uninterrupted(awaitable: Awaitable[object]) -> asyncio.CancelledError | None:
-    """Wait until ``awaitable`` has finished, whatever cancels the caller; return the cancellation, for it to raise."""
-    task = asyncio.ensure_future(awaitable)
+async def acquire_uninterrupted(lock: asyncio.Lock) -> asyncio.CancelledError | None:
+    """Wait for the lock, whatever cancels the caller; return the cancellation, for it to raise when it has finished."""
     cancelled: asyncio.CancelledError | None = None
-    while not task.done():
+    while True:
         try:
             with anyio.CancelScope(shield=True):
-                await asyncio.wait({task})
+                await lock.acquire()
         except asyncio.CancelledError as error:
             cancelled = error
-    task.result()
-    return cancelled
+        else:
+            return cancelled
 
 
 def _forget(task: asyncio.Task[object]) -> None:
