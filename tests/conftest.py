@@ -1,6 +1,5 @@
 """Fixtures that every test may use: services of the foundation on a folder of the test's own."""
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,14 +12,7 @@ from bedplate.services.engines.redactor import Redactor
 from bedplate.services.engines.workers import Workers
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
-from bedplate.wiring.testing.database import copy_database, database_template
-
-
-@pytest.fixture(scope="session")
-def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    # The base folder of a worker of xdist lies in that of the whole run.
-    folder = tmp_path_factory.getbasetemp()
-    return database_template(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
+from bedplate.wiring.testing.database import copy_database
 
 
 @pytest.fixture

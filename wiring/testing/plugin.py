@@ -1,18 +1,34 @@
-"""The pytest plugin, loaded by its entry point: a container for each test.
+"""The pytest plugin, loaded by its entry point: a container, and an application over it, for each test.
 
 Nothing is imported before a test asks for a fixture, so that other test suites in the same environment pay nothing.
 """
 
+import os
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from bedplate.containers import ApplicationContainer
+    import httpx
 
-__all__ = ["container", "container_settings"]
+    from bedplate.containers import ApplicationContainer
+    from bedplate.services.auth import User
+    from bedplate.wiring.testing.clients import Clients
+
+__all__ = ["as_user", "client", "clients", "container", "container_settings", "migrated_database", "user"]
+
+
+@pytest.fixture(scope="session")
+def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite database at head, made once per run, to copy for each test."""
+    from bedplate.wiring.testing.database import database_template
+
+    # The base folder of a worker of xdist lies in that of the whole run.
+    folder = tmp_path_factory.getbasetemp()
+    return database_template(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
 
 
 @pytest.fixture
@@ -26,14 +42,47 @@ def container_settings(tmp_path: Path) -> dict[str, object]:
 
 
 @pytest.fixture
-async def container(container_settings: dict[str, object]) -> "AsyncIterator[ApplicationContainer]":
+async def container(
+    container_settings: dict[str, object], migrated_database: Path
+) -> "AsyncIterator[ApplicationContainer]":
     """A running container of the test's own on embedded backends; ``bedplate.wiring.deps`` answers from it."""
     from bedplate.containers import ApplicationContainer, Singleton
     from bedplate.services.settings import SettingsService
     from bedplate.wiring.lifespan import initialize_services, teardown_services
+    from bedplate.wiring.testing.database import copy_database
 
     made = ApplicationContainer(settings=Singleton(SettingsService, **container_settings))
+    copy_database(migrated_database, made.settings().values.data_dir)
     await initialize_services(made)
     yield made
     await teardown_services()
     made.unwire()
+
+
+@pytest.fixture
+async def clients(container: "ApplicationContainer") -> "AsyncIterator[Clients]":
+    """Makes HTTP clients of the whole REST API over the test's container, in process."""
+    from bedplate.wiring.http import create_app
+    from bedplate.wiring.testing.clients import Clients
+
+    app = create_app(container)
+    async with app.router.lifespan_context(app), AsyncExitStack() as stack:
+        yield Clients(app, container, stack)
+
+
+@pytest.fixture
+async def client(clients: "Clients") -> "httpx.AsyncClient":
+    """An HTTP client without credentials."""
+    return await clients.anonymous()
+
+
+@pytest.fixture
+async def user(clients: "Clients") -> "User":
+    """An active, ordinary user, called ``user``."""
+    return await clients.user("user")
+
+
+@pytest.fixture
+async def as_user(clients: "Clients", user: "User") -> "httpx.AsyncClient":
+    """An HTTP client with a token of :func:`user`."""
+    return await clients.logged_in(user.username)
