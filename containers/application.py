@@ -4,6 +4,7 @@ from dependency_injector.providers import ThreadSafeSingleton as Singleton
 
 from bedplate.containers.base import ServiceContainer
 from bedplate.services.auth.factory import build_auth
+from bedplate.services.cache.factory import build_cache
 from bedplate.services.chat.factory import build_chat
 from bedplate.services.database.factory import build_database
 from bedplate.services.engines.http import HttpEngine
@@ -34,6 +35,7 @@ class ApplicationContainer(ServiceContainer):
     # Services.
     telemetry = Singleton(build_telemetry, settings, redactor)
     database = Singleton(build_database, settings, telemetry)
+    cache = Singleton(build_cache, settings, telemetry, workers)
     auth = Singleton(build_auth, settings, telemetry, database, keyring, workers)
     variable = Singleton(build_variable, settings, telemetry, database, keyring, redactor)
     chat = Singleton(build_chat, settings, telemetry, database)

@@ -14,9 +14,28 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bedplate.containers.injection import inject
-    from bedplate.wiring.aliases import Auth, Database, JobQueue, Settings, SharedComponentCache, Telemetry, Variables
+    from bedplate.wiring.aliases import (
+        Auth,
+        Cache,
+        Database,
+        JobQueue,
+        Settings,
+        SharedComponentCache,
+        Telemetry,
+        Variables,
+    )
 
-__all__ = ["Auth", "Database", "JobQueue", "Settings", "SharedComponentCache", "Telemetry", "Variables", "inject"]
+__all__ = [
+    "Auth",
+    "Cache",
+    "Database",
+    "JobQueue",
+    "Settings",
+    "SharedComponentCache",
+    "Telemetry",
+    "Variables",
+    "inject",
+]
 
 if not TYPE_CHECKING:  # a type checker would take every name for one that this finds
 

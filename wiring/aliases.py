@@ -5,6 +5,7 @@ from typing import Annotated
 from dependency_injector.wiring import Provide
 
 from bedplate.services.auth import AuthService
+from bedplate.services.cache import CacheService
 from bedplate.services.chat import ChatService
 from bedplate.services.database import DatabaseService
 from bedplate.services.engines.http import HttpEngine
@@ -19,6 +20,7 @@ from bedplate.services.variable import VariableService
 
 __all__ = [
     "Auth",
+    "Cache",
     "Chat",
     "Database",
     "Http",
@@ -26,6 +28,7 @@ __all__ = [
     "Keyring",
     "Redactor",
     "Settings",
+    "SharedComponentCache",
     "Telemetry",
     "Variables",
     "Workers",
@@ -34,6 +37,7 @@ __all__ = [
 Settings = Annotated[SettingsService, Provide["settings"]]
 Telemetry = Annotated[TelemetryService, Provide["telemetry"]]
 Database = Annotated[DatabaseService, Provide["database"]]
+Cache = Annotated[CacheService, Provide["cache"]]
 Auth = Annotated[AuthService, Provide["auth"]]
 Variables = Annotated[VariableService, Provide["variable"]]
 SharedComponentCache = Annotated[SharedComponentCacheService, Provide["shared_component_cache"]]

@@ -5,6 +5,7 @@
 
 from typing import Any, cast
 
+from bedplate.services.cache import CacheService
 from bedplate.services.chat import ChatService
 from bedplate.services.database import DatabaseService
 from bedplate.services.job_queue import JobQueueService
@@ -15,6 +16,7 @@ from bedplate.services.variable import VariableService
 from bedplate.wiring.lifespan import current_container
 
 __all__ = [
+    "get_cache_service",
     "get_chat_service",
     "get_database_service",
     "get_db_service",
@@ -54,6 +56,11 @@ def get_database_service() -> DatabaseService:
 
 
 get_db_service = get_database_service
+
+
+def get_cache_service() -> CacheService:
+    """Values by key, bounded in number, size and time."""
+    return cast("CacheService", get_service("cache"))
 
 
 def get_variable_service() -> VariableService:

@@ -1,0 +1,29 @@
+"""The cache service: values by key, bounded in number, size and time."""
+
+from bedplate.services.cache.errors import (
+    CacheKeyError,
+    CacheStorageError,
+    CacheValueTooLargeError,
+    LoadCancelledError,
+    NotANumberError,
+    RecursiveLoadError,
+    UncacheableError,
+)
+from bedplate.services.cache.models import MISS, CacheStats, Miss
+from bedplate.services.cache.namespace import CacheNamespace
+from bedplate.services.cache.service import CacheService
+
+__all__ = [
+    "MISS",
+    "CacheKeyError",
+    "CacheNamespace",
+    "CacheService",
+    "CacheStats",
+    "CacheStorageError",
+    "CacheValueTooLargeError",
+    "LoadCancelledError",
+    "Miss",
+    "NotANumberError",
+    "RecursiveLoadError",
+    "UncacheableError",
+]

@@ -1,0 +1,126 @@
+"""What a backend of the cache does: it keeps items under namespace and key, within bounds, and forgets them in time."""
+
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from bedplate.services.cache.models import Item
+
+__all__ = ["CacheBackend", "Counts", "Limits", "Reader", "Usage", "cost_of"]
+
+Reader = Callable[[str], Coroutine[Any, Any, Any]]
+
+
+class Counts:
+    """What has happened in one namespace; see :class:`~bedplate.services.cache.models.CacheStats`."""
+
+    __slots__ = ("failed_loads", "hits", "loads", "misses", "unstored")
+
+    def __init__(self) -> None:
+        self.hits = self.misses = self.loads = self.failed_loads = self.unstored = 0
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a backend keeps.
+
+    Attributes:
+        entries: Most entries.
+        bytes: Most bytes of keys and encoded values.
+    """
+
+    entries: int
+    bytes: int
+
+
+class Usage(NamedTuple):
+    """How much a namespace takes up now."""
+
+    entries: int
+    bytes: int
+
+
+def cost_of(key: str, item: Item) -> int:
+    """The bytes that an item counts for."""
+    return len(key) + len(item.data)
+
+
+class CacheBackend(Protocol):
+    """Keeps items. The service has checked keys, sizes and times before it calls.
+
+    Each method is atomic, also when its caller is cancelled: it happens wholly or not at all. Lifetimes are seconds,
+    ``inf`` for ever; what has outlived its time is in no answer. When there is too much, what has expired goes first,
+    then what was used longest ago; what was just written stays.
+
+    Attributes:
+        name: What the setting calls it.
+        evictions: Entries removed to make room, before their time, by namespace.
+    """
+
+    name: str
+    evictions: dict[str, int]
+
+    async def start(self) -> None:
+        """Open what it needs."""
+        ...
+
+    async def stop(self) -> None:
+        """Close it, as far as ``start`` got."""
+        ...
+
+    async def check(self) -> None:
+        """Raise if it does not work."""
+        ...
+
+    def reader(self, namespace: str, counts: Counts, missed: Callable[[str], None]) -> Reader | None:
+        """The whole of a ``get``, for a backend that answers without waiting; else None.
+
+        It counts hits in ``counts``, calls ``missed`` for every key that is not there, and never suspends.
+        """
+        ...
+
+    async def get(self, namespace: str, keys: Iterable[str]) -> dict[str, Item]:
+        """The items that are there, now marked as used."""
+        ...
+
+    async def put(self, namespace: str, items: Mapping[str, Item], lifetime: float) -> None:
+        """Keep the items, each in place of what was there."""
+        ...
+
+    async def update(
+        self, namespace: str, key: str, change: Callable[[Item | None], Item], lifetime: float, keep: bool
+    ) -> Item:
+        """Replace an item by what ``change`` makes of it (None: nothing there), with nobody writing in between.
+
+        Args:
+            namespace: As everywhere.
+            key: As everywhere.
+            change: Quick and free of side effects: it may run more than once, and in another thread.
+            lifetime: Of the new item.
+            keep: Whether an item that is there keeps the lifetime that it has.
+        """
+        ...
+
+    async def delete(self, namespace: str, key: str) -> bool:
+        """Forget an item; whether it was there."""
+        ...
+
+    async def left(self, namespace: str, key: str) -> float | None:
+        """Seconds that an item still has; None: it is not there."""
+        ...
+
+    async def touch(self, namespace: str, key: str, lifetime: float) -> bool:
+        """Give an item a new lifetime, and mark it as used; whether it was there."""
+        ...
+
+    async def clear(self, namespace: str) -> int:
+        """Forget a whole namespace; how many items there were."""
+        ...
+
+    async def purge(self) -> int:
+        """Remove what has expired; how many items there were."""
+        ...
+
+    def usage(self) -> Mapping[str, Usage]:
+        """How much each namespace takes up, as last known, without waiting."""
+        ...

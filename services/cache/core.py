@@ -1,0 +1,71 @@
+"""What the namespaces of one cache share: backend, codec, and the rules for keys and times to live."""
+
+import math
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from bedplate.services.cache.backend import CacheBackend
+from bedplate.services.cache.codec import Codec
+from bedplate.services.cache.errors import CacheKeyError
+from bedplate.services.settings.groups.cache import CacheSettings
+
+__all__ = ["CacheCore", "Lifetime"]
+
+Lifetime = float | timedelta | None
+
+
+class CacheCore:
+    """The shared part of a cache.
+
+    Args:
+        settings: The settings of the cache.
+        store: The backend.
+        codec: What encodes and decodes values.
+        require_started: Raises if the cache is not started.
+
+    Attributes:
+        max_value_bytes: The largest encoded value, with its key.
+    """
+
+    def __init__(
+        self, settings: CacheSettings, store: CacheBackend, codec: Codec, require_started: Callable[[], None]
+    ) -> None:
+        self.store = store
+        self.codec = codec
+        self.max_value_bytes = min(settings.max_value_bytes, settings.max_bytes)
+        self._settings = settings
+        self._require_started = require_started
+
+    def require(self, *keys: object) -> None:
+        """Raise unless the cache is started and the keys are possible ones."""
+        self._require_started()
+        for key in keys:
+            if not isinstance(key, str) or not key:
+                raise CacheKeyError(f"{key!r:.80} is not a key", fix="use a text that is not empty")
+            try:
+                size = len(key.encode())
+            except UnicodeEncodeError:
+                raise CacheKeyError(f"{key!r:.80} is not valid Unicode", fix="encode or hash it first") from None
+            if size > self._settings.max_key_bytes:
+                raise CacheKeyError(
+                    f"a key of {size} bytes is over the limit of {self._settings.max_key_bytes}",
+                    fix="hash long keys, or raise BEDPLATE_CACHE__MAX_KEY_BYTES",
+                )
+
+    def lifetime(self, ttl: Lifetime, *, exact: bool = False) -> float:
+        """Seconds to live, with jitter unless ``exact``; ``inf`` for ever."""
+        seconds: Any = ttl
+        if ttl is None:
+            seconds = self._settings.ttl or math.inf
+        elif isinstance(ttl, timedelta):
+            seconds = ttl.total_seconds()
+        if not isinstance(seconds, int | float) or not seconds > 0:
+            raise CacheKeyError(
+                f"a value cannot live for {ttl!r:.80} seconds",
+                fix="give a positive number, math.inf for no end, or None for the default; delete() forgets a value",
+            )
+        if exact or seconds == math.inf:
+            return float(seconds)
+        return float(seconds) * (1 - self._settings.ttl_jitter * random.random())  # noqa: S311 - spreads load, hides nothing

@@ -1,0 +1,280 @@
+"""The operations of the cache on one namespace, with the policy that all backends share."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from bedplate.services.cache.backend import Counts, Usage, cost_of
+from bedplate.services.cache.core import CacheCore, Lifetime
+from bedplate.services.cache.errors import (
+    CacheStorageError,
+    CacheValueTooLargeError,
+    NotANumberError,
+    UndecodableError,
+)
+from bedplate.services.cache.flights import Flight, Flights
+from bedplate.services.cache.models import MISS, CacheStats, Item
+from bedplate.services.logs import get_logger
+
+__all__ = ["CacheNamespace"]
+
+T = TypeVar("T")
+
+_log = get_logger("bedplate.cache")
+
+
+class CacheNamespace:
+    """A cache of its own inside the cache: keys of other namespaces are neither seen nor touched.
+
+    Every value that a caller gets is the caller's own: changing it changes nothing in the cache and nobody else's copy.
+    ``bytes`` and immutable scalars are passed as they are.
+
+    Times to live are seconds or a ``timedelta``; None is the configured default, ``math.inf`` means until evicted.
+    Values that are computed (``set``, ``set_many``, ``upsert``, ``get_or_set``) live up to the configured share less,
+    so that those set together do not end together; ``touch`` and ``increment`` are exact.
+
+    Every method may raise:
+        CacheKeyError: The key is no text, empty or too long, or the time to live is not a positive number.
+        CacheStorageError: The backend cannot read or write.
+        UnavailableError: The cache is not started.
+
+    Attributes:
+        name: The name of the namespace.
+    """
+
+    def __init__(self, name: str, core: CacheCore) -> None:
+        self.name = name
+        self._core = core
+        self._backend = core.store
+        self._flights: Flights[tuple[Item, bool]] = Flights()
+        self._counts = Counts()
+        reader = core.store.reader(name, self._counts, self._missed)
+        self._instant = reader is not None
+        if reader is not None:
+            # The hot path of a cache in memory: the backend's own function, instead of a call to it from one of ours.
+            self.get = reader  # type: ignore[assignment,method-assign]
+
+    async def get(self, key: str) -> Any:
+        """The value of ``key``, or the falsy :data:`~bedplate.services.cache.MISS`."""
+        value = self._value(await self._lookup(key))
+        if value is MISS:
+            self._missed(key)
+        else:
+            self._counts.hits += 1
+        return value
+
+    async def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
+        """The values of those keys that are there, by key."""
+        wanted = list(dict.fromkeys(keys))
+        self._core.require(*wanted)
+        found = {
+            key: value
+            for key, item in (await self._backend.get(self.name, wanted)).items()
+            if (value := self._value(item)) is not MISS
+        }
+        self._counts.hits += len(found)
+        self._counts.misses += len(wanted) - len(found)
+        return found
+
+    async def set(self, key: str, value: Any, ttl: Lifetime = None) -> None:
+        """Keep ``value`` under ``key``.
+
+        Raises:
+            UncacheableError: It would not come back equal and of the same type.
+            CacheValueTooLargeError: It is over the limit.
+        """
+        self._core.require(key)
+        await self.set_many({key: value}, ttl)
+
+    async def set_many(self, values: Mapping[str, Any], ttl: Lifetime = None) -> None:
+        """Keep all of the values, or none if one of them is refused as in :meth:`set`."""
+        self._core.require(*values)
+        lifetime = self._core.lifetime(ttl)
+        items = {key: self._fitting(key, value) for key, value in values.items()}
+        for key in items:
+            self._flights.detach(key)
+        await self._backend.put(self.name, items, lifetime)
+
+    async def get_or_set(self, key: str, loader: Callable[[], Awaitable[T]], ttl: Lifetime = None) -> T:
+        """The value of ``key``; where there is none, what ``loader`` returns, kept from then on.
+
+        For any number of callers at once one loader runs. A caller that is cancelled does not end the load while others
+        wait. When a loader fails, its caller gets the error and the next caller's loader is tried; when that fails too,
+        all who wait get its error. A key that is written or deleted while it is loaded does not get the loaded value.
+
+        Raises:
+            UncacheableError: The loaded value would not come back equal and of the same type.
+            RecursiveLoadError: The loader waits for its own result.
+            LoadCancelledError: The loader was cancelled, though the caller was not.
+            Exception: What a loader raised.
+        """
+        result: T
+        if self._instant and (result := await self.get(key)) is not MISS:
+            return result
+        self._core.require(key)
+        lifetime = self._core.lifetime(ttl)
+
+        # No await stands between the miss of an instant backend and here; others look again when it is their turn.
+        async def load(flight: Flight[tuple[Item, bool]]) -> tuple[Item, bool]:
+            if not self._instant:
+                item = await self._lookup(key, lenient=True)
+                if item is not None and self._value(item) is not MISS:
+                    return item, True
+            return await self._load(flight, loader, lifetime), False
+
+        item, was_there = await self._flights.join(key, load)
+        if was_there:
+            self._counts.hits += 1
+        elif not self._instant:
+            self._counts.misses += 1
+        result = self._core.codec.value(item)
+        return result
+
+    async def upsert(self, key: str, update: Any, ttl: Lifetime = None) -> Any:
+        """Change a value with nobody writing in between, and return the new one.
+
+        Args:
+            key: The key.
+            update: A mapping, merged into a dict that is there (its top level); a function, called with the value that
+                is there, or MISS, which returns the new one; or any other value, which replaces what is there. A
+                function is quick and free of side effects: it may run more than once, and in another thread.
+            ttl: How long the new value lives.
+
+        Raises:
+            UncacheableError, CacheValueTooLargeError: As in :meth:`set`.
+            Exception: What the function raised; nothing has changed then.
+        """
+        self._core.require(key)
+        lifetime = self._core.lifetime(ttl)
+
+        def change(item: Item | None) -> Item:
+            present = self._value(item)
+            if callable(update):
+                return self._fitting(key, update(present))
+            if isinstance(update, Mapping) and isinstance(present, dict):
+                return self._fitting(key, present | dict(update))
+            return self._fitting(key, update)
+
+        self._flights.detach(key)
+        item = await self._backend.update(self.name, key, change, lifetime, keep=False)
+        return self._core.codec.value(item)
+
+    async def increment(self, key: str, amount: float = 1, ttl: Lifetime = None) -> float:
+        """Add ``amount`` to a number with nobody writing in between, and return the sum.
+
+        Args:
+            key: The key; where there is nothing, the sum starts at 0.
+            amount: What to add; may be negative.
+            ttl: How long a new number lives; one that is there keeps the time it has.
+
+        Raises:
+            NotANumberError: There is a value that is neither an int nor a float.
+        """
+        self._core.require(key)
+
+        def change(item: Item | None) -> Item:
+            present = 0 if item is None else self._value(item)
+            present = 0 if present is MISS else present
+            if type(present) not in (int, float):
+                raise NotANumberError(key, type(present))
+            return self._fitting(key, present + amount)
+
+        self._flights.detach(key)
+        lifetime = self._core.lifetime(ttl, exact=True)
+        item = await self._backend.update(self.name, key, change, lifetime, keep=True)
+        total: float = self._core.codec.value(item)
+        return total
+
+    async def delete(self, key: str) -> bool:
+        """Forget a key; whether it was there."""
+        self._core.require(key)
+        self._flights.detach(key)
+        return await self._backend.delete(self.name, key)
+
+    async def exists(self, key: str) -> bool:
+        """Whether there is a value that has not expired; does not count as a use of it."""
+        return await self.ttl(key) is not None
+
+    async def ttl(self, key: str) -> float | None:
+        """Seconds that a value still has, ``inf`` for one without an end, None where there is none."""
+        self._core.require(key)
+        return await self._backend.left(self.name, key)
+
+    async def touch(self, key: str, ttl: Lifetime = None) -> bool:
+        """Give a value a new time to live from now on; whether it was there."""
+        self._core.require(key)
+        return await self._backend.touch(self.name, key, self._core.lifetime(ttl, exact=True))
+
+    async def clear(self) -> int:
+        """Forget every key of this namespace, and of no other; how many there were."""
+        self._core.require()
+        self._flights.detach_all()
+        return await self._backend.clear(self.name)
+
+    def stats(self) -> CacheStats:
+        """What has happened here since the service was built."""
+        usage = self._backend.usage().get(self.name, Usage(0, 0))
+        return CacheStats(
+            hits=self._counts.hits,
+            misses=self._counts.misses,
+            loads=self._counts.loads,
+            failed_loads=self._counts.failed_loads,
+            evictions=self._backend.evictions.get(self.name, 0),
+            unstored=self._counts.unstored,
+            entries=usage.entries,
+            bytes=usage.bytes,
+        )
+
+    async def close_loads(self) -> None:
+        """Cancel every load under way; the service calls it when it stops."""
+        await self._flights.close()
+
+    def _missed(self, key: str) -> None:
+        self._counts.misses += 1
+        self._core.require(key)
+
+    async def _lookup(self, key: str, *, lenient: bool = False) -> Item | None:
+        self._core.require(key)
+        try:
+            return (await self._backend.get(self.name, [key])).get(key)
+        except CacheStorageError as error:
+            if not lenient:
+                raise
+            _log.warning("the cache could not be read, so the value is loaded", namespace=self.name, error=error)
+            return None
+
+    async def _load(
+        self, flight: Flight[tuple[Item, bool]], loader: Callable[[], Awaitable[Any]], lifetime: float
+    ) -> Item:
+        self._counts.loads += 1
+        try:
+            item = self._core.codec.encode(await loader())
+        except BaseException:
+            self._counts.failed_loads += 1
+            raise
+        if flight.detached:
+            return item
+        if cost_of(flight.key, item) > self._core.max_value_bytes:
+            self._counts.unstored += 1
+            return item
+        try:
+            await self._backend.put(self.name, {flight.key: item}, lifetime)
+        except CacheStorageError as error:
+            self._counts.unstored += 1
+            _log.warning("a loaded value could not be kept", namespace=self.name, error=error)
+        return item
+
+    def _fitting(self, key: str, value: Any) -> Item:
+        item = self._core.codec.encode(value)
+        if (cost := cost_of(key, item)) > self._core.max_value_bytes:
+            raise CacheValueTooLargeError(key, cost, self._core.max_value_bytes)
+        return item
+
+    def _value(self, item: Item | None) -> Any:
+        """The item's value; MISS where there is none, or none that can be read any more."""
+        if item is None:
+            return MISS
+        try:
+            return self._core.codec.value(item)
+        except UndecodableError as error:
+            _log.warning("a cached value could not be read back", namespace=self.name, error=error)
+            return MISS

@@ -1,0 +1,61 @@
+"""What the suite needs of the backend that it is run against."""
+
+from typing import Any, ClassVar, Protocol
+
+import pytest
+
+from bedplate.services.cache import CacheService
+
+__all__ = ["CacheHarness", "Capabilities", "ManualClock", "one"]
+
+
+class ManualClock:
+    """A clock that stands still until its ``now`` is changed."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class CacheHarness(Protocol):
+    """How the suite comes by caches, and how it makes time pass."""
+
+    async def cache(self, **settings: Any) -> CacheService:
+        """A started cache with these settings of the cache group.
+
+        A second one finds what a first one kept that is stopped, if its backend survives that.
+        """
+        ...
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass for the caches made so far."""
+        ...
+
+
+class Capabilities:
+    """What a backend can do; a part of the suite that asks for more is skipped, by name.
+
+    Attributes:
+        survives_restart: Whether a second cache finds what the first one kept.
+        bounded: Whether the backend keeps to ``max_entries`` and ``max_bytes`` itself.
+    """
+
+    survives_restart: ClassVar[bool] = False
+    bounded: ClassVar[bool] = True
+
+    @pytest.fixture
+    async def cache(self, harness: CacheHarness) -> CacheService:
+        """A cache without jitter, so that times are exact."""
+        return await harness.cache(ttl_jitter=0)
+
+    def require(self, capability: str) -> None:
+        """Skip the test unless the backend has the capability."""
+        if not getattr(self, capability):
+            pytest.skip(f"not a capability of this backend: {capability}")
+
+
+async def one() -> int:
+    """A loader."""
+    return 1
