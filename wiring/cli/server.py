@@ -93,8 +93,9 @@ class _Server(uvicorn.Server):
             minutes = round(self._container.settings().values.auth.setup_ttl / 60)
             link = f"{self._url}/setup?token={token.secret.get_secret_value()}"
             lines += ["", f"There is no superuser yet. Make one within {minutes} minutes at", f"    {link}"]
-        sys.stdout.write("\n".join(lines) + "\n")
-        sys.stdout.flush()
+        with contextlib.suppress(BrokenPipeError):  # nobody reads it: no reason not to serve
+            sys.stdout.write("\n".join(lines) + "\n")
+            sys.stdout.flush()
 
 
 @contextlib.contextmanager

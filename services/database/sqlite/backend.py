@@ -64,7 +64,7 @@ class SQLiteBackend:
         """Open the first connections, which makes the file where there is none."""
         location = self.location
         if self._values.url is None:
-            self._settings.values.data_dir.mkdir(parents=True, exist_ok=True)
+            self._settings.values.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._engine = create_async_engine(
             "sqlite+aiosqlite://",
             async_creator=self._connect,

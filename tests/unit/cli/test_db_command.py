@@ -1,6 +1,7 @@
 """``bedplate db``: upgrade, downgrade, current, check, revision."""
 
 import sqlite3
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ def test_upgrade_boots_nothing_but_the_database(bedplate: Callable[..., Any], fo
     assert set(started) <= {"SettingsService", "Redactor", "TelemetryService", "DatabaseService"}
     assert not (folder / "data" / "secret_key").exists()
     assert "bedplate_user" in tables(folder)
+    assert stat.S_IMODE((folder / "data").stat().st_mode) == 0o700
 
 
 def test_current_says_where_the_database_is_and_changes_nothing(bedplate: Callable[..., Any], folder: Path) -> None:

@@ -1,7 +1,15 @@
 """``bedplate superuser create``."""
 
 import asyncio
+import contextlib
+import fcntl
+import os
+import pty
+import subprocess
+import sys
+import termios
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +37,33 @@ def test_password_from_standard_input(bedplate: Callable[..., Any], typed: Calla
     assert PASSWORD not in result.err
     assert asyncio.run(login("root", PASSWORD))
     assert not asyncio.run(login("root", f"{PASSWORD}\n"))
+
+
+def test_password_typed_on_a_terminal(folder: Path) -> None:
+    """AUTH-6: asked for twice, and never shown."""
+    terminal, inside = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "bedplate", "superuser", "create", "root"],
+        stdin=inside,
+        stdout=inside,
+        stderr=inside,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    ) as process:
+        os.close(inside)
+        shown = b""
+        for prompt in (b"Password: ", b"confirmation: "):  # the space comes when the terminal has ceased to echo
+            while prompt not in shown:
+                shown += os.read(terminal, 1024)
+            os.write(terminal, f"{PASSWORD}\n".encode())
+        with contextlib.suppress(OSError):  # how a terminal says that the other side has gone
+            while True:
+                shown += os.read(terminal, 1024)
+    os.close(terminal)
+    assert process.returncode == 0
+    assert b"root is a superuser now" in shown
+    assert PASSWORD.encode() not in shown
+    assert asyncio.run(login("root", PASSWORD))
 
 
 def test_name_that_is_taken(bedplate: Callable[..., Any], typed: Callable[[str], None]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bedplate.services.errors import InvalidInputError
@@ -55,6 +56,7 @@ def test_each_source_wins_over_those_below_it() -> None:
         assert settings.origin("server.port") == "default"
 
 
+@hypothesis_settings(deadline=None)
 @given(st.sets(st.sampled_from(SOURCES)))
 def test_strongest_of_any_set_of_sources_wins(given: set[str]) -> None:
     """SET-1"""

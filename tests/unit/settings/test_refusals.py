@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bedplate.services.errors import BedplateError
 from bedplate.services.settings import Problem, Settings, SettingsError, SettingsService
-from bedplate.services.settings.keys import environment_name, fields_of, nearest
+from bedplate.services.settings.keys import fields_of, nearest
 
 FIELDS = fields_of(Settings)
 
@@ -219,18 +220,14 @@ def test_secrets_are_masked_everywhere(caplog: pytest.LogCaptureFixture, monkeyp
     assert json.loads(values.model_dump_json())["secret_key"] == "**********"
 
 
-@given(st.sampled_from(sorted(FIELDS)), st.data())
+@hypothesis_settings(deadline=None)
+@given(st.sampled_from([key for key in FIELDS if len(key[-1]) > 5]), st.data())
 def test_one_slip_of_the_pen_is_guessed(key: tuple[str, ...], data: st.DataObject) -> None:
-    """SET-2: a letter left out, doubled or exchanged leads to a known setting of that group."""
+    """SET-2: a letter left out, doubled or mistaken leads to a setting of the same group."""
     name = key[-1]
     place = data.draw(st.integers(1, len(name) - 1))
-    slip = data.draw(
-        st.sampled_from(
-            [name[:place] + name[place + 1 :], name[:place] + name[place - 1 :], name[:place] + "x" + name[place + 1 :]]
-        )
-    )
-    wrong = (*key[:-1], slip)
-    if wrong not in FIELDS and len(name) > 3:
-        meant = nearest(wrong, FIELDS)
-        assert meant is not None
-        assert environment_name(meant).startswith("BEDPLATE_")
+    before, letter, after = name[:place], name[place], name[place + 1 :]
+    slip = data.draw(st.sampled_from([before + after, before + letter * 2 + after, f"{before}x{after}"]))
+    meant = nearest((*key[:-1], slip), FIELDS)
+    assert meant is not None
+    assert meant[:-1] == key[:-1]
