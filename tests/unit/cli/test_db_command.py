@@ -86,3 +86,13 @@ def test_revision_that_does_not_exist(args: list[str], bedplate: Callable[..., A
     assert "fix:" in result.err
     assert "Traceback" not in result.err
     assert bedplate("db", "current").out.startswith(HEAD)
+
+
+def test_database_that_is_none(bedplate: Callable[..., Any], folder: Path) -> None:
+    """DB-6"""
+    (folder / "data").mkdir()
+    (folder / "data" / "bedplate.db").write_bytes(b"this is no database" * 100)
+    result = bedplate("db", "current")
+    assert result.code in (1, 2)
+    assert "Error: database:" in result.err
+    assert "Traceback" not in result.err
