@@ -5,6 +5,7 @@
 
 from typing import Any, cast
 
+from bedplate.services.auth import AuthService
 from bedplate.services.cache import CacheService
 from bedplate.services.chat import ChatService
 from bedplate.services.database import DatabaseService
@@ -16,6 +17,7 @@ from bedplate.services.variable import VariableService
 from bedplate.wiring.lifespan import current_container
 
 __all__ = [
+    "get_auth_service",
     "get_cache_service",
     "get_chat_service",
     "get_database_service",
@@ -48,6 +50,11 @@ def get_settings_service() -> SettingsService:
 def get_telemetry_service() -> TelemetryService:
     """Logs and metrics."""
     return cast("TelemetryService", get_service("telemetry"))
+
+
+def get_auth_service() -> AuthService:
+    """Users, tokens and keys."""
+    return cast("AuthService", get_service("auth"))
 
 
 def get_database_service() -> DatabaseService:

@@ -112,8 +112,5 @@ class Accounts:
     ) -> None:
         """End all sessions of a user but ``keep``, those too that a login under way is about to open."""
         row.token_version += 1
-        repository = AuthSessionRepository(session)
-        await repository.revoke_all(row.id, reason, utc_now(), keep)
-        if keep is not None:
-            await repository.adopt_version(keep, row.id, row.token_version)
+        await AuthSessionRepository(session).revoke_all(row.id, reason, utc_now(), keep)
         _log.warning("sessions of a user ended", user_id=str(row.id), reason=reason)

@@ -38,9 +38,8 @@ _log = get_logger("bedplate.auth")
 class Sessions:
     """Opens, continues, checks and ends sessions.
 
-    A session is alive while it is neither revoked nor expired, its user is active, and it was opened (or kept) under
-    the present token version of the user: one query tells, so that logout, password change and deactivation are
-    effective at once, in every replica.
+    A session is alive while it is neither revoked nor expired and its user is active. One query tells, each time, so
+    that logout, password change and deactivation are effective at once in every replica.
 
     Args:
         settings: Lifetimes, limits, cookie.
@@ -162,7 +161,6 @@ class Sessions:
             id=new_id(),
             user_id=user.id,
             kind=kind,
-            token_version=user.token_version,
             current_jti=jti,
             created_at=now,
             last_used_at=now,

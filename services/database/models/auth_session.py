@@ -19,8 +19,6 @@ class AuthSessionRow(Table, table=True):
     user_id: uuid.UUID = Field(foreign_key=f"{PREFIX}user.id", ondelete="CASCADE", index=True)
     kind: str = "token"
     """``token`` for a pair of JWTs, ``cookie`` for Bedplate's own session cookie."""
-    token_version: int
-    """``token_version`` of the user for which the session is alive; another one of the user's ends it."""
     current_jti: str
     """Id of the only refresh token of the family that is still good; of a cookie, the SHA-256 of its secret."""
     previous_jti: str | None = None

@@ -30,4 +30,4 @@ class UserRow(Table, table=True):
     store_api_key: str | None = None
     optins: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
     token_version: int = 0
-    """Raised by password change and deactivation: sessions of another version are dead."""
+    """Raised by password change and deactivation: a login that was being verified meanwhile is not let in."""

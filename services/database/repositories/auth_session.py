@@ -25,7 +25,6 @@ _WITH_USER = (
     .where(
         col(AuthSessionRow.id) == sa.bindparam("session_id"),
         col(AuthSessionRow.revoked_at).is_(None),
-        col(AuthSessionRow.token_version) == col(UserRow.token_version),
     )
 )
 
@@ -77,15 +76,6 @@ class AuthSessionRepository:
         if keep is not None:
             condition = sa.and_(condition, col(AuthSessionRow.id) != keep)
         return await self._revoke(condition, reason, now)
-
-    async def adopt_version(self, session_id: uuid.UUID, user_id: uuid.UUID, version: int) -> None:
-        """Let a session of the user live on under the user's new token version."""
-        await self._session.exec(
-            sa.update(AuthSessionRow)
-            .where(col(AuthSessionRow.id) == session_id, col(AuthSessionRow.user_id) == user_id)
-            .values(token_version=version)
-            .execution_options(synchronize_session=False)
-        )
 
     async def prune(self, user_id: uuid.UUID, *, now: datetime, keep: int) -> int:
         """Delete the expired sessions of a user and all but the ``keep`` newest others; how many the latter were."""

@@ -1,12 +1,15 @@
 """A started auth service on a database of the test's own, with hashing made cheap."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bedplate.services.auth import AuthService, Credentials, Principal, TokenPair
+from bedplate.services.auth.errors import InvalidTokenError
 from bedplate.services.auth.factory import build_auth
 from bedplate.services.database import DatabaseService
 from bedplate.services.engines.keyring import Keyring
@@ -19,6 +22,8 @@ SECRET_KEY = "a-secret-key-of-the-tests-0123456789abcdef"
 CHEAP: dict[str, Any] = {"argon2_memory_kib": 8, "argon2_time_cost": 1}
 
 MakeAuth = Callable[..., Awaitable[AuthService]]
+Enter = Callable[[str, str], Awaitable[Principal]]
+CancelledAt = Callable[[int, Coroutine[Any, Any, Any]], Awaitable[bool]]
 
 
 @pytest.fixture
@@ -46,10 +51,21 @@ async def auth(make_auth: MakeAuth) -> AuthService:
 
 
 @pytest.fixture
-async def root(auth: AuthService) -> Principal:
+def enter(auth: AuthService) -> Enter:
+    """Logs in and verifies: from name and password to the principal."""
+
+    async def enter(username: str, password: str) -> Principal:
+        pair = await auth.login(username, password)
+        return await auth.verify(Credentials(bearer=pair.access_token))
+
+    return enter
+
+
+@pytest.fixture
+async def root(auth: AuthService, enter: Enter) -> Principal:
     """A superuser who is logged in."""
     await auth.create_superuser("root", "root's password")
-    return await enter(auth, "root", "root's password")
+    return await enter("root", "root's password")
 
 
 @pytest.fixture
@@ -59,6 +75,59 @@ async def alice(auth: AuthService) -> TokenPair:
     return await auth.login("alice", "wonderland")
 
 
-async def enter(auth: AuthService, username: str, password: str) -> Principal:
-    pair = await auth.login(username, password)
-    return await auth.verify(Credentials(bearer=pair.access_token))
+@pytest.fixture
+def alive(auth: AuthService) -> Callable[[TokenPair], Awaitable[bool]]:
+    """Tells whether an access token is still good."""
+
+    async def alive(pair: TokenPair) -> bool:
+        try:
+            await auth.verify(Credentials(bearer=pair.access_token))
+        except InvalidTokenError:
+            return False
+        return True
+
+    return alive
+
+
+@pytest.fixture
+def cancelled_at() -> CancelledAt:
+    """Runs a coroutine as a task that is cancelled while it waits for the n-th time; False if it ended before."""
+
+    async def cancelled_at(await_number: int, coroutine: Coroutine[Any, Any, Any]) -> bool:
+        task = asyncio.create_task(_Interrupted(coroutine, await_number).run())
+        await asyncio.wait([task])
+        if task.cancelled():
+            return True
+        task.result()
+        return False
+
+    return cancelled_at
+
+
+class _Interrupted:
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], await_number: int) -> None:
+        self._coroutine = coroutine
+        self._await_number = await_number
+
+    async def run(self) -> Any:
+        return await self
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        waits = 0
+        resume = functools.partial(self._coroutine.send, None)
+        while True:
+            try:
+                future = resume()
+            except StopIteration as stop:
+                return stop.value
+            waits += 1
+            if waits == self._await_number:
+                task = asyncio.current_task()
+                assert task is not None
+                asyncio.get_running_loop().call_soon(task.cancel)
+            try:
+                yield future
+            except BaseException as error:
+                resume = functools.partial(self._coroutine.throw, error)
+            else:
+                resume = functools.partial(self._coroutine.send, None)
