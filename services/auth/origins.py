@@ -1,6 +1,7 @@
 """Whether a request that carries the session cookie comes from a page of ours."""
 
 import ipaddress
+import re
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
@@ -9,6 +10,8 @@ from bedplate.services.auth.models import Client
 
 __all__ = ["check_origin", "is_loopback"]
 
+_FOREIGN = re.compile(r"[^\w.:\[\]-]")
+"""Characters that no ``Host`` header has, and that would make another URL of it."""
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -62,11 +65,13 @@ def _place(origin: str | None) -> tuple[str, str, int] | None:
         port = parts.port
     except ValueError:
         return None
-    if parts.scheme not in _PORTS or not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment:
+    if parts.scheme not in _PORTS or not parts.hostname or "@" in parts.netloc:
+        return None
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
         return None
     return parts.scheme, parts.hostname, port or _PORTS[parts.scheme]
 
 
 def _own_place(scheme: str, host: str | None) -> tuple[str, str, int] | None:
     # The scheme is taken from the origin: behind a proxy that ends TLS the server does not know it.
-    return _place(f"{scheme}://{host}") if host else None
+    return _place(f"{scheme}://{host}") if host and not _FOREIGN.search(host) else None

@@ -13,7 +13,6 @@ from bedplate.services.auth.errors import InvalidTokenError
 from bedplate.services.auth.factory import build_auth
 from bedplate.services.database import DatabaseService
 from bedplate.services.engines.keyring import Keyring
-from bedplate.services.engines.redactor import Redactor
 from bedplate.services.engines.workers import Workers
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
@@ -35,7 +34,7 @@ async def make_auth(
 
     async def make(**auth: Any) -> AuthService:
         settings = SettingsService(data_dir=tmp_path, secret_key=SECRET_KEY, auth=CHEAP | auth)
-        service = build_auth(settings, TelemetryService(settings, Redactor(settings)), database, keyring, workers)
+        service = build_auth(settings, telemetry, database, keyring, workers)
         await service.start()
         made.append(service)
         return service
