@@ -54,7 +54,6 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("user_id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
-        sa.Column("token_version", sa.Integer(), nullable=False),
         sa.Column("current_jti", sa.String(), nullable=False),
         sa.Column("previous_jti", sa.String(), nullable=True),
         sa.Column("rotated_at", sa.DateTime(timezone=True), nullable=True),

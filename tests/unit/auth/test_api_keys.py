@@ -4,7 +4,8 @@ import asyncio
 import logging
 import re
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ import time_machine
 from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bedplate.services.auth import AuthService, Credentials, Method, NewApiKey, Principal, TokenPair, UserChanges
 from bedplate.services.auth.errors import (
@@ -201,15 +203,28 @@ async def test_uses_are_counted_at_once_and_written_together(
     assert (await stored(database, key)).total_uses == 21
 
 
-async def test_uses_are_written_by_interval(make_auth: MakeAuth, database: DatabaseService) -> None:
+async def test_uses_are_written_by_interval(
+    make_auth: MakeAuth, database: DatabaseService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """AUTH-4"""
+    written = asyncio.Event()
+    transaction = database.transaction
+
+    @asynccontextmanager
+    async def transaction_and_tell() -> AsyncIterator[AsyncSession]:
+        async with transaction() as session:
+            yield session
+        if asyncio.current_task() is auth._usage._task:
+            written.set()
+
     auth = await make_auth(sign_up="open", key_usage_interval=0.01)
     user = await auth.users.sign_up("alice", "wonderland")
     key = await auth.api_keys.create(user.id)
+    monkeypatch.setattr(database, "transaction", transaction_and_tell)
     await auth.verify(Credentials(api_key=key.secret.get_secret_value()))
     async with asyncio.timeout(30):
-        while (await stored(database, key)).total_uses == 0:
-            await asyncio.sleep(0)
+        await written.wait()
+    assert (await stored(database, key)).total_uses == 1
 
 
 async def test_uses_are_written_at_stop(auth: AuthService, key: NewApiKey, use: Use, database: DatabaseService) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from bedplate.services.auth import AuthService, Credentials, Principal, TokenPair, User, UserChanges
+from bedplate.services.auth import AuthService, Credentials, Method, Principal, TokenPair, User, UserChanges
 from bedplate.services.auth.errors import (
     InvalidCredentialsError,
     InvalidPasswordError,
@@ -37,7 +37,7 @@ async def link(auth: AuthService) -> str:
 async def superusers(auth: AuthService) -> list[User]:
     """All superusers; makes one more, who looks."""
     looking = await auth.create_superuser("looking", PASSWORD)
-    viewer = Principal(user=looking, method="access_token")  # type: ignore[arg-type]
+    viewer = Principal(user=looking, method=Method.ACCESS_TOKEN)
     users = (await auth.users.list(viewer, limit=1000)).users
     return [user for user in users if user.is_superuser and user.id != looking.id]
 
@@ -257,6 +257,6 @@ async def test_a_demoted_installation_cannot_be_set_up_again(auth: AuthService) 
     token = await link(auth)
     root = await auth.complete_setup(token, "root", PASSWORD)
     second = await auth.create_superuser("second", PASSWORD)
-    principal = Principal(user=root, method="access_token")  # type: ignore[arg-type]
+    principal = Principal(user=root, method=Method.ACCESS_TOKEN)
     await auth.users.update(principal, second.id, UserChanges(is_active=False))
     assert await auth.setup_token() is None

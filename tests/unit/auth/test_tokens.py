@@ -212,7 +212,7 @@ json_values = st.recursive(
 known_claims = st.sampled_from(["iss", "aud", "sub", "exp", "nbf", "iat", "jti", "typ", "sid"])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(claims=st.dictionaries(known_claims, json_values, min_size=1, max_size=9))
 def test_whatever_the_claims_are_the_answer_is_one_kind_of_error(
     tokens: Tokens, keyring: Keyring, access: str, claims: dict[str, Any]
@@ -228,7 +228,7 @@ def test_whatever_the_claims_are_the_answer_is_one_kind_of_error(
     assert payload["exp"] > time.time() >= payload["nbf"] - 5
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(token=st.text(max_size=300) | st.lists(st.text("aeyJ-_0.", max_size=40), max_size=5).map(".".join))
 @example(token="")
 @example(token="..")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from bedplate.services.auth import AuthService, Principal, User, UserChanges
+from bedplate.services.auth import AuthService, Method, Principal, User, UserChanges
 from bedplate.services.auth.errors import (
     InvalidPasswordError,
     InvalidUsernameError,
@@ -41,7 +41,7 @@ async def test_by_default_who_signs_up_waits_for_approval(make_auth: MakeAuth) -
     with pytest.raises(WaitingForApprovalError):
         await auth.login("alice", "wonderland")
     await auth.create_superuser("root", "root's password")
-    root = Principal(user=(await auth.login("root", "root's password")).user, method="access_token")  # type: ignore[arg-type]
+    root = Principal(user=(await auth.login("root", "root's password")).user, method=Method.ACCESS_TOKEN)
     await auth.users.update(root, user.id, UserChanges(is_active=True))
     await auth.login("alice", "wonderland")
 
@@ -55,7 +55,7 @@ async def test_sign_up_can_be_open_or_closed(make_auth: MakeAuth) -> None:
         await closed.users.sign_up("bob", "builder")
     await closed.create_superuser("root", "root's password")
     user = (await closed.login("root", "root's password")).user
-    root = Principal(user=user, method="access_token")  # type: ignore[arg-type]
+    root = Principal(user=user, method=Method.ACCESS_TOKEN)
     assert (await closed.users.create(root, "bob", "builder")).is_active
 
 
