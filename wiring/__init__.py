@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Settings,
         SharedComponentCache,
         Telemetry,
+        Tracing,
         Variables,
     )
 
@@ -33,6 +34,7 @@ __all__ = [
     "Settings",
     "SharedComponentCache",
     "Telemetry",
+    "Tracing",
     "Variables",
     "inject",
 ]

@@ -16,6 +16,7 @@ from bedplate.services.job_queue import JobQueueService
 from bedplate.services.settings import SettingsService
 from bedplate.services.shared_component_cache import SharedComponentCacheService
 from bedplate.services.telemetry import TelemetryService
+from bedplate.services.tracing import TracingService
 from bedplate.services.variable import VariableService
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Settings",
     "SharedComponentCache",
     "Telemetry",
+    "Tracing",
     "Variables",
     "Workers",
 ]
@@ -40,6 +42,7 @@ Database = Annotated[DatabaseService, Provide["database"]]
 Cache = Annotated[CacheService, Provide["cache"]]
 Auth = Annotated[AuthService, Provide["auth"]]
 Variables = Annotated[VariableService, Provide["variable"]]
+Tracing = Annotated[TracingService, Provide["tracing"]]
 SharedComponentCache = Annotated[SharedComponentCacheService, Provide["shared_component_cache"]]
 Chat = Annotated[ChatService, Provide["chat"]]
 JobQueue = Annotated[JobQueueService, Provide["job_queue"]]

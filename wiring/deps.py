@@ -13,6 +13,7 @@ from bedplate.services.job_queue import JobQueueService
 from bedplate.services.settings import SettingsService
 from bedplate.services.shared_component_cache import SharedComponentCacheService
 from bedplate.services.telemetry import TelemetryService
+from bedplate.services.tracing import TracingService
 from bedplate.services.variable import VariableService
 from bedplate.wiring.lifespan import current_container
 
@@ -28,6 +29,7 @@ __all__ = [
     "get_settings_service",
     "get_shared_component_cache_service",
     "get_telemetry_service",
+    "get_tracing_service",
     "get_variable_service",
 ]
 
@@ -68,6 +70,11 @@ get_db_service = get_database_service
 def get_cache_service() -> CacheService:
     """Values by key, bounded in number, size and time."""
     return cast("CacheService", get_service("cache"))
+
+
+def get_tracing_service() -> TracingService:
+    """Runs and their steps."""
+    return cast("TracingService", get_service("tracing"))
 
 
 def get_variable_service() -> VariableService:

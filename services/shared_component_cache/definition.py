@@ -1,9 +1,6 @@
 """A component type as editors of flows read it."""
 
-import inspect
 from typing import Any
-
-import orjson
 
 from bedplate.services.shared_component_cache.component import Component, Field, Output
 from bedplate.services.shared_component_cache.errors import InvalidComponentError
@@ -23,24 +20,16 @@ def check_component(component: object) -> None:
     name = getattr(component, "type_name", "")
     if not isinstance(name, str) or not name.isidentifier():
         raise InvalidComponentError(where, "its type_name is no identifier")
-    if component.build is Component.build or not inspect.iscoroutinefunction(component.build):
-        raise InvalidComponentError(where, "it does not override build() with an async method")
+    if component.build is Component.build:
+        raise InvalidComponentError(where, "it does not override build()")
     if not component.outputs:
         raise InvalidComponentError(where, "it has no outputs")
-    _check_parts(where, "fields", component.fields, Field)
-    _check_parts(where, "outputs", component.outputs, Output)
-    try:
-        orjson.dumps(definition(component))
-    except TypeError as error:
-        # Here, as in the document of all types it would take every other type with it.
-        raise InvalidComponentError(where, f"its definition is no JSON: {error}") from error
-
-
-def _check_parts(where: str, what: str, parts: object, kind: type[Field] | type[Output]) -> None:
-    if not isinstance(parts, tuple) or not all(isinstance(part, kind) for part in parts):
-        raise InvalidComponentError(where, f"its {what} are no tuple of {kind.__name__}")
-    if len({part.name for part in parts}) != len(parts):
-        raise InvalidComponentError(where, f"two {what} have the same name")
+    for kind, names in (
+        ("field", [field.name for field in component.fields]),
+        ("output", [output.name for output in component.outputs]),
+    ):
+        if len(set(names)) != len(names):
+            raise InvalidComponentError(where, f"two {kind}s have the same name")
 
 
 def definition(component: type[Component]) -> dict[str, Any]:

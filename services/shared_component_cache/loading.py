@@ -50,7 +50,7 @@ def find_components(folders: Iterable[Path]) -> Found:
     for origin, load in _sources(folders, modules):
         try:
             components += [(component, origin) for component in load()]
-        except (Exception, SystemExit) as error:  # a file may end in sys.exit(), and must not end this process
+        except Exception as error:
             failures.append(ComponentFailure(origin=origin, error=f"{type(error).__name__}: {error}".splitlines()[0]))
     return Found(components=tuple(components), failures=tuple(failures), modules=tuple(modules))
 

@@ -146,7 +146,8 @@ class Walk:
                 break
             name = key if isinstance(key, str) else _name_of(key)
             hidden = name in self._names or (tells_of_secret and name == "value")
-            result[self._unused(self._text(name), result)] = self._hide(value) if hidden else self.copy(value)
+            shown = self._unused(self._text(name), result)
+            result[shown] = self._hide(value) if hidden else self.copy(value)
         return result
 
     def _tells_of_secret(self, pairs: list[tuple[Any, Any]]) -> bool:

@@ -156,6 +156,7 @@ def test_size_is_limited_and_the_cut_says_so(redactor: Redactor) -> None:
     assert len(orjson.dumps(measured.value)) < 6000
     assert measured.size < 6000
     assert measured.value["[cut]"] == "more fields"
+    assert list(redactor.value({"field": "v" * 50}, limits=Limits(size=30))) == ["field"]
 
 
 def test_a_cut_leaves_no_half_of_a_secret(redactor: Redactor) -> None:

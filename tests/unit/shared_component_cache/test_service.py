@@ -24,7 +24,6 @@ from bedplate.services.shared_component_cache import (
     loading,
 )
 from bedplate.services.telemetry import TelemetryService
-from bedplate.wiring.testing.cancellation import cancel_at_every_await
 
 _FILE = """
 from bedplate.services.shared_component_cache import Component, Output
@@ -184,62 +183,3 @@ def test_bad_registrations_are_refused(components: SharedComponentCacheService) 
     twins = type("Twins", (Shout,), {"type_name": "Twins", "fields": (Field(name="a"), Field(name="a"))})
     with pytest.raises(InvalidComponentError, match="two fields"):
         components.register(twins)
-
-
-class _NoJson:
-    pass
-
-
-@pytest.mark.parametrize(
-    ("parts", "why"),
-    [
-        ({"fields": (Field(name="a", default=_NoJson()),)}, "no JSON"),
-        ({"fields": [Field(name="a")]}, "no tuple of Field"),
-        ({"fields": ("a",)}, "no tuple of Field"),
-        ({"outputs": (Field(name="a"),)}, "no tuple of Output"),
-        ({"outputs": ()}, "no outputs"),
-        ({"build": lambda self, inputs, context: {}}, "async"),
-    ],
-)
-async def test_a_bad_definition_takes_no_other_with_it(
-    components: SharedComponentCacheService, parts: dict[str, Any], why: str
-) -> None:
-    """SCC-1: what would spoil the document of all types is refused by the name of its class when it is registered."""
-    bad = type("Bad", (Shout,), {"type_name": "Bad", **parts})
-    with pytest.raises(InvalidComponentError, match=rf"Bad is no component type.*{why}"):
-        components.register(bad)
-    await components.start()
-    assert "Bad" not in json.loads(components.document().body).get("text", {})
-
-
-async def test_a_file_that_ends_the_process_or_defines_nonsense_is_a_listed_failure(
-    components: SharedComponentCacheService, folder: Path
-) -> None:
-    """SCC-1: start survives whatever a file does when it is imported."""
-    (folder / "exit.py").write_text("import sys; sys.exit(3)")
-    (folder / "nonsense.py").write_text(
-        _FILE.format(name="Nonsense").replace('(Output(name="out"),)', "(object(),)"),
-    )
-    (folder / "syntax.py").write_text("class :")
-    (folder / "well.py").write_text(_FILE.format(name="Well"))
-    await components.start()
-    assert "Well" in components.names()
-    assert "Well" in json.loads(components.document().body)["mine"]
-    assert [Path(failure.origin).name for failure in components.failures] == ["exit.py", "syntax.py", "nonsense.py"]
-    assert "SystemExit" in components.failures[0].error
-
-
-async def test_start_cancelled_at_every_await(components: SharedComponentCacheService, folder: Path) -> None:
-    """ALL-1: another start puts everything right."""
-    (folder / "one.py").write_text(_FILE.format(name="One"))
-
-    async def restart() -> None:
-        await components.stop()
-        await components.start()
-
-    async def check(_cancelled: bool) -> None:
-        await components.start()
-        assert components.get("One").category == "mine"
-        assert not components.failures
-
-    assert await cancel_at_every_await(restart, check) > 0
