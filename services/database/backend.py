@@ -1,7 +1,7 @@
 """What the database service asks of a backend."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
@@ -9,9 +9,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bedplate.services.errors import BedplateError
 
-__all__ = ["DatabaseBackend", "typed_errors"]
+__all__ = ["DatabaseBackend", "Lease", "leased", "typed_errors"]
 
 T = TypeVar("T")
+
+
+class Lease(Protocol):
+    """The use of a connection by one task.
+
+    Attributes:
+        connection: The connection.
+    """
+
+    connection: AsyncConnection
+
+    async def end(self) -> None:
+        """Give the connection back, rolling back what is still open in it; must be called, whatever happened."""
+        ...
 
 
 class DatabaseBackend(Protocol):
@@ -41,15 +55,22 @@ class DatabaseBackend(Protocol):
         """Give everything back; safe after an ``open`` that got only half way."""
         ...
 
-    def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """A connection that only reads, not in a transaction, for the length of the block."""
+    async def read(self) -> Lease:
+        """A connection that only reads, not in a transaction.
+
+        Raises:
+            DatabaseBusyError: None became free within ``pool_timeout``.
+        """
         ...
 
-    def write(self, *, inside_read: bool = False) -> AbstractAsyncContextManager[AsyncConnection]:
-        """A connection in a transaction that holds the right to write; rolled back at the end unless committed.
+    async def write(self, *, inside_read: bool = False) -> Lease:
+        """A connection in a transaction that holds the right to write; the end of the lease rolls back.
 
         Args:
-            inside_read: Whether the calling task is inside a block of ``read``.
+            inside_read: Whether the calling task has a lease for reading.
+
+        Raises:
+            DatabaseBusyError: The turn to write did not come within ``pool_timeout``.
         """
         ...
 
@@ -63,6 +84,16 @@ class DatabaseBackend(Protocol):
     def explain(self, error: BaseException) -> BedplateError | None:
         """The typed error that says the same as the database's; None for one that is none of the database's state."""
         ...
+
+
+@asynccontextmanager
+async def leased(lease: Awaitable[Lease]) -> AsyncIterator[AsyncConnection]:
+    """Hold a lease for the length of the block: ``async with leased(backend.read()) as connection``."""
+    lent = await lease
+    try:
+        yield lent.connection
+    finally:
+        await lent.end()
 
 
 @contextmanager

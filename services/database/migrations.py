@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from bedplate.services.database import revisions
-from bedplate.services.database.backend import DatabaseBackend, typed_errors
+from bedplate.services.database.backend import DatabaseBackend, leased, typed_errors
 from bedplate.services.database.errors import SchemaBehindError, SchemaError
 from bedplate.services.logs import get_logger
 
@@ -131,7 +131,7 @@ class Migrations:
 
     async def _read(self, work: Callable[[sa.Connection], T]) -> T:
         with typed_errors(self._backend):
-            async with self._open(), self._backend.read() as connection:
+            async with self._open(), leased(self._backend.read()) as connection:
                 return await connection.run_sync(work)
 
     async def _alter(self, work: Callable[[sa.Connection], T]) -> T:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -121,45 +121,52 @@ class DatabaseService(Service):
     @asynccontextmanager
     async def _read(self, task: _Task) -> AsyncIterator[AsyncSession]:
         self._require_started()
-        async with self._backend.read() as connection, _session_over(connection) as session:
+        lease = await self._backend.read()
+        try:
             self._readers.add(1)
-            self._reading[task] = connection
-            try:
+            self._reading[task] = lease.connection
+            async with _session_over(lease.connection) as session:
                 yield session
-            finally:
-                del self._reading[task]
-                self._readers.add(-1)
+        finally:
+            del self._reading[task]
+            self._readers.add(-1)
+            await lease.end()
 
     @asynccontextmanager
     async def _write(self, task: _Task) -> AsyncIterator[AsyncSession]:
         self._require_started()
         asked = time.perf_counter()
-        async with (
-            self._backend.write(inside_read=task in self._reading) as connection,
-            _session_over(connection) as session,
-        ):
-            begun = time.perf_counter()
+        lease = await self._backend.write(inside_read=task in self._reading)
+        begun = time.perf_counter()
+        try:
             self._waited.record(begun - asked)
-            self._writing[task] = session
-            try:
+            async with _session_over(lease.connection) as session:
+                self._writing[task] = session
                 yield session
-                await _commit(session, connection)
-            finally:
-                del self._writing[task]
-                self._lasted.record(time.perf_counter() - begun)
+                await _commit(session, lease.connection)
+        finally:
+            self._writing.pop(task, None)
+            await lease.end()
+            self._lasted.record(time.perf_counter() - begun)
 
     def _count(self, error: BedplateError) -> None:
         self._failed.add(1, code=error.code)
 
 
-@asynccontextmanager
-async def _session_over(connection: AsyncConnection) -> AsyncIterator[AsyncSession]:
-    # The transaction is the connection's and not the session's to end: whoever joins it cannot commit it by mistake.
-    session = AsyncSession(connection, expire_on_commit=False, join_transaction_mode="rollback_only")
-    try:
-        yield session
-    finally:
-        await session.close()
+class _session_over(AbstractAsyncContextManager[AsyncSession]):  # noqa: N801 - used like a function
+    """A session over a connection whose transaction is not the session's to end: who joins cannot commit it."""
+
+    __slots__ = ("_session",)
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._session = AsyncSession(connection, expire_on_commit=False, join_transaction_mode="rollback_only")
+
+    async def __aenter__(self) -> AsyncSession:
+        return self._session
+
+    async def __aexit__(self, *error: object) -> None:
+        # Not its own exit, which starts a task: there is nothing to wait for.
+        await self._session.close()
 
 
 async def _commit(session: AsyncSession, connection: AsyncConnection) -> None:

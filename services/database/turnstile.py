@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 
 from bedplate.services.database.errors import DatabaseBusyError
 
@@ -36,9 +35,8 @@ class Turnstile:
         """How many wait."""
         return len(self._waiting)
 
-    @asynccontextmanager
-    async def pass_through(self) -> AsyncIterator[None]:
-        """Hold a place for the length of the block.
+    async def enter(self) -> None:
+        """Take a place, which must be given back by :meth:`leave`.
 
         Raises:
             DatabaseBusyError: None became free in time.
@@ -47,10 +45,15 @@ class Turnstile:
             self.free -= 1
         else:
             await self._wait()
-        try:
-            yield
-        finally:
-            self._give_back()
+
+    def leave(self) -> None:
+        """Give the place back: to the first who waits."""
+        while self._waiting:
+            place = self._waiting.popleft()
+            if not place.done():
+                place.set_result(None)
+                return
+        self.free += 1
 
     async def _wait(self) -> None:
         loop = asyncio.get_running_loop()
@@ -65,7 +68,7 @@ class Turnstile:
                 with suppress(ValueError):
                     self._waiting.remove(place)
             elif place.exception() is None:
-                self._give_back()
+                self.leave()
             raise
         finally:
             expiry.cancel()
@@ -83,11 +86,3 @@ class Turnstile:
                 + ", or raise BEDPLATE_DATABASE__POOL_TIMEOUT",
             )
         )
-
-    def _give_back(self) -> None:
-        while self._waiting:
-            place = self._waiting.popleft()
-            if not place.done():
-                place.set_result(None)
-                return
-        self.free += 1

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlmodel import select
 
 from bedplate.services.database import DatabaseService
+from bedplate.services.database.backend import leased
 from bedplate.services.database.errors import SchemaError
 from bedplate.services.database.models import FlowRow, FolderRow, MessageRow, UserRow, metadata
 from bedplate.services.database.revisions import VERSION_TABLE, head, known_revisions
@@ -74,7 +75,7 @@ async def test_every_revision_goes_up_and_down(make_database) -> None:
 
 
 async def _schema_of_backend(database: DatabaseService) -> set[str]:
-    async with database._backend.read() as connection:
+    async with leased(database._backend.read()) as connection:
         return set(await connection.run_sync(lambda sync: sa.inspect(sync).get_table_names()))
 
 

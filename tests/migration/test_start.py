@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from bedplate.services.database.backend import leased
 from bedplate.services.database.errors import (
     SchemaAheadError,
     SchemaBehindError,
@@ -196,7 +197,7 @@ class _connection:  # noqa: N801 - reads like the function that it stands for
 
     async def __aenter__(self):
         await self._backend.open()
-        self._write = self._backend.write()
+        self._write = leased(self._backend.write())
         return await self._write.__aenter__()
 
     async def __aexit__(self, *error: object) -> None:

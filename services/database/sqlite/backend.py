@@ -1,22 +1,22 @@
 """SQLite: one writer at a time, many readers beside it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool, StaticPool
 
+from bedplate.services.database.backend import leased
 from bedplate.services.database.errors import DatabaseUnreachableError
 from bedplate.services.database.sqlite.alteration import Alteration
 from bedplate.services.database.sqlite.connection import SQLiteConnection
 from bedplate.services.database.sqlite.errors import explain
 from bedplate.services.database.sqlite.location import Location
-from bedplate.services.database.sqlite.pool import Pool
+from bedplate.services.database.sqlite.pool import Pool, PoolLease
 from bedplate.services.database.turnstile import Turnstile
 from bedplate.services.database.uninterrupted import uninterrupted
 from bedplate.services.database.url import database_url
@@ -75,11 +75,10 @@ class SQLiteBackend:
         )
         sa.event.listen(self._engine.sync_engine, "handle_error", _keep_after_cancellation)
         self._pools = self._make_pools(self._engine)
-        async with self.read() as connection:
-            # Opening alone does not read the file.
+        # Opening alone does not read the file, and beginning alone does not find out that it can only be read.
+        async with leased(self.read()) as connection:
             await connection.exec_driver_sql("PRAGMA schema_version")
-        async with self.write() as connection:
-            # Beginning alone does not find out that the file can only be read. Rolled back.
+        async with leased(self.write()) as connection:
             await connection.exec_driver_sql("PRAGMA user_version = 0")
 
     @property
@@ -95,27 +94,27 @@ class SQLiteBackend:
         if engine is not None:
             await engine.dispose()
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    async def read(self) -> PoolLease:
         """A connection that only reads; each statement sees the last commit before it."""
-        async with self._opened().readers.borrow() as connection:
-            yield connection.alchemy
+        return await self._opened().readers.lease()
 
-    @asynccontextmanager
-    async def write(self, *, inside_read: bool = False) -> AsyncIterator[AsyncConnection]:
+    async def write(self, *, inside_read: bool = False) -> PoolLease:
         """The connection for writing, in a transaction begun with ``BEGIN IMMEDIATE``."""
-        # In memory, a task that reads has the only turn already.
         readers, writers = self._opened()
-        turn = not (inside_read and writers.turnstile is readers.turnstile)
-        async with writers.borrow(turn=turn) as connection:
-            await connection.driver.begin()
-            await connection.alchemy.begin()
-            yield connection.alchemy
+        # In memory, a task that reads has the only turn already.
+        lease = await writers.lease(turn=not (inside_read and writers.turnstile is readers.turnstile))
+        try:
+            await lease.driver.begin()
+            await lease.connection.begin()
+        except BaseException:
+            await lease.end()
+            raise
+        return lease
 
     async def alter(self, work: Callable[[sa.Connection], T]) -> T:
         """Run ``work`` in a thread, holding SQLite's own write lock; in memory it runs on the event loop."""
         if self.location.path is None:
-            async with self.write() as connection:
+            async with leased(self.write()) as connection:
                 result = await connection.run_sync(work)
                 await uninterrupted(connection.commit())
                 return result

@@ -1,9 +1,9 @@
 """Connections kept open for the next task."""
 
+import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import cast
+from collections.abc import Callable
+from typing import NamedTuple, cast
 
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,19 +14,36 @@ from bedplate.services.database.turnstile import Turnstile
 from bedplate.services.database.uninterrupted import uninterrupted
 from bedplate.services.logs import get_logger
 
-__all__ = ["Pool", "PooledConnection"]
+__all__ = ["Pool", "PoolLease"]
 
 _log = get_logger("bedplate.database")
 
 
-class PooledConnection:
+class PooledConnection(NamedTuple):
     """A connection as SQLAlchemy sees it, and the driver's under it."""
 
-    __slots__ = ("alchemy", "driver")
+    alchemy: AsyncConnection
+    driver: SQLiteConnection
 
-    def __init__(self, alchemy: AsyncConnection, driver: SQLiteConnection) -> None:
-        self.alchemy = alchemy
-        self.driver = driver
+    @property
+    def in_transaction(self) -> bool:
+        """Whether either of the two has begun something."""
+        return self.alchemy.in_transaction() or self.driver.in_transaction
+
+
+class PoolLease:
+    """The use of a connection by one task, from :meth:`Pool.lease` to :meth:`end`."""
+
+    __slots__ = ("_pool", "_turn", "connection", "driver")
+
+    def __init__(self, pool: "Pool", lent: PooledConnection, *, turn: bool) -> None:
+        self.connection, self.driver = lent
+        self._pool = pool
+        self._turn = turn
+
+    async def end(self) -> None:
+        """Give the connection back; what is still open in it is rolled back."""
+        await self._pool.take_back(PooledConnection(self.connection, self.driver), turn=self._turn)
 
 
 class Pool:
@@ -48,28 +65,40 @@ class Pool:
         self._idle: list[PooledConnection] = []
         self._closed = False
 
-    @asynccontextmanager
-    async def borrow(self, *, turn: bool = True) -> AsyncIterator[PooledConnection]:
-        """A connection for the length of the block.
+    async def lease(self, *, turn: bool = True) -> PoolLease:
+        """A connection for the calling task, which must end the lease.
 
         Args:
-            turn: Whether to wait for one's turn; False for a task that has had it already.
+            turn: Whether to wait for one's turn; False for a task that has it already, from a pool with the same
+                turnstile.
 
         Raises:
             DatabaseBusyError: None became free in time.
             DatabaseUnreachableError: The pool is closed.
         """
-        passage: AbstractAsyncContextManager[None] = self.turnstile.pass_through() if turn else nullcontext()
-        async with passage:
+        if turn:
+            await self.turnstile.enter()
+        try:
             if self._closed:
                 raise DatabaseUnreachableError("the database is closed", fix="start the service first")
             if not self._idle:
                 await self._open_one()
-            connection = self._idle.pop()
-            try:
-                yield connection
-            finally:
-                await self._take_back(connection)
+            return PoolLease(self, self._idle.pop(), turn=turn)
+        except BaseException:
+            if turn:
+                self.turnstile.leave()
+            raise
+
+    async def take_back(self, connection: PooledConnection, *, turn: bool) -> None:
+        """End a lease."""
+        try:
+            if self._is_good(connection) and not connection.in_transaction:
+                self._idle.append(connection)
+            else:
+                await uninterrupted(self._restore(connection))
+        finally:
+            if turn:
+                self.turnstile.leave()
 
     async def close(self) -> None:
         """Close the connections that nobody uses, and from now on every other when it is given back."""
@@ -92,13 +121,6 @@ class Pool:
         raw = await alchemy.get_raw_connection()
         self._idle.append(PooledConnection(alchemy, cast(SQLiteConnection, raw.driver_connection)))
 
-    async def _take_back(self, connection: PooledConnection) -> None:
-        clean = not (connection.alchemy.in_transaction() or connection.driver.in_transaction)
-        if clean and self._is_good(connection):
-            self._idle.append(connection)
-        else:
-            await uninterrupted(self._restore(connection))
-
     def _is_good(self, connection: PooledConnection) -> bool:
         return not (self._closed or connection.alchemy.invalidated or connection.driver.abandoned)
 
@@ -107,7 +129,7 @@ class Pool:
             await connection.alchemy.rollback()
             # SQLAlchemy takes a commit that failed for the end of the transaction; SQLite may not.
             await connection.driver.rollback()
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, sqlite3.Error) as error:
             _log.warning("a connection was given up", cause=type(error).__name__)
             connection.driver.abandoned = True
         if self._is_good(connection):

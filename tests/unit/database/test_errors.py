@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
 from bedplate.services.database import DatabaseService
+from bedplate.services.database.backend import leased
 from bedplate.services.database.errors import (
     DatabaseCorruptError,
     DatabaseFullError,
@@ -151,10 +152,13 @@ async def test_a_file_without_permission(make_database, tmp_path: Path, migrated
 
 async def _limit_pages(database: DatabaseService, more: int) -> None:
     """Let the file grow by so many pages: SQLite then reports a full disk."""
-    async with database._backend._pools.writers.borrow() as connection:
-        driver = connection.driver
+    lease = await database._backend._pools.writers.lease()
+    try:
+        driver = lease.driver
         pages = await driver.run(lambda: driver._conn.execute("PRAGMA page_count").fetchone()[0])
         await driver.run(lambda: driver._conn.execute(f"PRAGMA max_page_count={pages + more}").fetchall())
+    finally:
+        await lease.end()
 
 
 async def test_a_full_disk_without_privileges(either: DatabaseService, row: Row) -> None:
@@ -255,7 +259,7 @@ async def test_health_under_full_load_is_degraded(make_database, monkeypatch: py
     monkeypatch.setattr("bedplate.services.database.service._CHECK_TIMEOUT", 0.01)
     database = make_database(pool_size=1)
     await database.start()
-    async with database._backend.read():
+    async with leased(database._backend.read()):
         health = await database.health()
     assert health.status is HealthStatus.DEGRADED
     assert "no answer within" in (health.reason or "")

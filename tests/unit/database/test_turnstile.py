@@ -1,6 +1,8 @@
 """The turnstile: first come, first served, and no place is ever lost."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -12,6 +14,15 @@ def turnstile(places: int, timeout: float = 20) -> Turnstile:
     return Turnstile(places, timeout, what="place", setting="BEDPLATE_X")
 
 
+@asynccontextmanager
+async def passage(gate: Turnstile) -> AsyncIterator[None]:
+    await gate.enter()
+    try:
+        yield
+    finally:
+        gate.leave()
+
+
 async def test_lets_in_as_many_as_there_are_places_in_the_order_of_asking() -> None:
     """DB-1: a newcomer never overtakes one that waits."""
     gate = turnstile(2)
@@ -20,7 +31,7 @@ async def test_lets_in_as_many_as_there_are_places_in_the_order_of_asking() -> N
 
     async def visit(number: int) -> None:
         nonlocal most
-        async with gate.pass_through():
+        async with passage(gate):
             inside.append(number)
             most = max(most, gate.places - gate.free)
             for _ in range(number % 3):
@@ -35,9 +46,9 @@ async def test_lets_in_as_many_as_there_are_places_in_the_order_of_asking() -> N
 async def test_waiting_ends_with_an_error_that_names_the_setting() -> None:
     """DB-2: and the place goes to the next when it becomes free."""
     gate = turnstile(1, timeout=0.01)
-    async with gate.pass_through():
+    async with passage(gate):
         with pytest.raises(DatabaseBusyError, match=r"no place became free within 0\.01 s.*BEDPLATE_X"):
-            async with gate.pass_through():
+            async with passage(gate):
                 pass
     assert gate.free == 1
     assert gate.waiting == 0
@@ -49,10 +60,10 @@ async def test_a_place_handed_to_a_task_that_is_cancelled_at_that_moment_goes_on
     entered: list[str] = []
 
     async def visit(name: str) -> None:
-        async with gate.pass_through():
+        async with passage(gate):
             entered.append(name)
 
-    async with gate.pass_through():
+    async with passage(gate):
         first = asyncio.create_task(visit("first"))
         second = asyncio.create_task(visit("second"))
         await asyncio.sleep(0)
@@ -70,10 +81,10 @@ async def test_a_task_that_is_cancelled_before_its_turn_is_passed_over() -> None
     gate = turnstile(1)
 
     async def visit() -> None:
-        async with gate.pass_through():
+        async with passage(gate):
             pass
 
-    async with gate.pass_through():
+    async with passage(gate):
         first, second = asyncio.create_task(visit()), asyncio.create_task(visit())
         await asyncio.sleep(0)
         first.cancel()
