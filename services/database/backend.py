@@ -88,7 +88,7 @@ class DatabaseBackend(Protocol):
 
 @asynccontextmanager
 async def leased(lease: Awaitable[Lease]) -> AsyncIterator[AsyncConnection]:
-    """Hold a lease for the length of the block: ``async with leased(backend.read()) as connection``."""
+    """Hold a lease, such as ``backend.read()``, for the length of the block."""
     lent = await lease
     try:
         yield lent.connection

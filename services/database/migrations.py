@@ -40,7 +40,7 @@ class Migrations:
         return await self._read(revisions.read)
 
     async def at_start(self, *, migrate: bool) -> None:
-        """Make sure that the tables are those of this release, at the cost of one query where they are.
+        """Make sure that the tables are those of this release, at the cost of two small queries where they are.
 
         Args:
             migrate: Whether they may be changed.
