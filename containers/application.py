@@ -12,7 +12,7 @@ from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.engines.workers import Workers
 from bedplate.services.job_queue.factory import build_job_queue
-from bedplate.services.session.factory import build_runner
+from bedplate.services.session.factory import build_runner, build_session
 from bedplate.services.settings import SettingsService
 from bedplate.services.shared_component_cache.factory import build_shared_component_cache
 from bedplate.services.telemetry.factory import build_telemetry
@@ -44,3 +44,4 @@ class ApplicationContainer(ServiceContainer):
     job_queue = Singleton(build_job_queue, settings, telemetry, database)
     shared_component_cache = Singleton(build_shared_component_cache, settings, telemetry, workers)
     runner = Singleton(build_runner, settings, http, shared_component_cache)
+    session = Singleton(build_session, settings, telemetry, database, cache, runner, redactor)

@@ -13,6 +13,8 @@ from bedplate.services.engines.keyring import Keyring as KeyringEngine
 from bedplate.services.engines.redactor import Redactor as RedactorEngine
 from bedplate.services.engines.workers import Workers as WorkersEngine
 from bedplate.services.job_queue import JobQueueService
+from bedplate.services.session import SessionService
+from bedplate.services.session.runner import Runner as RunnerPort
 from bedplate.services.settings import SettingsService
 from bedplate.services.shared_component_cache import SharedComponentCacheService
 from bedplate.services.telemetry import TelemetryService
@@ -28,6 +30,8 @@ __all__ = [
     "JobQueue",
     "Keyring",
     "Redactor",
+    "Runner",
+    "Sessions",
     "Settings",
     "SharedComponentCache",
     "Telemetry",
@@ -44,9 +48,11 @@ Auth = Annotated[AuthService, Provide["auth"]]
 Variables = Annotated[VariableService, Provide["variable"]]
 Tracing = Annotated[TracingService, Provide["tracing"]]
 SharedComponentCache = Annotated[SharedComponentCacheService, Provide["shared_component_cache"]]
+Sessions = Annotated[SessionService, Provide["session"]]
 Chat = Annotated[ChatService, Provide["chat"]]
 JobQueue = Annotated[JobQueueService, Provide["job_queue"]]
 
+Runner = Annotated[RunnerPort, Provide["runner"]]
 Redactor = Annotated[RedactorEngine, Provide["redactor"]]
 Keyring = Annotated[KeyringEngine, Provide["keyring"]]
 Workers = Annotated[WorkersEngine, Provide["workers"]]

@@ -10,6 +10,7 @@ from bedplate.services.cache import CacheService
 from bedplate.services.chat import ChatService
 from bedplate.services.database import DatabaseService
 from bedplate.services.job_queue import JobQueueService
+from bedplate.services.session import SessionService
 from bedplate.services.settings import SettingsService
 from bedplate.services.shared_component_cache import SharedComponentCacheService
 from bedplate.services.telemetry import TelemetryService
@@ -26,6 +27,7 @@ __all__ = [
     "get_job_queue_service",
     "get_queue_service",
     "get_service",
+    "get_session_service",
     "get_settings_service",
     "get_shared_component_cache_service",
     "get_telemetry_service",
@@ -80,6 +82,11 @@ def get_tracing_service() -> TracingService:
 def get_variable_service() -> VariableService:
     """Variables and credentials of users."""
     return cast("VariableService", get_service("variable"))
+
+
+def get_session_service() -> SessionService:
+    """Sessions of execution, flows, projects, builds, and the runner."""
+    return cast("SessionService", get_service("session"))
 
 
 def get_chat_service() -> ChatService:

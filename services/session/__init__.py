@@ -1,1 +1,51 @@
 """The session service: flows, projects, sessions of execution, builds, and the runner that executes a flow."""
+
+from bedplate.services.session.errors import (
+    FlowNotFoundError,
+    NameTakenError,
+    ProjectNotFoundError,
+    SessionNotFoundError,
+)
+from bedplate.services.session.models import (
+    AccessType,
+    Build,
+    Flow,
+    FlowHeader,
+    FlowPatch,
+    FlowQuery,
+    FlowSession,
+    NewBuild,
+    NewFlow,
+    NewProject,
+    NewTransaction,
+    Page,
+    Project,
+    ProjectPatch,
+    SessionStatus,
+    Transaction,
+)
+from bedplate.services.session.service import SessionService
+
+__all__ = [
+    "AccessType",
+    "Build",
+    "Flow",
+    "FlowHeader",
+    "FlowNotFoundError",
+    "FlowPatch",
+    "FlowQuery",
+    "FlowSession",
+    "NameTakenError",
+    "NewBuild",
+    "NewFlow",
+    "NewProject",
+    "NewTransaction",
+    "Page",
+    "Project",
+    "ProjectNotFoundError",
+    "ProjectPatch",
+    "SessionNotFoundError",
+    "SessionService",
+    "SessionStatus",
+    "Transaction",
+]

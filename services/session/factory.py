@@ -1,11 +1,18 @@
 """The runner and the backends of the session service."""
 
+from bedplate.services.backends import Backend, service_factory
+from bedplate.services.cache import CacheService
+from bedplate.services.database import DatabaseService
 from bedplate.services.engines.http import HttpEngine
+from bedplate.services.engines.redactor import Redactor
+from bedplate.services.schema import ServiceType
 from bedplate.services.session.runner import GraphRunner, LanguageModelEndpoint, RunLimits, Runner, Toolbox
+from bedplate.services.session.service import SessionService
 from bedplate.services.settings import SettingsService
 from bedplate.services.shared_component_cache import SharedComponentCacheService
+from bedplate.services.telemetry import TelemetryService
 
-__all__ = ["build_runner"]
+__all__ = ["build_runner", "build_session"]
 
 
 def build_runner(
@@ -27,3 +34,21 @@ def build_runner(
         Toolbox(http=lambda: http.client, llm=endpoint),
         RunLimits(parallel_nodes=values.max_parallel_nodes, pending_events=values.max_pending_events),
     )
+
+
+@service_factory(
+    ServiceType.SESSION,
+    Backend(name="database", target="bedplate.services.session.service:SessionService"),
+)
+def build_session(
+    settings: SettingsService,
+    telemetry: TelemetryService,
+    database: DatabaseService,
+    cache: CacheService,
+    runner: Runner,
+    redactor: Redactor,
+) -> SessionService:
+    """Build the session service from its settings."""
+    backend = build_session.choose(settings).backend
+    service: SessionService = backend.load(ServiceType.SESSION)(settings, telemetry, database, cache, runner, redactor)
+    return service

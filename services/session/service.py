@@ -1,0 +1,92 @@
+"""The session service."""
+
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+import msgspec
+
+from bedplate.services.base import Service
+from bedplate.services.cache import CacheService
+from bedplate.services.database import DatabaseService
+from bedplate.services.engines.redactor import Redactor
+from bedplate.services.schema import ServiceType
+from bedplate.services.session.builds import Builds
+from bedplate.services.session.digest import content_digest
+from bedplate.services.session.flows import Flows
+from bedplate.services.session.models import FlowSession
+from bedplate.services.session.projects import Projects
+from bedplate.services.session.runner import FlowDocument, FlowLimits, RunContext, RunEvent, RunInputs, Runner
+from bedplate.services.session.runner.errors import NotAFlowError
+from bedplate.services.session.sessions import Sessions
+from bedplate.services.settings import SettingsService
+from bedplate.services.telemetry import TelemetryService
+
+__all__ = ["SessionService"]
+
+
+class SessionService(Service, Sessions):
+    """Sessions of flow execution, and what they are made of: flows, projects, builds, and the runner.
+
+    Args:
+        settings: The settings; its group is ``session``.
+        telemetry: For the metrics.
+        database: Where everything is kept.
+        cache: Where prepared graphs are kept.
+        runner: What executes flows.
+        redactor: Masks secrets in builds.
+
+    Attributes:
+        flows: Flow documents.
+        projects: Groups of flows.
+        builds: What the vertices of runs received and gave.
+    """
+
+    type = ServiceType.SESSION
+
+    def __init__(
+        self,
+        settings: SettingsService,
+        telemetry: TelemetryService,
+        database: DatabaseService,
+        cache: CacheService,
+        runner: Runner,
+        redactor: Redactor,
+    ) -> None:
+        values = settings.values.session
+        Sessions.__init__(self, database, telemetry, values.idle_ttl)
+        self.backend = values.backend
+        self.flows = Flows(database, values.max_flow_bytes)
+        self.projects = Projects(database)
+        self.builds = Builds(database, redactor, values, telemetry)
+        self._graphs = cache.namespace("session.graphs")
+        self._runner = runner
+        self._limits = FlowLimits(
+            max_bytes=values.max_flow_bytes, max_nodes=values.max_nodes, max_edges=values.max_edges
+        )
+
+    async def prepare(self, session: FlowSession, data: Mapping[str, Any] | None) -> FlowDocument:
+        """The graph of a document: checked, in order, and kept for the next run of the session.
+
+        It is kept under the session's id and a digest of the content, so that a document that differs in layout only
+        is not prepared again, and no session sees the graph of another.
+
+        Args:
+            session: The session that it is run in.
+            data: The document; it is not changed.
+
+        Raises:
+            FlowError: It is no flow that can run, or is too large.
+        """
+        if not data:
+            raise NotAFlowError("the flow has no graph", fix="give the flow nodes and edges before it is run")
+        document = data
+
+        async def load() -> bytes:
+            return msgspec.msgpack.encode(FlowDocument.parse(document, self._limits))
+
+        key = f"{session.id}:{content_digest(document, self._limits.max_bytes)}"
+        return msgspec.msgpack.decode(await self._graphs.get_or_set(key, load), type=FlowDocument)
+
+    def run(self, flow: FlowDocument, inputs: RunInputs, context: RunContext) -> AsyncGenerator[RunEvent, None]:
+        """Execute a flow once with the container's runner; see :class:`~bedplate.services.session.runner.Runner`."""
+        return self._runner.run(flow, inputs, context)
