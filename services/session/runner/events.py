@@ -3,7 +3,8 @@
 The order is: one :class:`VerticesSorted`; then for each vertex one :class:`VertexStarted`, its
 :class:`MessageProduced` and :class:`TokenStreamed`, and one :class:`VertexFinished`, those of independent vertices
 interleaved; at last exactly one :class:`RunFinished` or :class:`RunFailed`. A vertex starts only after those that it
-takes values from have finished. A run that is cancelled ends without a last event.
+takes values from have finished. A run that cannot begin is one :class:`RunFailed` alone; one that is cancelled ends
+without a last event.
 """
 
 import uuid

@@ -2,37 +2,32 @@
 
 import asyncio
 import time
-import traceback
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any, TypeAlias
 
 import msgspec
 
-from bedplate.services.errors import BedplateError
-from bedplate.services.logs import get_logger
 from bedplate.services.session.runner.channel import Channel
 from bedplate.services.session.runner.component import ComponentType, Toolbox
 from bedplate.services.session.runner.context import VertexContext
 from bedplate.services.session.runner.document import FlowNode
-from bedplate.services.session.runner.errors import UnknownOutputError, VertexError
+from bedplate.services.session.runner.errors import UnknownOutputError
 from bedplate.services.session.runner.events import (
     RunEvent,
-    RunFailed,
     RunFinished,
     RunOutput,
     VertexFinished,
     VertexStarted,
     VerticesSorted,
 )
+from bedplate.services.session.runner.failures import failure
 from bedplate.services.session.runner.inputs import gather_inputs
 from bedplate.services.session.runner.plan import Plan
 from bedplate.services.session.runner.port import RunContext, RunInputs
 from bedplate.services.session.runner.values import describe, summary
 
-__all__ = ["Execution", "failure"]
-
-_log = get_logger("bedplate.session")
+__all__ = ["Execution"]
 
 _BuildTask: TypeAlias = "asyncio.Task[_Built]"
 
@@ -114,6 +109,7 @@ class Execution:
 
     async def close(self) -> None:
         """Cancel what still runs, and return when nothing does, however often the caller is cancelled meanwhile."""
+        self._channel.close()
         for task in self._tasks:
             task.cancel()
         cancelled: asyncio.CancelledError | None = None
@@ -140,24 +136,8 @@ class Execution:
 
     async def _build(self, vertex_id: str) -> _Built:
         node, component = self._nodes[vertex_id], self._types[vertex_id]
-        inputs = await gather_inputs(
-            node,
-            component,
-            self._plan.incoming[vertex_id],
-            {parent: self._built[parent].values for parent in self._plan.parents[vertex_id]},
-            self._context.secret,
-        )
-        await self._channel.put(
-            VertexStarted(
-                vertex_id=vertex_id,
-                name=node.display_name,
-                kind=component.kind,
-                inputs=inputs.shown,
-                component=node.component,
-                parent_ids=tuple(self._plan.parents[vertex_id]),
-            )
-        )
-        wanted = self._plan.wanted(vertex_id) or frozenset(output.name for output in component.outputs[:1])
+        inputs = await self._gather(vertex_id)
+        taken = self._plan.wanted(vertex_id)
         context = VertexContext(
             self._context,
             self._toolbox,
@@ -165,14 +145,43 @@ class Execution:
             vertex_id=vertex_id,
             display_name=node.display_name,
             icon=component.icon,
-            wanted=wanted,
+            wanted=taken or frozenset(output.name for output in component.outputs[:1]),
             streams=self._streams(vertex_id),
         )
-        values = await component().build(inputs.values, context)
-        for name in wanted:
+        values = await component().build(inputs, context)
+        for name in taken:
             if name not in values:
                 raise UnknownOutputError(vertex_id, name)
         return _Built(values=values, output=self._output(node, values, context), context=context)
+
+    async def _gather(self, vertex_id: str) -> Mapping[str, Any]:
+        """The inputs of a vertex; tells that it begins, also where they cannot be had."""
+        try:
+            inputs = await gather_inputs(
+                self._nodes[vertex_id],
+                self._types[vertex_id],
+                self._plan.incoming[vertex_id],
+                {parent: self._built[parent].values for parent in self._plan.parents[vertex_id]},
+                self._context.secret,
+            )
+        except Exception:
+            await self._tell_started(vertex_id, {})
+            raise
+        await self._tell_started(vertex_id, inputs.shown)
+        return inputs.values
+
+    async def _tell_started(self, vertex_id: str, shown: dict[str, Any]) -> None:
+        node = self._nodes[vertex_id]
+        await self._channel.put(
+            VertexStarted(
+                vertex_id=vertex_id,
+                name=node.display_name,
+                kind=self._types[vertex_id].kind,
+                inputs=shown,
+                component=node.component,
+                parent_ids=tuple(self._plan.parents[vertex_id]),
+            )
+        )
 
     def _output(self, node: FlowNode, values: Mapping[str, Any], context: VertexContext) -> RunOutput:
         return RunOutput(
@@ -229,22 +238,3 @@ class Execution:
 
     def _elapsed_ms(self, vertex_id: str) -> float:
         return (time.perf_counter() - self._begun[vertex_id]) * 1e3
-
-
-def failure(error: BaseException, vertex_id: str | None) -> RunFailed:
-    """The event that an error becomes; of a foreign one only the type is shown, for its text may hold anything."""
-    if isinstance(error, VertexError):
-        vertex_id = error.node_id
-    if isinstance(error, BedplateError):
-        return RunFailed(code=error.code, message=error.what, vertex_id=vertex_id, fix=error.fix)
-    if not isinstance(error, Exception | asyncio.CancelledError):
-        raise error
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f"{frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}" if frames else None
-    _log.error("a component failed", vertex_id=vertex_id, error=type(error).__name__, where=where)
-    return RunFailed(
-        code="component_failed",
-        message=f"the component of the node {vertex_id!r} failed with {type(error).__name__}",
-        vertex_id=vertex_id,
-        fix="look for 'a component failed' in the log",
-    )

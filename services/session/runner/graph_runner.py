@@ -10,7 +10,8 @@ from bedplate.services.session.runner.component import ComponentRegistry, Compon
 from bedplate.services.session.runner.document import FlowDocument
 from bedplate.services.session.runner.errors import FlowError, UnknownComponentError
 from bedplate.services.session.runner.events import RunEvent
-from bedplate.services.session.runner.execution import Execution, failure
+from bedplate.services.session.runner.execution import Execution
+from bedplate.services.session.runner.failures import failure
 from bedplate.services.session.runner.plan import plan_run
 from bedplate.services.session.runner.port import RunContext, RunInputs
 from bedplate.services.session.runner.tweaks import apply_input, apply_tweaks

@@ -116,7 +116,7 @@ class ChatClient:
             await asyncio.sleep(delay)
 
     def _delay(self, attempt: int, error: BaseException) -> float:
-        """Seconds to wait: what the endpoint asks for, else exponential with full jitter; never over the limit."""
+        """Seconds to wait: what the endpoint asks for, else longer each time, with jitter; never over the limit."""
         asked = error.retry_after if isinstance(error, ChatRateLimitedError) else None
         if asked is None:
             asked = self._endpoint.retry_delay * 2**attempt * random.uniform(0.5, 1)  # noqa: S311 - no secret

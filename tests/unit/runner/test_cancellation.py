@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bedplate.services.session.runner import FlowDocument, RunEvent, RunFailed, RunFinished, RunInputs
+from bedplate.services.session.runner import FlowDocument, RunEvent, RunFailed, RunFinished, RunInputs, RunLimits
 from bedplate.services.shared_component_cache import Component, ComponentContext, Field, Message, Output
 from bedplate.wiring.testing.flows import Flow, Registry, Stage
 
@@ -35,7 +35,7 @@ class Busy(Component):
                 message_id = await context.stream_token("x")
             await context.history()
         finally:
-            await asyncio.sleep(0)
+            await context.stream_token("the end")
         return {"out": Message(text="xxx", id=message_id)}
 
 
@@ -60,8 +60,13 @@ async def read(stage: Stage, document: FlowDocument, events: list[RunEvent]) -> 
             await asyncio.sleep(0)
 
 
-async def test_cancelled_at_every_await(stage: Stage, document: FlowDocument) -> None:
-    """SES-3: a run that is cancelled at any of its awaits ends with no last event and leaves no task behind."""
+@pytest.mark.parametrize("pending", [1, 256])
+async def test_cancelled_at_every_await(stage: Stage, document: FlowDocument, pending: int) -> None:
+    """SES-3: a run that is cancelled at any of its awaits ends with no last event and leaves no task behind.
+
+    Also where branches wait for their reader, and where they have something to say while they are cancelled.
+    """
+    stage.limits = RunLimits(pending_events=pending)
     for steps in range(1, 500):
         events: list[RunEvent] = []
         task = asyncio.create_task(read(stage, document, events))

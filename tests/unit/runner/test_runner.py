@@ -345,7 +345,11 @@ async def test_variables_are_looked_up_and_never_shown(
     assert "private words" not in repr(events)
 
     other = Flow().node("a", "Spy", text={"value": "ONLY_IN_THE_ENVIRONMENT", "load_from_db": True})
-    failed = (await stage.events(other.data))[-1]
+    begun, started, finished, failed = await stage.events(other.data)
+    assert isinstance(begun, VerticesSorted)
+    assert isinstance(started, VertexStarted)
+    assert isinstance(finished, VertexFinished)
+    assert (started.vertex_id, started.inputs, finished.vertex_id, finished.valid) == ("a", {}, "a", False)
     assert (failed.code, failed.vertex_id) == ("missing_variable", "a")
     assert "ONLY_IN_THE_ENVIRONMENT" in failed.message
     assert failed.fix == "create the variable ONLY_IN_THE_ENVIRONMENT"

@@ -261,3 +261,26 @@ async def test_the_default_project_is_made_once(flows: Flows, projects: Projects
     """Creating flows at once makes one default project."""
     await asyncio.gather(*(flows.create(alice, NewFlow(name=f"{index}")) for index in range(6)))
     assert [project.name for project in await projects.list(alice)] == [DEFAULT_PROJECT]
+
+
+async def test_cancelled_at_any_moment(flows: Flows, projects: Projects, alice: uuid.UUID) -> None:
+    """A creation, change or deletion that is cancelled anywhere is done or not done, and the next one works."""
+    kept = await flows.create(alice, NewFlow(name="kept", description="0"))
+    doomed = await flows.create_all(alice, [NewFlow(name=f"doomed {index}") for index in range(30)])
+    for steps in range(30):
+        for work in (
+            flows.import_all(alice, [NewFlow(name=f"{steps} a"), NewFlow(name=f"{steps} b")]),
+            flows.update(alice, kept.id, FlowPatch(name=f"kept {steps}", description=f"{steps}")),
+            flows.delete(alice, doomed[steps].id),
+            projects.create(alice, NewProject(name=f"p{steps}", flows=(kept.id,))),
+        ):
+            task: asyncio.Task[Any] = asyncio.ensure_future(work)
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+        names = {flow.name for flow in await flows.list(alice)}
+        assert (f"{steps} a" in names) == (f"{steps} b" in names)
+    changed = await flows.get(alice, kept.id)
+    assert changed.name in ("kept", f"kept {changed.description}")
+    assert (await flows.update(alice, kept.id, FlowPatch(name="done"))).name == "done"
