@@ -127,6 +127,7 @@ class ChatService(Service):
         sender: str | None = None,
         sender_name: str | None = None,
         without_run: uuid.UUID | None = None,
+        without_errors: bool = False,
         limit: int | None = None,
     ) -> Sequence[Message]:
         """The newest messages of a session, oldest first.
@@ -138,10 +139,16 @@ class ChatService(Service):
             sender: Only those of this sender.
             sender_name: Only those of a sender of this name.
             without_run: Not those that this run made.
+            without_errors: Not those that report an error.
             limit: Most messages; None: ``max_page``, which is also the most.
         """
         which = MessageFilter(
-            flow_id=flow_id, session_id=session_id, sender=sender, sender_name=sender_name, without_run=without_run
+            flow_id=flow_id,
+            session_id=session_id,
+            sender=sender,
+            sender_name=sender_name,
+            without_run=without_run,
+            without_errors=without_errors,
         )
         most = self._settings.max_page
         limit = most if limit is None else max(0, min(limit, most))

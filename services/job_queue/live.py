@@ -185,8 +185,8 @@ class LiveJob:
         self.status = status
         self.finished_at = moment
         if status is not JobStatus.SUCCEEDED and isinstance(data, dict):
-            error = data.get("error") or data.get("message")
-            self.error = error if isinstance(error, str) else None
+            texts = (data.get("message"), data.get("error"))
+            self.error = next((text for text in texts if isinstance(text, str)), None)
         self._on_closed(self)
 
 

@@ -328,9 +328,9 @@ class JobQueueService(Service):
         return live
 
     def _open_log(self, live: LiveJob) -> EventLog:
-        return EventLog(
-            live.id, self._limits, self._jobs.memory, functools.partial(self._note, live), self._truncated.add
-        )
+        assert self._archive is not None  # noqa: S101 - jobs are made while the service runs
+        note = functools.partial(self._archive.note, live)
+        return EventLog(live.id, self._limits, self._jobs.memory, note, self._truncated.add)
 
     def _note(self, live: LiveJob, urgent: bool) -> None:
         if self._archive is not None:

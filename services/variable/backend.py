@@ -10,14 +10,15 @@ import msgspec
 
 from bedplate.services.variable.models import VariableType
 
-__all__ = ["SealedVariable", "StoredVariable", "VariableBackend"]
+__all__ = ["StoredVariable", "VariableBackend"]
 
 
-class SealedVariable(msgspec.Struct, frozen=True, kw_only=True):
-    """What it takes to open the value of a variable.
+class StoredVariable(msgspec.Struct, frozen=True, kw_only=True):
+    """A variable as it is kept: the value is sealed.
 
     Attributes:
-        value: The value, sealed for the owner, the id and the type.
+        key_id: The key that the value is sealed with.
+        version: Raised by each change.
     """
 
     id: uuid.UUID
@@ -25,16 +26,6 @@ class SealedVariable(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     type: VariableType
     value: bytes
-
-
-class StoredVariable(SealedVariable, frozen=True, kw_only=True):
-    """A variable as it is kept.
-
-    Attributes:
-        key_id: The key that the value is sealed with.
-        version: Raised by each change.
-    """
-
     default_fields: tuple[str, ...]
     key_id: str
     version: int
@@ -58,7 +49,7 @@ class VariableBackend(Protocol):
         """The variable of this name or id."""
         ...
 
-    async def get_many(self, user_id: uuid.UUID, names: Sequence[str]) -> Sequence[SealedVariable]:
+    async def get_many(self, user_id: uuid.UUID, names: Sequence[str]) -> Sequence[StoredVariable]:
         """Those of the names that there are, in one read, in no order."""
         ...
 

@@ -24,6 +24,7 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
         sender: Of this sender.
         sender_name: Of a sender of this name.
         without_run: Not made by this run.
+        without_errors: Not reporting an error.
     """
 
     flow_id: uuid.UUID | None = None
@@ -31,6 +32,7 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     sender: str | None = None
     sender_name: str | None = None
     without_run: uuid.UUID | None = None
+    without_errors: bool = False
 
 
 class ChatRepository:
@@ -126,4 +128,6 @@ def _conditions(user_id: uuid.UUID, which: MessageFilter) -> list[sa.ColumnEleme
             conditions.append(getattr(MessageRow, name) == value)
     if which.without_run is not None:
         conditions.append(sa.or_(col(MessageRow.run_id).is_(None), col(MessageRow.run_id) != which.without_run))
+    if which.without_errors:
+        conditions.append(col(MessageRow.error).is_(False))
     return conditions
