@@ -52,9 +52,10 @@ class TracingService(Service):
         self._guard = Guard(
             meter.counter("bedplate_tracing_failures", "Things that could not be recorded because of an exception")
         )
+        self._content = Content(redactor, self._settings, self._guard)
         self._recorder = Recorder(
             self._settings,
-            Content(redactor, self._settings, self._guard),
+            self._content,
             self._guard,
             self._emit,
             self._active,
@@ -169,6 +170,8 @@ class TracingService(Service):
             InvalidInputError: The limit or the cursor is wrong.
         """
         await self._ready_to_read()
+        # As it was recorded: redacted and cut.
+        session_id = self._content.optional_name(session_id)
         return await self._reader.runs(user_id, flow_id=flow_id, session_id=session_id, limit=limit, cursor=cursor)
 
     async def get(self, user_id: uuid.UUID, run_id: uuid.UUID) -> Trace:
