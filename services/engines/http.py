@@ -1,6 +1,8 @@
 """One pooled HTTP client for the process."""
 
+import logging
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from bedplate.services.base import Service
 from bedplate.services.errors import UnavailableError
@@ -10,10 +12,23 @@ if TYPE_CHECKING:
 
 __all__ = ["HttpEngine"]
 
+_LOGGERS: Final = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
 _CONNECTIONS: Final = 1_000
 _IDLE_CONNECTIONS: Final = 64
 _TIMEOUT: Final = 30.0
 _CONNECT_TIMEOUT: Final = 10.0
+
+
+class _Discretion(logging.Filter):
+    """Drops records of the client's libraries that name an address to be kept out of logs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        return not any(text in message for text in self.texts)
 
 
 class HttpEngine(Service):
@@ -26,8 +41,19 @@ class HttpEngine(Service):
 
     def __init__(self) -> None:
         self._client: httpx.AsyncClient | None = None
+        self._discretion = _Discretion()
+
+    def conceal(self, url: str) -> None:
+        """Keep an address out of the logs that httpx and httpcore write of each call, while the engine runs."""
+        self._discretion.texts |= {url, repr(urlsplit(url).hostname)}
+
+    async def _start(self) -> None:
+        for name in _LOGGERS:
+            logging.getLogger(name).addFilter(self._discretion)
 
     async def _stop(self) -> None:
+        for name in _LOGGERS:
+            logging.getLogger(name).removeFilter(self._discretion)
         if self._client is not None:
             client, self._client = self._client, None
             await client.aclose()

@@ -20,6 +20,7 @@ def build_runner(
 ) -> Runner:
     """Build the default runner from the settings."""
     values = settings.values.session
+    http.conceal(values.llm_base_url.rstrip("/"))
     endpoint = LanguageModelEndpoint(
         base_url=values.llm_base_url.rstrip("/"),
         connect_timeout=values.llm_connect_timeout,

@@ -114,7 +114,7 @@ class ChatRejectedError(InvalidInputError):
 
     def __init__(self, model: str, status: int) -> None:
         super().__init__(
-            f"the language model endpoint refuses the request for the model {model!r} (status {status})",
+            f"the language model endpoint refuses the request for the model {model!r:.80} (status {status})",
             service=_SERVICE,
             fix="check the model's name and the values of the node",
         )

@@ -1,5 +1,7 @@
 """The HTTP engine: one pooled client for the process."""
 
+import logging
+
 import pytest
 
 from bedplate.services.engines.http import HttpEngine
@@ -34,3 +36,20 @@ async def test_an_engine_that_nobody_used_stops() -> None:
     await engine.start()
     await engine.stop()
     await engine.stop()
+
+
+async def test_concealed_addresses_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A concealed address is in no log of the client, any other is; a stopped engine leaves logging as it was."""
+    caplog.set_level(logging.DEBUG)
+    before = {name: list(logging.getLogger(name).filters) for name in ("httpx", "httpcore.connection")}
+    engine = HttpEngine()
+    with LocalLLM() as llm:
+        engine.conceal(llm.base_url)
+        await engine.start()
+        await engine.client.get(f"{llm.base_url}/models")
+        await engine.client.get(f"{llm.base_url.replace('127.0.0.1', 'localhost')}/models")
+        await engine.stop()
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith(("httpx", "httpcore"))]
+    assert [line for line in lines if "localhost" in line]
+    assert not [line for line in lines if "127.0.0.1" in line]
+    assert before == {name: logging.getLogger(name).filters for name in before}

@@ -1,11 +1,13 @@
 """The session service and the runner in the container."""
 
 import ast
+import logging
 import uuid
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pydantic import SecretStr
 
 import bedplate.services.session.runner
@@ -16,12 +18,13 @@ from bedplate.services.session.runner import (
     GraphRunner,
     RunContext,
     RunEvent,
+    RunFailed,
     RunFinished,
     RunInputs,
 )
 from bedplate.services.settings import SettingsService
 from bedplate.wiring.testing.flows import Flow
-from bedplate.wiring.testing.llm import LocalLLM
+from bedplate.wiring.testing.llm import Fault, LocalLLM
 
 
 async def nothing(_: object) -> Any:
@@ -64,6 +67,25 @@ async def test_the_default_runner_asks_the_operators_endpoint(tmp_path: Path) ->
         (output,) = events[-1].outputs
         assert output.message is not None
         assert output.message.text == "You said: hi"
+
+
+async def test_neither_key_nor_address_is_in_any_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """SES-3: at the most talkative level, nothing that is logged of a run names the endpoint or its key."""
+    caplog.set_level(logging.DEBUG)
+    with LocalLLM() as llm:
+        values = {"profile": "test", "data_dir": tmp_path, "session": {"llm_base_url": llm.base_url}}
+        container = ApplicationContainer(settings=Singleton(SettingsService, **values))
+        async with container.running():
+            for fault in (Fault(), Fault(status=401), Fault(malformed_after=1)):
+                llm.script(fault)
+                run = container.session().run(chat(), RunInputs(input_value="hi"), context(llm.key))
+                assert isinstance([event async for event in run][-1], RunFinished | RunFailed)
+            await container.http().client.get(llm.base_url.replace("127.0.0.1", "localhost") + "/models")
+    ours = [record for record in caplog.records if record.name.startswith(("bedplate", "httpx", "httpcore"))]
+    text = "\n".join(record.getMessage() for record in ours)
+    assert "/models" in text
+    for secret in (llm.key, "127.0.0.1", "/chat/completions"):
+        assert secret not in text
 
 
 class Mine:
