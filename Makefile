@@ -29,7 +29,7 @@ serve: setup  ## Start the server on embedded defaults, at http://127.0.0.1:7860
 	@$(RUN)/bedplate serve
 
 demo: setup  ## Run the main job against a server of its own, step by step
-	@$(RUN)/python -m bedplate.wiring.testing.demo
+	@$(RUN)/python -m examples.demo
 
 test: lint types  ## Run lint, types and every test
 	@$(RUN)/python -m pytest -n 2 --dist loadgroup -m "not slow"

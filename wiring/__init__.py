@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from bedplate.wiring.aliases import (
         Auth,
         Cache,
+        Chat,
         Database,
         JobQueue,
+        Sessions,
         Settings,
         SharedComponentCache,
         Telemetry,
@@ -29,8 +31,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Auth",
     "Cache",
+    "Chat",
     "Database",
     "JobQueue",
+    "Sessions",
     "Settings",
     "SharedComponentCache",
     "Telemetry",

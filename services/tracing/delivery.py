@@ -179,7 +179,8 @@ class Delivery:
         tries, delay = 0, self._settings.retry_delay
         while True:
             try:
-                refused = await self._export(batch)
+                async with asyncio.timeout(self._settings.export_timeout):
+                    refused = await self._exporter.export(batch)
             except Exception as error:
                 self._failed(error)
                 tries += not isinstance(error, UnavailableError | TimeoutError)
@@ -194,17 +195,6 @@ class Delivery:
             await self._pause(delay)
             self._hurried.clear()
             delay = min(delay * 2, self._settings.retry_delay_max)
-
-    async def _export(self, batch: list[Record]) -> int:
-        try:
-            async with asyncio.timeout(self._settings.export_timeout):
-                return await self._exporter.export(batch)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            # Nobody cancelled this task: something that the exporter waited for was, which must not end the writing.
-            raise InterruptedError("what the exporter waited for was cancelled") from None
 
     def _failed(self, error: Exception) -> None:
         if self._trouble is None:

@@ -52,10 +52,9 @@ class TracingService(Service):
         self._guard = Guard(
             meter.counter("bedplate_tracing_failures", "Things that could not be recorded because of an exception")
         )
-        self._content = Content(redactor, self._settings, self._guard)
         self._recorder = Recorder(
             self._settings,
-            self._content,
+            Content(redactor, self._settings, self._guard),
             self._guard,
             self._emit,
             self._active,
@@ -170,8 +169,6 @@ class TracingService(Service):
             InvalidInputError: The limit or the cursor is wrong.
         """
         await self._ready_to_read()
-        # As it was recorded: redacted and cut.
-        session_id = self._content.optional_name(session_id)
         return await self._reader.runs(user_id, flow_id=flow_id, session_id=session_id, limit=limit, cursor=cursor)
 
     async def get(self, user_id: uuid.UUID, run_id: uuid.UUID) -> Trace:

@@ -73,11 +73,8 @@ class VariableBackend(Protocol):
         """The proof of each key in use, by the id of the key."""
         ...
 
-    async def claim(self, key_id: str, canary: bytes) -> Mapping[str, bytes]:
-        """Keep the proof of a first key, unless another key is in use; all proofs that there are then.
-
-        Atomic, also between processes: of several that claim different keys at once, one succeeds.
-        """
+    async def add_canary(self, key_id: str, canary: bytes) -> None:
+        """Keep the proof of a key, unless there is one."""
         ...
 
     async def key_ids(self) -> builtins.set[str]:

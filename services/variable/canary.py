@@ -23,13 +23,14 @@ async def check_key(backend: VariableBackend, cipher: Cipher, origin: str) -> No
     """
     canaries = await backend.canaries()
     if cipher.key_id not in canaries:
-        canaries = await backend.claim(cipher.key_id, cipher.seal(_TEXT, _CONTEXT))
-    if cipher.key_id not in canaries:
-        others = (canaries.keys() | await backend.key_ids()) - {cipher.key_id}
-        raise WrongKeyError(
-            "the secret key is not the one that stored variables are encrypted with",
-            why=f"they need the key {', '.join(sorted(others))}; the key {cipher.key_id} was given, by {origin}",
-        )
+        others = canaries.keys() | await backend.key_ids()
+        if others - {cipher.key_id}:
+            raise WrongKeyError(
+                "the secret key is not the one that stored variables are encrypted with",
+                why=f"they need the key {', '.join(sorted(others))}; the key {cipher.key_id} was given, by {origin}",
+            )
+        await backend.add_canary(cipher.key_id, cipher.seal(_TEXT, _CONTEXT))
+        canaries = await backend.canaries()
     try:
         cipher.open(canaries[cipher.key_id], _CONTEXT)
     except SealError as error:

@@ -69,13 +69,13 @@ class DatabaseVariables:
         async with self._database.session() as session:
             return await EncryptionKeyRepository(session).canaries()
 
-    async def claim(self, key_id: str, canary: bytes) -> Mapping[str, bytes]:
+    async def add_canary(self, key_id: str, canary: bytes) -> None:
         """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
-        async with self._database.transaction() as session:
-            keys = EncryptionKeyRepository(session)
-            if not await keys.canaries() and await keys.used() <= {key_id}:
-                await keys.add(key_id, canary)
-            return await keys.canaries()
+        try:
+            async with self._database.transaction() as session:
+                await EncryptionKeyRepository(session).add(key_id, canary)
+        except UniqueViolationError:
+            return  # another process was quicker
 
     async def key_ids(self) -> builtins.set[str]:
         """See :class:`~bedplate.services.variable.backend.VariableBackend`."""

@@ -25,8 +25,15 @@ _ROUTERS = (
     "users",
     "api_keys",
     "variables",
+    "projects",
+    "flows",
     "components",
+    "build",
+    "run",
+    "monitor",
+    "traces",
 )
+_INJECTED = ("bedplate.wiring.http.security", "bedplate.wiring.http.execution")
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -54,7 +61,9 @@ def create_app(container: ApplicationContainer) -> FastAPI:
     app = FastAPI(
         title="Bedplate",
         version=__version__,
-        lifespan=_wired_lifespan(container, ["bedplate.wiring.http.security", *modules]),
+        lifespan=_wired_lifespan(
+            container, ["bedplate.wiring.http.security", "bedplate.wiring.http.execution", *modules]
+        ),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from bedplate.services import errors
 from bedplate.services.auth.errors import ApiKeyNotFoundError, AuthError, UsernameTakenError
 from bedplate.services.logs import get_logger
+from bedplate.wiring.execution import FlowRunError
 
 __all__ = ["install_error_handlers", "problem", "status_of"]
 
@@ -34,6 +35,19 @@ _STATUSES: Mapping[type[errors.BedplateError], int] = {
     ApiKeyNotFoundError: HTTPStatus.BAD_REQUEST,
     UsernameTakenError: HTTPStatus.BAD_REQUEST,
 }
+_RUN_STATUSES: Mapping[str, int] = {
+    "llm_unreachable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "llm_server_error": HTTPStatus.SERVICE_UNAVAILABLE,
+    "llm_rate_limited": HTTPStatus.SERVICE_UNAVAILABLE,
+    "llm_interrupted": HTTPStatus.BAD_GATEWAY,
+    "llm_malformed": HTTPStatus.BAD_GATEWAY,
+    "llm_timeout": HTTPStatus.GATEWAY_TIMEOUT,
+    "timeout": HTTPStatus.GATEWAY_TIMEOUT,
+    "interrupted": HTTPStatus.SERVICE_UNAVAILABLE,
+    "cancelled": HTTPStatus.CONFLICT,
+}
+"""Statuses of runs that came to no result by the reason; any other reason lies in the flow, or in what it was given."""
+
 _RETRY_AFTER = "1"
 
 
@@ -68,6 +82,8 @@ def status_of(error: errors.BedplateError) -> int:
     """The HTTP status of an error, by the nearest of its classes that has one; 500 for what is the server's fault."""
     if isinstance(error, AuthError) and not error.challenge:
         return HTTPStatus.FORBIDDEN
+    if isinstance(error, FlowRunError):
+        return _RUN_STATUSES.get(error.reason, HTTPStatus.BAD_REQUEST)
     return next((_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES), 500)
 
 

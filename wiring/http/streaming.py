@@ -1,6 +1,8 @@
 """Streams of a job's events: NDJSON as existing clients read it, or server-sent events."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from uuid import UUID
 
 import orjson
 from fastapi import Request
@@ -9,7 +11,10 @@ from fastapi.responses import StreamingResponse
 from bedplate.services.errors import InvalidInputError
 from bedplate.services.job_queue import JobEvent
 
-__all__ = ["event_response", "last_event_id", "ndjson_line", "wants_sse"]
+__all__ = ["NDJSON", "event_response", "last_event_id", "line_response", "ndjson_line", "wants_sse"]
+
+NDJSON = "application/x-ndjson"
+_SSE = "text/event-stream"
 
 _NO_BUFFERING = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
@@ -44,16 +49,24 @@ def last_event_id(request: Request) -> int | None:
     return int(value)
 
 
-def event_response(events: AsyncIterator[JobEvent], *, sse: bool, job_id: str) -> StreamingResponse:
+def event_response(events: AsyncGenerator[JobEvent, None], *, sse: bool, job_id: UUID) -> StreamingResponse:
     """Stream events as they come, as server-sent events or as NDJSON."""
-    encode = _sse_frame if sse else ndjson_line
+    return _response(events, _sse_frame if sse else ndjson_line, _SSE if sse else NDJSON, job_id)
+
+
+def line_response(events: AsyncGenerator[JobEvent, None], *, job_id: UUID) -> StreamingResponse:
+    """Stream events as the lines that clients of ``/run`` read under the type of server-sent events."""
+    return _response(events, ndjson_line, _SSE, job_id)
+
+
+def _response(
+    events: AsyncGenerator[JobEvent, None], encode: Callable[[JobEvent], bytes], media_type: str, job_id: UUID
+) -> StreamingResponse:
 
     async def body() -> AsyncIterator[bytes]:
-        async for event in events:
-            yield encode(event)
+        # A client that goes away ends the response, and its reader of events with it.
+        async with aclosing(events):
+            async for event in events:
+                yield encode(event)
 
-    return StreamingResponse(
-        body(),
-        media_type="text/event-stream" if sse else "application/x-ndjson",
-        headers={**_NO_BUFFERING, "X-Job-ID": job_id},
-    )
+    return StreamingResponse(body(), media_type=media_type, headers={**_NO_BUFFERING, "X-Job-ID": str(job_id)})

@@ -97,9 +97,14 @@ class EncryptionKeyRepository:
         return {row.key_id: row.canary for row in (await self._session.exec(select(EncryptionKeyRow))).all()}
 
     async def add(self, key_id: str, canary: bytes) -> None:
-        """Insert a key."""
-        self._session.add(EncryptionKeyRow(key_id=key_id, canary=canary))
-        await self._session.flush()
+        """Insert a key.
+
+        Raises:
+            UniqueViolationError: It is there already.
+        """
+        with violations():
+            self._session.add(EncryptionKeyRow(key_id=key_id, canary=canary))
+            await self._session.flush()
 
     async def used(self) -> set[str]:
         """The ids of the keys of all variables, of whatever user."""

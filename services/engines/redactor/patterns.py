@@ -88,12 +88,9 @@ _RULES = (
 _SEPARATOR = re.compile("[:=]")
 _LONGEST_NAME = 80
 _NAME_REVERSED = re.compile(r"\s{0,4}[\"']?\\{0,4}(?P<name>[\w-]+)")
-_PLAIN = r"[^\s&;,\"'\\<>(){}\[\]]"
 _ASSIGNED_VALUE = re.compile(
     r"[:=]\s{0,4}(?P<quote>\\{0,4}[\"'])(?P<quoted>.*?)(?:(?<!\\)(?P=quote)|\Z)"
-    # Without quotes: whatever follows "=", and what follows ":" if it is long and has a digit, unlike words of prose.
-    rf"|(?:=|:(?=[ \t]{{0,4}}{_PLAIN}{{5}})(?=[ \t]{{0,4}}{_PLAIN}{{0,128}}[0-9]))[ \t]{{0,4}}"
-    rf"(?P<plain>{_PLAIN}{{3,}})",
+    r"|=[ \t]{0,4}(?P<plain>[^\s&;,\"'\\<>(){}\[\]]{3,})",
     re.DOTALL,
 )
 _SHORTEST = 7

@@ -41,8 +41,6 @@ PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\nabc\n-----END RSA PRIV
         ("{'password': 'x y', 'b': 2}", f"{{'password': '{MASK}', 'b': 2}}"),
         (json.dumps('{"token": "abc"}'), json.dumps(f'{{"token": "{MASK}"}}')),
         ('{"max_tokens": "{\\"password\\": \\"x\\"}"}', f'{{"max_tokens": "{{\\"password\\": \\"{MASK}\\"}}"}}'),
-        ('{"password": 123456, "max_tokens": 4096}', f'{{"password": {MASK}, "max_tokens": 4096}}'),
-        ("user: ann\npassword: hunter2\nport: 8080", f"user: ann\npassword: {MASK}\nport: 8080"),
         ('"api_key": "cut in the mid', f'"api_key": "{MASK}'),
         ("Cookie: session=abc; other=d\nHost: x", f"Cookie: {MASK}\nHost: x"),
         ("X-Api-Key: abcdef", f"X-Api-Key: {MASK}"),

@@ -171,19 +171,6 @@ async def test_a_passing_failure_is_tried_again(make_tracing: MakeTracing, alice
     assert metric(outcome("failed", "failing")) == 0
 
 
-async def test_a_cancellation_inside_an_exporter_does_not_end_the_writing(
-    make_tracing: MakeTracing, alice: uuid.UUID
-) -> None:
-    """TRACE-1: a library whose own task was cancelled raises CancelledError into whoever waits for it."""
-    exporter = Failing()
-    exporter.errors = [asyncio.CancelledError()]  # type: ignore[list-item]  # that is the point
-    tracing = await make_tracing([exporter])
-    async with tracing.run(user_id=alice, name="r"):
-        pass
-    assert await tracing.flush()
-    assert exporter.taken[-1].status is Status.OK
-
-
 async def test_an_exporter_that_hangs_is_given_up_and_tried_again(make_tracing: MakeTracing, alice: uuid.UUID) -> None:
     """TRACE-1: a write that never returns does not end the writing."""
     exporter = Failing()

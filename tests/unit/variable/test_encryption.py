@@ -192,19 +192,6 @@ async def test_replicas_that_start_at_once_agree_on_the_key(make_variable: MakeV
         assert (await service.resolve(alice, "v")).get_secret_value() == "shared"
 
 
-async def test_replicas_with_different_keys_do_not_both_start(make_variable: MakeVariable) -> None:
-    """VAR-2: nor later: the key that lost the race is not remembered as one in use."""
-    keys = [f"a-secret-key-of-replica-{n}-0123456789abcdef" for n in range(4)]
-    results = await asyncio.gather(*(make_variable(secret_key=key) for key in keys), return_exceptions=True)
-    assert sum(isinstance(result, WrongKeyError) for result in results) == 3
-    for key, result in zip(keys, results, strict=True):
-        if isinstance(result, WrongKeyError):
-            with pytest.raises(WrongKeyError):
-                await make_variable(secret_key=key)
-        else:
-            await make_variable(secret_key=key)
-
-
 async def test_credentials_are_masked_from_the_moment_they_are_known(
     make_variable: MakeVariable, alice: uuid.UUID, redactor: Redactor
 ) -> None:

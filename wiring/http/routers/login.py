@@ -6,7 +6,7 @@ from fastapi import APIRouter, Form, Request, Response
 
 from bedplate.services.auth import TokenPair
 from bedplate.services.auth.errors import InvalidTokenError
-from bedplate.wiring import Auth, Settings, inject
+from bedplate.wiring import Auth, Sessions, Settings, inject
 from bedplate.wiring.http.cookies import ACCESS_COOKIE, REFRESH_COOKIE, clear_token_cookies, set_token_cookies
 from bedplate.wiring.http.schemas.users import PasswordForm, Token
 from bedplate.wiring.http.security import client_of, credentials_of
@@ -26,11 +26,13 @@ async def login(
     request: Request,
     response: Response,
     auth: Auth,
+    session: Sessions,
     settings: Settings,
     form: Annotated[PasswordForm, Form()],
 ) -> Token:
     """Exchange user name and password for a pair of tokens (OAuth 2 password form, RFC 6749 section 4.3)."""
     tokens = await auth.login(form.username, form.password, client=client_of(request))
+    await session.projects.default(tokens.user.id)
     set_token_cookies(response, tokens, settings.values)
     return _token(tokens)
 

@@ -1,6 +1,6 @@
 """Health, metrics, report, version, configuration."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import orjson
@@ -12,12 +12,14 @@ from pydantic import BaseModel
 from bedplate import __version__
 from bedplate.containers import ContainerInstance
 from bedplate.services.health import HealthStatus
-from bedplate.wiring import Database, Settings, Telemetry, inject
+from bedplate.wiring import Chat, Database, Settings, Telemetry, inject
 from bedplate.wiring.http.security import require_operator
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["System"])
+
+_NO_LOGS = "Log retrieval is disabled"
 
 Container = Annotated[ContainerInstance, Provide["<container>"]]
 
@@ -89,11 +91,11 @@ async def health() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/health_check", responses={503: {"model": HealthResponse}})
+@router.get("/health_check", response_model=HealthResponse, responses={503: {"model": HealthResponse}})
 @inject
-async def health_check(database: Database) -> Response:
+async def health_check(database: Database, chat: Chat) -> Response:
     """Whether chat and database answer."""
-    answers = {"chat": await database.health(), "db": await database.health()}
+    answers = {"chat": await chat.health(), "db": await database.health()}
     texts = {name: "ok" if answer.status is HealthStatus.UP else "error" for name, answer in answers.items()}
     good = all(text == "ok" for text in texts.values())
     body = HealthResponse(status="ok" if good else "nok", **texts)
@@ -147,7 +149,12 @@ async def config(settings: Settings) -> ConfigResponse:
 
 
 @router.get("/logs", status_code=501)
-@router.get("/logs-stream", status_code=501)
-async def logs() -> Any:
+async def logs(lines_before: int = 0, lines_after: int = 0, timestamp: int = 0) -> None:  # noqa: ARG001 - the contract's
     """Log records are not kept by the server: read them where the process writes them."""
-    raise HTTPException(501, "Log retrieval is disabled")
+    raise HTTPException(501, _NO_LOGS)
+
+
+@router.get("/logs-stream", status_code=501)
+async def stream_logs() -> None:
+    """As ``/logs``."""
+    raise HTTPException(501, _NO_LOGS)

@@ -8,7 +8,7 @@ from msgspec import UNSET
 from pydantic import SecretStr
 
 from bedplate.services.auth import User, UserChanges
-from bedplate.wiring import Auth, inject
+from bedplate.wiring import Auth, Sessions, inject
 from bedplate.wiring.http.schemas.users import UserCreate, UserRead, UsersResponse, UserUpdate
 from bedplate.wiring.http.security import CurrentPrincipal, CurrentSuperuser, CurrentUser
 
@@ -33,9 +33,10 @@ def _read(user: User) -> UserRead:
 
 @router.post("/", status_code=201)
 @inject
-async def sign_up(body: UserCreate, auth: Auth) -> UserRead:
+async def sign_up(body: UserCreate, auth: Auth, session: Sessions) -> UserRead:
     """Make an account, as far as the sign-up policy lets anyone."""
     user = await auth.users.sign_up(body.username, body.password, optins=body.optins)
+    await session.projects.default(user.id)
     return _read(user)
 
 
