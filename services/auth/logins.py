@@ -115,7 +115,7 @@ class Logins:
             user = await repository.by_id(seen.id, lock=True)
             if user is None or user.token_version != seen.token_version or not user.is_active:
                 raise InvalidCredentialsError
-            if new_hash is not None and user.password_hash == seen.password_hash:
+            if new_hash is not None:
                 user.password_hash = new_hash
             user.last_login_at = utc_now()
             return await opening(session, user, client)

@@ -92,10 +92,9 @@ class Setup:
         row = await self._accounts.draft(username, password)
         row.is_active = row.is_superuser = True
         async with self._accounts.adding(row) as session:
+            # Whoever makes a superuser takes the token away in the same transaction, so that it alone decides.
             if not await SetupTokenRepository(session).consume(_digest(token), utc_now()):
                 raise InvalidSetupTokenError
-            if await UserRepository(session).has_superuser():
-                raise SetupCompletedError
         _log.warning("superuser created", user_id=str(row.id), by="set-up link")
         return to_user(row)
 

@@ -60,8 +60,8 @@ class WorkerPool:
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``function`` on a thread, in a copy of the caller's context, and return what it returns.
 
-        Cancelled before the call has begun, it never runs; cancelled later, the caller goes on at once, while the
-        thread finishes the call, keeps its place until then, and the result is dropped.
+        Cancelled while the call waits for a thread, it never runs; cancelled later, the caller goes on at once, while
+        the thread finishes the call, keeps its place until then, and the result is dropped.
 
         Raises:
             RateLimitedError: As many calls are waiting as may wait.
@@ -122,8 +122,7 @@ class WorkerPool:
             result: Any = None
             error: BaseException | None = None
             try:
-                if not job.future.cancelled():
-                    result = job.context.run(job.call)
+                result = job.context.run(job.call)
             except BaseException as caught:
                 error = caught
             with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits

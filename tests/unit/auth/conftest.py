@@ -11,7 +11,9 @@ import pytest
 from bedplate.services.auth import AuthService, Credentials, Principal, TokenPair
 from bedplate.services.auth.errors import InvalidTokenError
 from bedplate.services.auth.factory import build_auth
+from bedplate.services.base import Service
 from bedplate.services.database import DatabaseService
+from bedplate.services.database.factory import build_database
 from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.workers import Workers
 from bedplate.services.settings import SettingsService
@@ -29,14 +31,19 @@ CancelledAt = Callable[[int, Coroutine[Any, Any, Any]], Awaitable[bool]]
 async def make_auth(
     tmp_path: Path, database: DatabaseService, keyring: Keyring, workers: Workers, telemetry: TelemetryService
 ) -> AsyncIterator[MakeAuth]:
-    """Starts auth services with settings of the test's choice, on one database, and stops them at the end."""
-    made: list[AuthService] = []
+    """Starts auth services with settings of the test's choice, on one database, and stops them at the end.
 
-    async def make(**auth: Any) -> AuthService:
+    A replica has connections of its own, as another process would: nothing but the database file is shared.
+    """
+    made: list[Service] = []
+
+    async def make(*, replica: bool = False, **auth: Any) -> AuthService:
         settings = SettingsService(data_dir=tmp_path, secret_key=SECRET_KEY, auth=CHEAP | auth)
-        service = build_auth(settings, telemetry, database, keyring, workers)
+        own_database = build_database(settings, telemetry) if replica else database
+        await own_database.start()
+        service = build_auth(settings, telemetry, own_database, keyring, workers)
+        made.extend([service, own_database])
         await service.start()
-        made.append(service)
         return service
 
     yield make

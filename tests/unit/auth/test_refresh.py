@@ -100,7 +100,7 @@ async def test_of_fifty_refreshes_at_once_one_wins(auth: AuthService, alice: Tok
 
 async def test_two_replicas_give_out_one_pair(make_auth: MakeAuth) -> None:
     """AUTH-3: the database decides, not a lock in the process."""
-    first, second = await make_auth(sign_up="open"), await make_auth()
+    first, second = await make_auth(sign_up="open"), await make_auth(replica=True)
     await first.users.sign_up("alice", "wonderland")
     pair = await first.login("alice", "wonderland")
     answers = await asyncio.gather(

@@ -16,8 +16,9 @@ from bedplate.services.auth.errors import (
     InvalidTokenError,
     TokenExpiredError,
 )
+from bedplate.services.auth.tokens import TokenType
 from bedplate.services.database import DatabaseService
-from bedplate.services.database.models import AuthSessionRow
+from bedplate.services.database.models import AuthSessionRow, UserRow
 
 Alive = Callable[[TokenPair], Awaitable[bool]]
 Enter = Callable[[str, str], Awaitable[Principal]]
@@ -89,6 +90,19 @@ async def test_deactivation_ends_all_sessions_for_good(
     assert await alive(await auth.login("alice", "wonderland"))
 
 
+async def test_an_account_switched_off_by_hand_is_refused_at_once(
+    auth: AuthService, alice: TokenPair, alive: Alive, database: DatabaseService
+) -> None:
+    """AUTH-3: by an operator in the database, whose sessions nobody revoked."""
+    async with database.transaction() as session:
+        row = await session.get(UserRow, alice.user.id)
+        assert row is not None
+        row.is_active = False
+    assert not await alive(alice)
+    with pytest.raises(InvalidTokenError):
+        await auth.refresh(alice.refresh_token)
+
+
 async def test_deletion_ends_all_sessions(auth: AuthService, root: Principal, alice: TokenPair, alive: Alive) -> None:
     await auth.users.delete(root, alice.user.id)
     assert not await alive(alice)
@@ -98,7 +112,7 @@ async def test_deletion_ends_all_sessions(auth: AuthService, root: Principal, al
 
 async def test_another_replica_sees_the_end_at_once(make_auth: MakeAuth) -> None:
     """AUTH-3: nothing is cached."""
-    first, second = await make_auth(sign_up="open"), await make_auth()
+    first, second = await make_auth(sign_up="open"), await make_auth(replica=True)
     await first.users.sign_up("alice", "wonderland")
     pair = await first.login("alice", "wonderland")
     await second.verify(Credentials(bearer=pair.access_token))
@@ -254,6 +268,28 @@ async def test_a_cookie_cannot_be_guessed_or_made_from_a_token(auth: AuthService
     with pytest.raises(InvalidTokenError):
         await auth.verify(Credentials(bearer=cookie))
     await auth.verify(Credentials(cookie=cookie))
+
+
+async def test_a_token_for_the_session_of_a_cookie_is_refused(auth: AuthService, alice: TokenPair) -> None:
+    """AUTH-7: even one that we have signed: the kinds of sessions are not exchangeable."""
+    cookie = await auth.open_cookie_session("alice", "wonderland")
+    principal = await auth.verify(Credentials(cookie=cookie.value.get_secret_value()))
+    assert principal.session_id is not None
+    token = auth._tokens.issue(
+        TokenType.ACCESS, user_id=principal.user.id, session_id=principal.session_id, token_id="1"
+    )
+    with pytest.raises(InvalidTokenError):
+        await auth.verify(Credentials(bearer=token))
+
+
+async def test_a_token_for_the_session_of_another_user_is_refused(
+    auth: AuthService, alice: TokenPair, root: Principal
+) -> None:
+    """AUTH-2: sub and sid must belong together."""
+    assert root.session_id is not None
+    token = auth._tokens.issue(TokenType.ACCESS, user_id=alice.user.id, session_id=root.session_id, token_id="1")
+    with pytest.raises(InvalidTokenError):
+        await auth.verify(Credentials(bearer=token))
 
 
 async def test_a_stolen_row_does_not_open_a_cookie_session(

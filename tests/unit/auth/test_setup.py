@@ -81,7 +81,7 @@ async def test_the_link_is_valid_for_thirty_minutes(auth: AuthService) -> None:
 
 async def test_each_start_makes_a_new_link_which_any_replica_takes(make_auth: MakeAuth) -> None:
     """AUTH-6: the newest counts."""
-    first, second = await make_auth(), await make_auth()
+    first, second = await make_auth(), await make_auth(replica=True)
     old, new = await link(first), await link(second)
     assert old != new
     with pytest.raises(InvalidSetupTokenError):
@@ -128,7 +128,7 @@ async def test_a_mistake_does_not_use_the_link_up(auth: AuthService, alice: Toke
 
 async def test_of_several_who_use_the_link_at_once_one_succeeds(make_auth: MakeAuth) -> None:
     """AUTH-6: race-safe, across replicas too."""
-    replicas = await make_auth(), await make_auth()
+    replicas = await make_auth(), await make_auth(replica=True)
     token = await link(replicas[0])
     answers = await asyncio.gather(
         *(replicas[number % 2].complete_setup(token, f"root {number}", PASSWORD) for number in range(10)),
@@ -195,7 +195,9 @@ async def test_the_password_may_stand_in_a_file(make_auth: MakeAuth, tmp_path: P
 
 async def test_replicas_that_start_at_once_make_one_superuser(make_auth: MakeAuth) -> None:
     """AUTH-6: race-safe."""
-    replicas = await asyncio.gather(*(make_auth(superuser="root", superuser_password=PASSWORD) for _ in range(5)))
+    replicas = await asyncio.gather(
+        *(make_auth(superuser="root", superuser_password=PASSWORD, replica=True) for _ in range(5))
+    )
     assert len(await superusers(replicas[0])) == 1
 
 

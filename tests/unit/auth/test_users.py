@@ -71,7 +71,7 @@ async def test_names_that_differ_in_case_or_form_only_are_one(auth: AuthService,
 
 async def test_of_two_who_sign_up_at_once_with_one_name_one_gets_it(make_auth: MakeAuth) -> None:
     """AUTH-6: in one process and across replicas."""
-    replicas = await make_auth(sign_up="open"), await make_auth(sign_up="open")
+    replicas = await make_auth(sign_up="open"), await make_auth(sign_up="open", replica=True)
     answers = await asyncio.gather(
         *(replica.users.sign_up(name, "secret") for replica in replicas for name in ("alice", "Alice", "ALICE")),
         return_exceptions=True,
