@@ -20,7 +20,7 @@ from bedplate.services.auth.errors import (
 )
 from bedplate.services.auth.setup import SetupToken
 from bedplate.services.database import DatabaseService
-from bedplate.services.database.models import SetupTokenRow
+from bedplate.services.database.models import SetupTokenRow, UserRow
 from bedplate.services.errors import ConfigurationError
 
 MakeAuth = Callable[..., Awaitable[AuthService]]
@@ -145,6 +145,32 @@ async def test_a_superuser_made_elsewhere_closes_the_link(auth: AuthService) -> 
     await auth.create_superuser("root", PASSWORD)
     with pytest.raises(SetupCompletedError):
         await auth.complete_setup(token, "second", PASSWORD)
+
+
+async def test_a_superuser_made_while_the_link_is_being_used_wins(
+    auth: AuthService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AUTH-6: between the first look at the token and the account, others may be faster."""
+    token = await link(auth)
+    drafted, go_on = asyncio.Event(), asyncio.Event()
+    accounts = auth._setup._accounts
+    draft = accounts.draft
+
+    async def draft_and_wait(username: str, password: str) -> UserRow:
+        row = await draft(username, password)
+        if username == "late":
+            drafted.set()
+            await go_on.wait()
+        return row
+
+    monkeypatch.setattr(accounts, "draft", draft_and_wait)
+    late = asyncio.create_task(auth.complete_setup(token, "late", PASSWORD))
+    await drafted.wait()
+    await auth.create_superuser("first", PASSWORD)
+    go_on.set()
+    with pytest.raises(InvalidSetupTokenError):
+        await late
+    assert [user.username for user in await superusers(auth)] == ["first"]
 
 
 async def test_a_set_up_cancelled_at_any_await_can_be_done_again(auth: AuthService, cancelled_at: CancelledAt) -> None:
