@@ -70,6 +70,22 @@ class Bounds(Capabilities):
         assert await other.get_many("bd") == {"b": "b"}
         assert (cache.stats().evictions, other.stats().evictions) == (1, 1)
 
+    async def test_a_write_is_a_use(self, harness: CacheHarness) -> None:
+        """CACHE-3: and later than the reads before it."""
+        self.require("bounded")
+        cache = await harness.cache(max_entries=3)
+        for call in (
+            cache.set_many({"a": 1, "b": 2, "c": 3}),
+            cache.get("a"),
+            cache.get("b"),
+            cache.set("a", 4),
+            cache.set("d", 5),
+            cache.set("e", 6),
+        ):
+            await call
+            await harness.advance(0.01)
+        assert await cache.get_many("abcde") == {"a": 4, "d": 5, "e": 6}
+
     async def test_writing_again_at_the_limit_evicts_nobody(self, harness: CacheHarness) -> None:
         """CACHE-3: an entry that replaces itself needs no more room."""
         self.require("bounded")

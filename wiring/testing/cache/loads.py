@@ -1,6 +1,7 @@
 """CACHE-2: one load for all who ask, and nobody harmed by what happens to another."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 
 import pytest
@@ -42,7 +43,8 @@ class Gate:
                 raise self.error
             return self.value
         finally:
-            await asyncio.sleep(0)
+            for _ in range(10):  # longer than any caller takes to leave
+                await asyncio.sleep(0)
             self.cleaned += 1
 
 
@@ -264,8 +266,19 @@ class Loads(Capabilities):
         async def load() -> str:
             return _who.get()
 
-        _who.set("me")
-        assert await cache.get_or_set("a", load) == "me"
+        async def ask(who: str, loader: Callable[[], Awaitable[object]]) -> object:
+            _who.set(who)
+            return await cache.get_or_set("a", loader)
+
+        bad = Gate(error=ValueError("no"))
+        first = asyncio.create_task(ask("first", bad.load))
+        await bad.entered.wait()
+        second = asyncio.create_task(ask("second", load))
+        await asyncio.sleep(0)
+        bad.open.set()
+        await asyncio.wait([first])
+        assert await second == "second"
+        assert isinstance(first.exception(), ValueError)
 
     async def test_stop_ends_every_load(self, cache: CacheService) -> None:
         """ALL-1: those who wait get a typed error, and the loaders have cleaned up when stop returns."""
