@@ -12,9 +12,10 @@ import pytest
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import UserRow
 from bedplate.services.engines.redactor import Redactor
-from bedplate.services.job_queue import Job, JobEvent, JobLog, JobQueueService
+from bedplate.services.job_queue import Job, JobEvent, JobQueueService
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
+from bedplate.wiring.testing.job_queue import Work
 
 NewQueue = Callable[..., Awaitable[JobQueueService]]
 
@@ -62,28 +63,6 @@ async def new_queue(
 @pytest.fixture
 async def queue(new_queue: NewQueue) -> JobQueueService:
     return await new_queue()
-
-
-class Work:
-    """Work that goes on step by step, as the test says."""
-
-    def __init__(self) -> None:
-        self.begun = asyncio.Event()
-        self.log: JobLog | None = None
-        self.cancelled = False
-        self._go = asyncio.Event()
-
-    async def __call__(self, log: JobLog) -> None:
-        self.log = log
-        self.begun.set()
-        try:
-            await self._go.wait()
-        except asyncio.CancelledError:
-            self.cancelled = True
-            raise
-
-    def finish(self) -> None:
-        self._go.set()
 
 
 @pytest.fixture
