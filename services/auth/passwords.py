@@ -58,7 +58,9 @@ class Passwords:
             InvalidPasswordError: It is empty, shorter than the setting demands, or too long.
         """
         least, most = self._settings.password_min_length, self._settings.password_max_bytes
-        if not password or len(password) < least:
+        if not password:
+            raise InvalidPasswordError("The password must not be empty")
+        if len(password) < least:
             raise InvalidPasswordError(f"The password must have at least {least} characters")
         if self._too_long(password):
             raise InvalidPasswordError(f"The password must not be longer than {most} bytes")

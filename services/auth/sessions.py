@@ -61,7 +61,7 @@ class Sessions:
     async def open_cookie(self, session: AsyncSession, user: UserRow, client: Client) -> SessionCookie:
         """Open a session for a browser's cookie, in the caller's transaction, which has locked the user."""
         secret = secrets.token_urlsafe(32)
-        ttl = self._settings.cookie_session_ttl
+        ttl = min(self._settings.cookie_session_ttl, self._settings.session_max_ttl)
         row = await self._open(session, user, client, COOKIE_KIND, _digest(secret), ttl)
         return self.cookie(f"{row.id.hex}.{secret}", int(ttl))
 

@@ -155,7 +155,7 @@ class Setup:
                 fix="set one of BEDPLATE_AUTH__SUPERUSER_PASSWORD and BEDPLATE_AUTH__SUPERUSER_PASSWORD_FILE",
             )
         if file is not None:
-            return await self._workers.run("files", 1, _read, file)
+            return await self._workers.run("auth", 1, _read, file)
         return given.get_secret_value() if given else ""
 
 

@@ -72,7 +72,7 @@ class Tokens:
 
     async def prepare(self) -> None:
         """Import PyJWT where the event loop does not stand still for it."""
-        await self._workers.run("imports", 1, importlib.import_module, "jwt")
+        await self._workers.run("auth", 1, importlib.import_module, "jwt")
         self.ready = True
 
     def issue(self, kind: TokenType, *, user_id: uuid.UUID, session_id: uuid.UUID, token_id: str) -> str:

@@ -237,6 +237,22 @@ async def test_the_cookie_is_http_only_and_lax_and_secure_by_setting(make_auth: 
         assert (deleted.name, deleted.max_age, deleted.domain) == (cookie.name, 0, cookie.domain)
 
 
+async def test_a_cookie_lasts_no_longer_than_a_session_may(make_auth: MakeAuth) -> None:
+    auth = await make_auth(sign_up="open", session_max_ttl=60)
+    await auth.users.sign_up("alice", "wonderland")
+    with time_machine.travel("2030-01-01", tick=False) as clock:
+        cookie = await auth.open_cookie_session("alice", "wonderland")
+        pair = await auth.login("alice", "wonderland")
+        assert cookie.max_age == 60
+        clock.shift(60)
+        for credentials in (
+            Credentials(cookie=cookie.value.get_secret_value()),
+            Credentials(bearer=pair.access_token),
+        ):
+            with pytest.raises(TokenExpiredError):
+                await auth.verify(credentials)
+
+
 async def test_a_cookie_session_ends_in_time(auth: AuthService, alice: TokenPair) -> None:
     with time_machine.travel("2030-01-01", tick=False) as clock:
         cookie = await auth.open_cookie_session("alice", "wonderland")

@@ -235,7 +235,7 @@ async def test_replicas_that_start_at_once_make_one_superuser(make_auth: MakeAut
         ({"superuser_password_file": "missing"}, "cannot be read"),
         ({"superuser_password_file": "binary"}, "cannot be read"),
         ({"superuser_password_file": "."}, "cannot be read"),
-        ({"superuser_password_file": "empty"}, "at least 1 characters"),
+        ({"superuser_password_file": "empty"}, "must not be empty"),
         ({"superuser_password": PASSWORD, "superuser": " "}, "must not be empty"),
     ],
 )
