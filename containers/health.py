@@ -37,10 +37,13 @@ async def check_health(report: Report, values: Mapping[str, Any], settings: Sett
     """
     timeout = (settings.values.server if settings else ServerSettings()).health_timeout
     answers = await asyncio.gather(*(_ask(value, timeout) for value in values.values()))
-    services = dict(zip(values, answers, strict=True))
-    for record in report.services:
-        if record.name not in services and record.state is not State.NOT_NEEDED:
-            services[record.name] = Health(status=HealthStatus.DOWN, reason=record.error or str(record.state))
+    asked = dict(zip(values, answers, strict=True))
+    services = {
+        record.name: asked.get(record.name)
+        or Health(status=HealthStatus.DOWN, reason=record.error or str(record.state))
+        for record in report.services
+        if record.state is not State.NOT_NEEDED
+    }
     required = {record.name: record.required for record in report.services}
     if not values or any(
         one.status is HealthStatus.DOWN and required.get(name, True) for name, one in services.items()

@@ -207,8 +207,9 @@ class _Graph:
     def _ordered(self, live: set[ProviderLike]) -> list[ProviderLike]:
         """Dependencies first; otherwise as declared in the container."""
         ordered: dict[ProviderLike, None] = {}
-        position = {one: index for index, one in enumerate(self._named.values())}
-        stack = [(one, False) for one in sorted(live, key=lambda one: position.get(one, -1), reverse=True)]
+        position = {name: index for index, name in enumerate(self._named)}
+        declared = sorted(live, key=lambda one: position.get(self._names.get(one, ""), len(position)))
+        stack = [(one, False) for one in reversed(declared)]
         while stack:
             one, expanded = stack.pop()
             if one in ordered:

@@ -41,8 +41,8 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
         try:
             return getattr(importlib.import_module(module), attribute)
         except ModuleNotFoundError as error:
-            if self.extra is None:
-                raise
+            if self.extra is None or (error.name or "").startswith(__package__.partition(".")[0]):
+                raise  # no library is missing, but a module of ours
             raise MissingExtraError(self.extra, module=error.name or module, service=service) from error
 
 

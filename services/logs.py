@@ -9,6 +9,7 @@ What is bound with ``structlog.contextvars`` (``run_id``, ``trace_id``, ``reques
 """
 
 import logging
+import re
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
@@ -22,8 +23,13 @@ __all__ = ["LogEvent", "Masker", "add_masker", "get_logger", "masked", "remove_m
 Masker = Callable[[Any], Any]
 
 MAX_TEXT = 16_384
+_MAX_UNMASKED = 4 * MAX_TEXT
+"""Texts are cut to their length after masking: half of a secret, at a cut before it, would not be known as one."""
 MAX_ITEMS = 256
 MAX_DEPTH = 8
+
+_NOTE = re.compile(r"… \((\d+) characters\)\Z")
+_NOTE_LENGTH = 64
 
 # Filled by every started telemetry service and emptied when it stops: a logger is made when its module is imported,
 # long before any container, and must find the maskers of those that run.
@@ -68,7 +74,7 @@ def masked(event: Mapping[str, Any]) -> LogEvent:
         clean: Any = {str(key): _plain(value, MAX_DEPTH) for key, value in event.items()}
         for mask in tuple(_maskers):
             clean = mask(clean)
-        return LogEvent(clean)
+        return LogEvent(_cut(clean))
     except Exception as error:
         return LogEvent(event="a log event was dropped, as its secrets could not be masked", error=type(error).__name__)
 
@@ -85,15 +91,26 @@ def _plain(value: Any, depth: int) -> Any:
         return value
     if isinstance(value, str):
         text = str(value)
-        return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}… ({len(text)} characters)"
+        return text if len(text) <= _MAX_UNMASKED else f"{text[:_MAX_UNMASKED]}… ({len(text)} characters)"
     if depth and isinstance(value, Mapping):
         return {str(key): _plain(item, depth - 1) for key, item in list(value.items())[:MAX_ITEMS]}
     if depth and isinstance(value, list | tuple | set | frozenset):
         return [_plain(item, depth - 1) for item in list(value)[:MAX_ITEMS]]
     try:
-        return str(value)[:MAX_TEXT]
+        return str(value)[:_MAX_UNMASKED]
     except Exception:
         return f"<unprintable {type(value).__name__}>"
+
+
+def _cut(value: Any) -> Any:
+    if isinstance(value, str):
+        if len(value) <= MAX_TEXT + _NOTE_LENGTH:  # it may have been cut by a masker, which says so at its end
+            return value
+        note = _NOTE.search(value)
+        return f"{value[:MAX_TEXT]}… ({note[1] if note else len(value)} characters)"
+    if isinstance(value, dict):
+        return {key: _cut(item) for key, item in value.items()}
+    return [_cut(item) for item in value] if isinstance(value, list) else value
 
 
 def _formatted(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -3,6 +3,7 @@
 Each function blocks. The transaction is the caller's: Alembic neither begins nor ends one.
 """
 
+import threading
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -95,13 +96,18 @@ def new_revision(connection: sa.Connection, message: str, folder: Path | None = 
     return Path(script.path)
 
 
+# Alembic keeps the context of the command that runs in a module: two databases of one process take turns.
+_one_at_a_time = threading.Lock()
+
+
 @contextmanager
 def _config(connection: sa.Connection) -> Iterator[Config]:
     config = Config(cmd_opts=Namespace(quiet=True), attributes={"connection": connection})
     config.set_main_option("script_location", "bedplate:migrations")
     config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
     try:
-        yield config
+        with _one_at_a_time:
+            yield config
     except CommandError as error:
         raise SchemaError(str(error), fix="`bedplate db current` tells where the database is") from error
 

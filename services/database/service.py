@@ -35,7 +35,7 @@ class DatabaseService(Service):
     """Transactions and sessions over one database.
 
     Both belong to the task that opened them: what it calls joins them, and a task that it starts does not. The rows
-    that they return keep their values after the end; nothing is ever loaded lazily.
+    that they return keep their values after the end, save those of a transaction that a failed flush has undone.
 
     Errors of the database itself (locked, full, damaged, …) leave both as errors of ``services/database/errors.py``;
     a violated constraint stays SQLAlchemy's ``IntegrityError`` unless the query stands inside
@@ -122,13 +122,13 @@ class DatabaseService(Service):
     async def _read(self, task: _Task) -> AsyncIterator[AsyncSession]:
         self._require_started()
         lease = await self._backend.read()
+        self._readers.add(1)
         try:
-            self._readers.add(1)
             self._reading[task] = lease.connection
             async with _session_over(lease.connection) as session:
                 yield session
         finally:
-            del self._reading[task]
+            self._reading.pop(task, None)
             self._readers.add(-1)
             await lease.end()
 

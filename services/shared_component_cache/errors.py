@@ -17,7 +17,7 @@ class UnknownComponentError(NotFoundError):
         known: The names that there are; the nearest one is suggested.
     """
 
-    code = "unknown_component"
+    code = "unknown_component_type"
 
     def __init__(self, name: str, known: Collection[str]) -> None:
         nearest = difflib.get_close_matches(name, known, n=1)

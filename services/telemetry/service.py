@@ -1,5 +1,6 @@
 """The telemetry service."""
 
+import functools
 import logging
 
 from prometheus_client import (
@@ -12,8 +13,8 @@ from prometheus_client import (
 )
 
 from bedplate.services.base import Service
-from bedplate.services.engines.redactor import Redactor
-from bedplate.services.logs import add_masker, remove_masker
+from bedplate.services.engines.redactor import Limits, Redactor
+from bedplate.services.logs import MAX_TEXT, add_masker, remove_masker
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry.log_router import SERVER_LOGGERS, LogRouter
@@ -44,7 +45,7 @@ class TelemetryService(Service):
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._registry)
         lost = self.meter.counter("bedplate_telemetry_lost_log_records", "Log records that could not be written.")
-        self._mask = redactor.value
+        self._mask = functools.partial(redactor.value, limits=Limits(text=MAX_TEXT))
         self._router = LogRouter(
             logging.getLevelNamesMapping()[values.log_level.upper()], values.log_format, values.log_handler, lost.add
         )

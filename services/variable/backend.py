@@ -10,15 +10,14 @@ import msgspec
 
 from bedplate.services.variable.models import VariableType
 
-__all__ = ["StoredVariable", "VariableBackend"]
+__all__ = ["SealedVariable", "StoredVariable", "VariableBackend"]
 
 
-class StoredVariable(msgspec.Struct, frozen=True, kw_only=True):
-    """A variable as it is kept: the value is sealed.
+class SealedVariable(msgspec.Struct, frozen=True, kw_only=True):
+    """What it takes to open the value of a variable.
 
     Attributes:
-        key_id: The key that the value is sealed with.
-        version: Raised by each change.
+        value: The value, sealed for the owner, the id and the type.
     """
 
     id: uuid.UUID
@@ -26,6 +25,16 @@ class StoredVariable(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     type: VariableType
     value: bytes
+
+
+class StoredVariable(SealedVariable, frozen=True, kw_only=True):
+    """A variable as it is kept.
+
+    Attributes:
+        key_id: The key that the value is sealed with.
+        version: Raised by each change.
+    """
+
     default_fields: tuple[str, ...]
     key_id: str
     version: int
@@ -49,7 +58,7 @@ class VariableBackend(Protocol):
         """The variable of this name or id."""
         ...
 
-    async def get_many(self, user_id: uuid.UUID, names: Sequence[str]) -> Sequence[StoredVariable]:
+    async def get_many(self, user_id: uuid.UUID, names: Sequence[str]) -> Sequence[SealedVariable]:
         """Those of the names that there are, in one read, in no order."""
         ...
 

@@ -3,17 +3,18 @@
 import builtins
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.errors import UniqueViolationError
 from bedplate.services.database.models import VariableRow
 from bedplate.services.database.repositories.variable import EncryptionKeyRepository, VariableRepository
-from bedplate.services.variable.backend import StoredVariable
+from bedplate.services.variable.backend import SealedVariable, StoredVariable
 from bedplate.services.variable.errors import TooManyVariablesError, VariableExistsError
 from bedplate.services.variable.models import VariableType
 
 __all__ = ["DatabaseVariables"]
+
+_TYPES = {member.value: member for member in VariableType}
 
 
 class DatabaseVariables:
@@ -39,11 +40,14 @@ class DatabaseVariables:
             row = await VariableRepository(session, user_id).get(key)
         return _stored(row) if row else None
 
-    async def get_many(self, user_id: uuid.UUID, names: Sequence[str]) -> Sequence[StoredVariable]:
+    async def get_many(self, user_id: uuid.UUID, names: Sequence[str]) -> Sequence[SealedVariable]:
         """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
         async with self._database.session() as session:
             rows = await VariableRepository(session, user_id).named(names)
-        return [_stored(row) for row in rows]
+        return [
+            SealedVariable(id=id_, user_id=user_id, name=name, type=_type(type_), value=value)
+            for id_, name, type_, value in rows
+        ]
 
     async def list(self, user_id: uuid.UUID) -> Sequence[StoredVariable]:
         """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
@@ -98,13 +102,17 @@ def _row(variable: StoredVariable) -> VariableRow:
     )
 
 
-def _stored(row: Any) -> StoredVariable:
+def _type(name: str) -> VariableType:
+    # A type that is none, in a damaged row: shown to nobody, and opened for nobody.
+    return _TYPES.get(name, VariableType.CREDENTIAL)
+
+
+def _stored(row: VariableRow) -> StoredVariable:
     return StoredVariable(
         id=row.id,
         user_id=row.user_id,
         name=row.name,
-        # A type that is none, in a damaged row: shown to nobody, and opened for nobody.
-        type=VariableType(row.type) if row.type in tuple(VariableType) else VariableType.CREDENTIAL,
+        type=_type(row.type),
         value=row.value,
         default_fields=tuple(row.default_fields or ()),
         key_id=row.key_id,

@@ -6,12 +6,14 @@ from pydantic import SecretStr
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.logs import get_logger
 from bedplate.services.telemetry import Counter
-from bedplate.services.variable.backend import StoredVariable
+from bedplate.services.variable.backend import SealedVariable, StoredVariable
 from bedplate.services.variable.cipher import Cipher, SealError
 from bedplate.services.variable.errors import InvalidVariableError, UndecryptableVariableError
 from bedplate.services.variable.models import Variable, VariableType
 
 __all__ = ["Change", "Sealing"]
+
+_KINDS = {kind: kind.value.encode() for kind in VariableType}
 
 _log = get_logger("bedplate.variable")
 
@@ -45,7 +47,7 @@ class Sealing:
         data = self.cipher.seal(value.get_secret_value().encode(), _context(variable))
         return msgspec.structs.replace(variable, value=data, key_id=self.cipher.key_id)
 
-    def opened(self, variable: StoredVariable) -> SecretStr:
+    def opened(self, variable: SealedVariable) -> SecretStr:
         """Return the value of the variable.
 
         Raises:
@@ -111,12 +113,12 @@ class Sealing:
             updated_at=variable.updated_at,
         )
 
-    def _mask(self, variable: StoredVariable, value: SecretStr) -> None:
+    def _mask(self, variable: SealedVariable, value: SecretStr) -> None:
         # A Generic value is for reading: masking "production" wherever it stands would help nobody.
         if variable.type is VariableType.CREDENTIAL:
             self._redactor.register(value.get_secret_value(), holder=variable.id)
 
 
-def _context(variable: StoredVariable) -> bytes:
+def _context(variable: SealedVariable) -> bytes:
     """What a value is sealed for; every part but the last is of fixed length."""
-    return b"value\0" + variable.user_id.bytes + variable.id.bytes + variable.type.value.encode()
+    return b"value\0" + variable.user_id.bytes + variable.id.bytes + _KINDS[variable.type]

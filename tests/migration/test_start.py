@@ -87,9 +87,16 @@ async def test_processes_that_start_together_migrate_once(start_processes: Start
 
 
 async def test_alembic_is_not_imported_at_head(make_database, start_processes: Start) -> None:
-    """DB-4: a start on a database at head reads one row, and takes no lock for it."""
+    """DB-4: a start on a database at head compares one row with the names of the files."""
     make_database(migrated=True)
     assert await start_processes(1) == [{"alembic": False, "current": head(), "migrations": 0}]
+
+
+async def test_two_databases_of_one_process_migrate_at_once(make_database, tmp_path: Path) -> None:
+    """DB-4: Alembic itself can do but one at a time."""
+    databases = [make_database(url=f"sqlite:///{tmp_path}/{name}.db") for name in "abc"]
+    await asyncio.gather(*(database.start() for database in databases))
+    assert [await database.migrations.check() for database in databases] == [[], [], []]
 
 
 async def test_a_schema_ahead_is_refused_by_name(make_database) -> None:

@@ -15,7 +15,7 @@ __all__ = ["EncryptionKeyRepository", "VariableRepository"]
 
 _CHANGEABLE = ("name", "type", "value", "default_fields", "key_id", "version", "updated_at")
 _table = metadata.tables[f"{PREFIX}variable"]
-_NAMED = sa.select(_table).where(
+_NAMED = sa.select(_table.c.id, _table.c.name, _table.c.type, _table.c.value).where(
     _table.c.user_id == sa.bindparam("owner"), _table.c.name.in_(sa.bindparam("names", expanding=True))
 )
 
@@ -47,7 +47,7 @@ class VariableRepository:
         return (await self._session.exec(select(VariableRow).where(*self._is(key)))).one_or_none()
 
     async def named(self, names: Sequence[str]) -> Sequence[Any]:
-        """The columns of those of the names that there are."""
+        """Id, name, type and value of those of the names that there are."""
         connection = await self._session.connection()
         return (await connection.execute(_NAMED, {"owner": self._user_id, "names": list(names)})).all()
 

@@ -12,6 +12,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from bedplate.services.database.backend import leased
 from bedplate.services.database.errors import DatabaseUnreachableError
+from bedplate.services.database.json_columns import dump_json, load_json
 from bedplate.services.database.sqlite.alteration import Alteration
 from bedplate.services.database.sqlite.connection import SQLiteConnection
 from bedplate.services.database.sqlite.errors import explain
@@ -70,6 +71,8 @@ class SQLiteBackend:
             async_creator=self._connect,
             poolclass=StaticPool if location.path is None else NullPool,
             pool_reset_on_return=None,
+            json_serializer=dump_json,
+            json_deserializer=load_json,
             # A parameter may be the hash of a password.
             hide_parameters=True,
         )

@@ -11,7 +11,6 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 import aiosqlite
@@ -159,7 +158,8 @@ class SQLiteConnection(aiosqlite.Connection):
         if not self._running or self._connection is None:
             raise ValueError("Connection closed")
         ended: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._tx.put_nowait((ended, partial(fn, *args, **kwargs)))
+        # aiosqlite logs what it calls: of a partial it would show the arguments, which may be secret.
+        self._tx.put_nowait((ended, lambda: fn(*args, **kwargs)))
         try:
             return await asyncio.shield(ended)
         except asyncio.CancelledError:

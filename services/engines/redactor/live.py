@@ -48,11 +48,15 @@ class LiveSecrets:
 
     def register(self, secret: str, holder: Hashable) -> None:
         """Look for ``secret`` on behalf of ``holder``."""
-        if len(secret.strip()) < self._min_length or secret.strip() in MASK:
-            return
         with self._lock:
-            self._forget_retired()
-            self._retired.pop((holder, secret), None)
+            if self._retired:
+                self._retired.pop((holder, secret), None)
+                self._forget_retired()
+            if holder in self._holders.get(secret, ()):
+                self._holders.move_to_end(secret)
+                return
+            if len(secret.strip()) < self._min_length or secret.strip() in MASK:
+                return
             if secret not in self._holders:
                 self._index(secret, StringIndex.add)
             self._holders.setdefault(secret, set()).add(holder)

@@ -29,11 +29,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         depth: Most levels of nested containers.
         items: Most values, over all levels.
         size: Most bytes of JSON, roughly; None for no limit.
+        text: Most characters of each text; None for no limit.
     """
 
     depth: int = 64
     items: int = 100_000
     size: int | None = None
+    text: int | None = None
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +70,7 @@ class Walk:
         self._depth = limits.depth
         self._items = limits.items
         self._size = limits.size if limits.size is not None else 2**62
+        self._longest = limits.text if limits.text is not None else self._size
         self._path: set[int] = set()
         self.used = 0
 
@@ -182,7 +185,7 @@ class Walk:
         return self._items <= 0 or self.used >= self._size
 
     def _text(self, value: str) -> str:
-        wanted = _fitting(value, max(self._size - self.used, 0))
+        wanted = min(_fitting(value, max(self._size - self.used, 0)), self._longest)
         masked = self._mask(value, wanted)
         if wanted < len(value):
             masked += f"… [cut: {len(value) - wanted} characters]"

@@ -263,6 +263,7 @@ async def test_health_under_full_load_is_degraded(make_database, monkeypatch: py
         health = await database.health()
     assert health.status is HealthStatus.DEGRADED
     assert "no answer within" in (health.reason or "")
+    monkeypatch.undo()
     assert (await database.health()).status is HealthStatus.UP
 
 

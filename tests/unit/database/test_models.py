@@ -38,6 +38,26 @@ async def test_a_time_without_zone_is_refused(database: DatabaseService) -> None
         assert (await session.exec(select(UserRow))).all() == []
 
 
+@pytest.mark.parametrize(
+    "value",
+    [{"n": 2**70, "f": 0.1, "deep": [{"a": None, "b": [True, ""]}]}, {"text": "ü€😀"}, {"cut": "half a pair \ud83d"}],
+)
+async def test_json_comes_back_as_it_was(database: DatabaseService, value: dict[str, object]) -> None:
+    """DB-3: exactly, large numbers and broken text included."""
+    async with database.transaction() as session:
+        session.add(user(optins=value))
+    async with database.session() as session:
+        assert (await session.exec(select(UserRow.optins))).one() == value
+
+
+async def test_numbers_that_json_has_not_become_null(database: DatabaseService) -> None:
+    """DB-3: what other databases would refuse is not stored."""
+    async with database.transaction() as session:
+        session.add(user(optins={"x": float("nan"), "y": float("inf")}))
+    async with database.session() as session:
+        assert (await session.exec(select(UserRow.optins))).one() == {"x": None, "y": None}
+
+
 def test_ids_increase_with_time() -> None:
     """DB-3: version 7, so that new rows go to the end of the index."""
     ids = [new_id() for _ in range(1000)]
@@ -58,6 +78,17 @@ def test_a_row_shows_its_key_alone(kind: type[Table]) -> None:
     for text in (repr(row), str(row), repr(list(row.__rich_repr__()))):
         assert "do-not-show" not in text
     assert repr(row).startswith(f"{kind.__name__}(")
+
+
+async def test_no_logger_shows_a_parameter(database: DatabaseService, caplog: pytest.LogCaptureFixture) -> None:
+    """ALL-3: neither the driver's nor SQLAlchemy's, at any level."""
+    with caplog.at_level("DEBUG"):
+        async with database.transaction() as session:
+            session.add(user())
+            await session.flush()
+            await session.exec(select(UserRow).where(UserRow.password_hash == "$argon2id$"))
+    assert any(record.name == "aiosqlite" for record in caplog.records)
+    assert "argon2id" not in caplog.text
 
 
 def test_columns_that_must_not_be_guessed_are_hashed() -> None:

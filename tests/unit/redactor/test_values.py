@@ -21,7 +21,9 @@ from pydantic import BaseModel, SecretStr
 
 from bedplate.services.engines.redactor import MASK, Limits, Redactor
 from bedplate.services.engines.redactor.forms import forms_of
+from bedplate.services.logs import MAX_TEXT, masked
 from bedplate.services.settings import SettingsService
+from bedplate.services.telemetry import TelemetryService
 
 
 class Struct(msgspec.Struct):
@@ -164,6 +166,30 @@ def test_a_cut_leaves_no_half_of_a_secret(redactor: Redactor) -> None:
     for size in range(8, 60):
         copied = redactor.value({"a": "xx super-secret-value yy"}, limits=Limits(size=size))
         assert "super" not in orjson.dumps(copied).decode()
+
+
+async def test_no_log_line_ends_in_half_of_a_secret(redactor: Redactor, telemetry: TelemetryService) -> None:
+    """TRACE-4, TEL-1: the cut of a long text comes after the masking, wherever the secret stands."""
+    redactor.register("super-secret-value")
+    await telemetry.start()
+    try:
+        for cut in (MAX_TEXT, 4 * MAX_TEXT):
+            for before in range(cut - 20, cut + 2):
+                event = masked({"event": "x" * before + "super-secret-value" + "y" * 200_000})
+                assert "s" not in event["event"][:MAX_TEXT].replace(MASK, "")
+                assert len(event["event"]) < MAX_TEXT + 100
+    finally:
+        await telemetry.stop()
+
+
+def test_each_text_has_a_limit_of_its_own(redactor: Redactor) -> None:
+    redactor.register("super-secret-value")
+    value = ["x" * 20, "ab super-secret-value", "short"]
+    assert redactor.value(value, limits=Limits(text=10)) == [
+        "x" * 10 + "… [cut: 10 characters]",
+        f"ab {MASK}… [cut: 11 characters]",
+        "short",
+    ]
 
 
 def test_the_original_is_untouched_and_not_shared(redactor: Redactor) -> None:

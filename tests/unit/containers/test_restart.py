@@ -1,0 +1,69 @@
+"""Starting and stopping the same container again and again."""
+
+import asyncio
+import gc
+import os
+import threading
+import warnings
+from pathlib import Path
+
+import pytest
+
+from bedplate.containers import ApplicationContainer, ServiceContainer, Singleton
+from bedplate.services.base import Service
+from bedplate.services.settings import SettingsService
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208  # as cheap as it gets, and it opens one itself
+
+
+@pytest.fixture
+def application(tmp_path: Path) -> ApplicationContainer:
+    settings = {"profile": "test", "data_dir": tmp_path, "secret_key": "a-secret-key-of-the-tests-0123456789abcdef"}
+    return ApplicationContainer(settings=Singleton(SettingsService, **settings))
+
+
+async def test_20_restarts_leave_no_task_thread_file_or_warning(application: ApplicationContainer) -> None:
+    """The whole application on embedded defaults."""
+    async with application.running():
+        database = application.database()
+    before: tuple[int, int, int] | None = None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for round_ in range(20):
+            async with application.running():
+                assert application.database() is database
+                assert (await application.health()).status == "up"
+            gc.collect()
+            now = len(asyncio.all_tasks()), threading.active_count(), open_files()
+            if round_ == 1:
+                before = now
+    assert now == before
+
+
+def test_a_container_may_be_started_in_one_loop_after_another(application: ApplicationContainer) -> None:
+    async def once() -> None:
+        async with application.running():
+            starts = (application.init_resources(), application.init_resources())
+            await asyncio.gather(*starts)
+            assert (await application.health()).status == "up"
+
+    for _ in range(3):
+        asyncio.run(once())
+
+
+async def test_containers_share_nothing() -> None:
+    """No global registry: each container is a world of its own."""
+
+    class Counting(Service):
+        pass
+
+    class Container(ServiceContainer):
+        service = Singleton(Counting)
+
+    one, other = Container(), Container()
+    async with one.running():
+        assert one.service() is not other.service()
+        assert not other.started
+        assert not other.service().started
