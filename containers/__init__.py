@@ -7,6 +7,7 @@ from bedplate.containers.application import ApplicationContainer
 from bedplate.containers.base import ContainerInstance, ServiceContainer
 from bedplate.containers.health import ContainerHealth
 from bedplate.containers.injection import inject
+from bedplate.containers.plugins import add_plugins, application_container
 from bedplate.containers.report import Record, Report, State
 
 __all__ = [
@@ -19,5 +20,7 @@ __all__ = [
     "ServiceContainer",
     "Singleton",
     "State",
+    "add_plugins",
+    "application_container",
     "inject",
 ]

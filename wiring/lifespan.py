@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-from bedplate.containers import ApplicationContainer, ContainerInstance
+from bedplate.containers import ContainerInstance, application_container
 from bedplate.containers.errors import AlreadyWiredError, NotWiredError
 
 __all__ = ["current_container", "initialize_services", "lifespan", "teardown_services"]
@@ -30,7 +30,7 @@ async def initialize_services(container: ContainerInstance | None = None) -> Con
     """Start all services of a container and make it the current one; do nothing if it is.
 
     Args:
-        container: The container; None: the current one, or a new :class:`ApplicationContainer`.
+        container: The container; None: the current one, or a new ``ApplicationContainer`` with all plug-ins.
 
     Returns:
         The running container.
@@ -40,7 +40,7 @@ async def initialize_services(container: ContainerInstance | None = None) -> Con
         StartError: Services did not start; nothing is left running, and no container is current.
     """
     global _current  # the one variable that this module is about
-    chosen = container or _current or ApplicationContainer()
+    chosen = container or _current or application_container()
     if _current is not None and _current is not chosen and _current.started:
         raise AlreadyWiredError(
             "another running container is current in this process",
@@ -75,18 +75,22 @@ async def teardown_services() -> None:
 def lifespan(container: ContainerInstance | None = None) -> Callable[[Any], AbstractAsyncContextManager[None]]:
     """The lifespan of an ASGI app: ``FastAPI(lifespan=lifespan(container))``.
 
-    While the app runs, what the start has made is out of the garbage collector's sight: a full collection of a large
-    heap that never changes stalls the event loop for a quarter of a second.
+    Starts the services for the life of the app; those of a container that runs already are left running. While the
+    app runs, what the start has made is out of the garbage collector's sight: a full collection of a large heap that
+    never changes stalls the event loop for a quarter of a second.
     """
 
     @asynccontextmanager
     async def run(_app: Any) -> AsyncIterator[None]:
-        await initialize_services(container)
+        chosen = container or _current or application_container()
+        ours = not chosen.started
+        await initialize_services(chosen)
         gc.freeze()
         try:
             yield
         finally:
             gc.unfreeze()
-            await teardown_services()
+            if ours:
+                await teardown_services()
 
     return run

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from dependency_injector.providers import Object
 
-from bedplate.containers import ApplicationContainer
+from bedplate.containers import ApplicationContainer, application_container
 from bedplate.services.settings import SettingsService
 from bedplate.services.settings.reading import DEFAULT_ORIGIN
 
@@ -28,7 +28,7 @@ async def running(*services: str) -> AsyncIterator[ApplicationContainer]:
     settings = SettingsService()
     if settings.origin("telemetry.log_level") == DEFAULT_ORIGIN:
         settings = SettingsService(telemetry={"log_level": "warning"})
-    container = ApplicationContainer()
+    container = application_container()
     with container.settings.override(Object(settings)):
         async with container.running(*services):
             yield container

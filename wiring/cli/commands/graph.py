@@ -10,6 +10,6 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def graph() -> None:
     """Draw which service needs which, as Mermaid, without starting any."""
-    from bedplate.containers import ApplicationContainer
+    from bedplate.containers import application_container
 
-    sys.stdout.write(f"{ApplicationContainer().report.mermaid()}\n")
+    sys.stdout.write(f"{application_container().report.mermaid()}\n")

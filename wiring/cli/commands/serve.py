@@ -16,11 +16,11 @@ def serve(
     """Start the services and answer over HTTP."""
     from dependency_injector.providers import Object
 
-    from bedplate.containers import ApplicationContainer
+    from bedplate.containers import application_container
     from bedplate.services.settings import SettingsService
     from bedplate.wiring.cli.server import serve as serve_http
 
-    container = ApplicationContainer()
+    container = application_container()
     given: dict[str, Any] = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     if given:
         container.settings.override(Object(SettingsService(server=given)))

@@ -20,8 +20,8 @@ def services(
 
 
 async def _report(output: Format) -> str:
-    from bedplate.containers import ApplicationContainer
+    from bedplate.containers import application_container
 
-    async with ApplicationContainer().running() as container:
+    async with application_container().running() as container:
         report = container.report
         return report.json().decode() if output is Format.JSON else report.table()
