@@ -12,7 +12,7 @@ from dependency_injector import providers
 
 from bedplate.containers.budget import StopBudget
 from bedplate.containers.errors import StartError, StopError, hide_credentials, reason
-from bedplate.containers.plan import Node, Plan, ProviderLike, depends_on_resource, is_startable
+from bedplate.containers.plan import Node, Plan, ProviderLike, is_startable
 from bedplate.containers.report import Record, Report, State
 from bedplate.containers.supervise import Limits, Outcome, Step, acquire_uninterrupted, supervise
 from bedplate.services.engines.redactor import Redactor
@@ -60,6 +60,7 @@ class Lifecycle:
         self._gate: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self._stop_budget = 0.0
         self._redactor: Redactor | None = None
+        self._given: dict[ProviderLike, dict[ProviderLike, Any]] = {}
         self.report = Report()
 
     @property
@@ -167,6 +168,7 @@ class Lifecycle:
     async def _enter(self, node: Node, record: Record) -> None:
         record.state = State.STARTING
         entered = self._entered[node.provider] = _Entered(node, record)
+        self._forget_if_outdated(node)
         value = node.provider()
         if inspect.isawaitable(value):  # an async Resource, or a Singleton of an async function
             value = await value
@@ -176,6 +178,19 @@ class Lifecycle:
             self._redactor = value
         if is_startable(value):
             await value.start()
+
+    def _forget_if_outdated(self, node: Node) -> None:
+        """Have a singleton built anew if its needs are not those that it was built with at the start before.
+
+        An override has come or gone since, or a resource was closed and opened again.
+        """
+        given = {need.provider: self._entered[need.provider].value for need in node.needs}
+        before = self._given.get(node.provider, given)
+        if isinstance(node.provider, providers.BaseSingleton) and (
+            given.keys() != before.keys() or any(given[key] is not before[key] for key in given)
+        ):
+            node.provider.reset()
+        self._given[node.provider] = given
 
     def _settle_start(self, record: Record, outcome: Outcome, failures: _Failures) -> bool:
         record.start_ms = outcome.seconds * 1e3
@@ -226,10 +241,6 @@ class Lifecycle:
             verb="stop",
             give_up_when_cancelled=False,
         )
-        for entered in leaving.values():
-            provider = entered.node.provider
-            if isinstance(provider, providers.BaseSingleton) and depends_on_resource(entered.node):
-                provider.reset()  # it holds an object of a resource that is closed now
         return failures, cancelled or again
 
     async def _leave(self, entered: _Entered) -> None:

@@ -17,7 +17,7 @@ from bedplate.services.settings import SettingsService
 from bedplate.services.settings.groups.base import ServiceSettings
 from bedplate.services.settings.groups.server import ServerSettings
 
-__all__ = ["Node", "Plan", "ProviderLike", "depends_on_resource", "is_startable", "make_plan", "refuse_cycles"]
+__all__ = ["Node", "Plan", "ProviderLike", "is_startable", "make_plan", "refuse_cycles"]
 
 ProviderLike = providers.Provider[Any]
 
@@ -243,13 +243,6 @@ class _Graph:
                         fix=f"add {need} = Singleton(...) to the container",
                     )
                 yield self._named[need]
-
-
-def depends_on_resource(node: Node) -> bool:
-    """Whether the object of a singleton was made with the object of a stock ``Resource``."""
-    if isinstance(node.provider, providers.Resource):
-        return False
-    return any(isinstance(need.provider, providers.Resource) or depends_on_resource(need) for need in node.needs)
 
 
 def is_startable(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""Where the services are used: ``inject``, and the types of injected parameters.
+"""Where the services are used: ``inject``, the types of injected parameters, starting and stopping.
 
 ::
 
@@ -19,31 +19,51 @@ if TYPE_CHECKING:
         Cache,
         Chat,
         Database,
+        Http,
         JobQueue,
+        Keyring,
+        Redactor,
+        Runner,
         Sessions,
         Settings,
         SharedComponentCache,
         Telemetry,
         Tracing,
         Variables,
+        Workers,
     )
+    from bedplate.wiring.lifespan import current_container, initialize_services, teardown_services
 
 __all__ = [
     "Auth",
     "Cache",
     "Chat",
     "Database",
+    "Http",
     "JobQueue",
+    "Keyring",
+    "Redactor",
+    "Runner",
     "Sessions",
     "Settings",
     "SharedComponentCache",
     "Telemetry",
     "Tracing",
     "Variables",
+    "Workers",
+    "current_container",
+    "initialize_services",
     "inject",
+    "teardown_services",
 ]
 
 if not TYPE_CHECKING:  # a type checker would take every name for one that this finds
+    _HOMES = {
+        "inject": "bedplate.containers.injection",
+        "current_container": "bedplate.wiring.lifespan",
+        "initialize_services": "bedplate.wiring.lifespan",
+        "teardown_services": "bedplate.wiring.lifespan",
+    }
 
     def __getattr__(name: str) -> object:
         # Imported when asked for: the command line passes through this package, and its help must not wait for the
@@ -52,5 +72,5 @@ if not TYPE_CHECKING:  # a type checker would take every name for one that this 
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
-        module = import_module("bedplate.containers.injection" if name == "inject" else "bedplate.wiring.aliases")
-        return getattr(module, name)
+        value = globals()[name] = getattr(import_module(_HOMES.get(name, "bedplate.wiring.aliases")), name)
+        return value

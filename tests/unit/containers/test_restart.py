@@ -6,6 +6,7 @@ import os
 import threading
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,6 +52,37 @@ def test_a_container_may_be_started_in_one_loop_after_another(application: Appli
 
     for _ in range(3):
         asyncio.run(once())
+
+
+class Needs:
+    def __init__(self, cache: object) -> None:
+        self.cache = cache
+
+
+async def test_a_restart_sees_an_override_that_has_come_or_gone() -> None:
+    """A singleton of the run before would go on with what it was given then."""
+
+    class Container(ServiceContainer):
+        cache = Singleton(Service)
+        user = Singleton(Needs, cache)
+        top = Singleton(Needs, user)
+        other = Singleton(Service)
+
+    container = Container()
+
+    async def run() -> tuple[Any, Any, Any]:
+        async with container.running():
+            assert container.top().cache is container.user()
+            assert container.user().cache is container.cache()
+            return container.cache(), container.top(), container.other()
+
+    first = await run()
+    assert await run() == first
+    with container.cache.override(Singleton(Service)):
+        second = await run()
+    assert [one is other for one, other in zip(first, second, strict=True)] == [False, False, True]
+    third = await run()
+    assert [one is other for one, other in zip(first, third, strict=True)] == [True, False, True]
 
 
 async def test_containers_share_nothing() -> None:

@@ -12,8 +12,8 @@ from dependency_injector.ext.starlette import Lifespan
 from bedplate.containers import ApplicationContainer, ServiceContainer, Singleton
 from bedplate.containers.errors import AlreadyWiredError, NotWiredError, StartError, UnknownServiceError
 from bedplate.services.base import Service
-from bedplate.wiring import deps, lifespan
-from bedplate.wiring.lifespan import current_container, initialize_services, teardown_services
+from bedplate.wiring import deps
+from bedplate.wiring.lifespan import current_container, initialize_services, lifespan, teardown_services
 
 
 class Thing(Service):
