@@ -2,117 +2,34 @@
 
 import asyncio
 import itertools
-import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 from sqlalchemy.exc import DataError, IntegrityError
 
 from bedplate.services.database import DatabaseService
-from bedplate.services.database.models import JobEventRow, new_id, utc_now
+from bedplate.services.database.models import new_id, utc_now
 from bedplate.services.database.repositories.job_queue import JobRepository
 from bedplate.services.errors import NotFoundError, UnavailableError
+from bedplate.services.job_queue.change import Change
 from bedplate.services.job_queue.live import LiveJob
-from bedplate.services.job_queue.models import JobEvent
+from bedplate.services.job_queue.segments import encode_events
 from bedplate.services.logs import get_logger
 from bedplate.services.settings.groups.job_queue import JobQueueSettings
 from bedplate.services.telemetry import TelemetryService
 
-__all__ = ["Archive", "decode_events", "encode_events"]
+__all__ = ["Archive"]
 
 _REFUSED: Final = (IntegrityError, DataError)
-_SEGMENT_BYTES: Final = 1024 * 1024
 _RETRY_FIRST: Final = 0.05
 _RETRY_LAST: Final = 2.0
 
 _log = get_logger("bedplate.job_queue")
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(list[tuple[int, str, float, msgspec.Raw]]).decode
-
-
-def encode_events(job_id: uuid.UUID, events: Iterable[JobEvent]) -> list[dict[str, Any]]:
-    """Rows of :class:`JobEventRow` for consecutive events: as few as fit the size of a row."""
-    rows: list[dict[str, Any]] = []
-    part: list[JobEvent] = []
-    size = 0
-    for event in events:
-        if part and size + len(event.payload) > _SEGMENT_BYTES:
-            rows.append(_row(job_id, part))
-            part, size = [], 0
-        part.append(event)
-        size += len(event.payload)
-    if part:
-        rows.append(_row(job_id, part))
-    return rows
-
-
-def decode_events(row: JobEventRow) -> list[JobEvent]:
-    """The events of a row."""
-    return [
-        JobEvent(id=event_id, type=kind, payload=bytes(payload), time=time)
-        for event_id, kind, time, payload in _decode(row.events)
-    ]
-
-
-def _row(job_id: uuid.UUID, events: Sequence[JobEvent]) -> dict[str, Any]:
-    listed = [(event.id, event.type, event.time, msgspec.Raw(event.payload)) for event in events]
-    return {
-        "job_id": job_id,
-        "first_seq": events[0].id,
-        "seq": events[-1].id,
-        "events": _encode(listed).decode(),
-    }
 
 
 class LeaseLostError(Exception):
     """Another process took this one for dead and has ended its jobs."""
-
-
-class _Change:
-    """What one job has to write, as it was when the group was gathered."""
-
-    def __init__(self, live: LiveJob) -> None:
-        self.live = live
-        self.status = live.status
-        self.events = live.log.uncommitted()
-        self.count = live.log.committed + len(self.events)
-        self.insert = live.stored_status is None
-        self.update = not self.insert and live.stored_status is not live.status
-
-    def job_row(self, instance_id: uuid.UUID, reserved: int) -> dict[str, Any]:
-        live = self.live
-        return {
-            "id": live.id,
-            "user_id": live.user_id,
-            "flow_id": live.flow_id,
-            "session_id": live.session_id,
-            "kind": live.kind,
-            "instance_id": instance_id,
-            "reserved_event_id": reserved,
-            "created_at": live.created_at,
-            **self._state(),
-        }
-
-    def update_row(self) -> dict[str, Any]:
-        return {"job_id": self.live.id, **self._state()}
-
-    def _state(self) -> dict[str, Any]:
-        live = self.live
-        return {
-            "status": self.status.value,
-            "error": live.error,
-            "started_at": live.started_at,
-            "finished_at": live.finished_at,
-            "last_event_id": self.events[-1].id if self.status.finished and self.events else 0,
-        }
-
-    def applied(self) -> None:
-        self.live.stored_status = self.status
-        self.live.log.committed_up_to(self.count)
-        if not self.live.accepted.done():
-            self.live.accepted.set_result(None)
 
 
 class Archive:
@@ -229,16 +146,16 @@ class Archive:
             self._seconds.record(loop.time() - begun)
         self._arm_heartbeat()
 
-    def _gather(self) -> list[_Change]:
+    def _gather(self) -> list[Change]:
         dirty, self._dirty, self._appended = self._dirty, [], 0
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         for live in dirty:
             live.dirty = False
-        return [_Change(live) for live in dirty if not live.dropped]
+        return [Change(live) for live in dirty if not live.dropped]
 
-    async def _write_or_isolate(self, batch: list[_Change]) -> None:
+    async def _write_or_isolate(self, batch: list[Change]) -> None:
         try:
             await self._write(batch)
         except _REFUSED:
@@ -246,7 +163,7 @@ class Archive:
             for change in batch:
                 await self._write_alone(change)
 
-    async def _write_alone(self, change: _Change) -> None:
+    async def _write_alone(self, change: Change) -> None:
         live = change.live
         try:
             await self._write([change])
@@ -259,7 +176,7 @@ class Archive:
             else:
                 self._drop(live, len(change.events), error)
 
-    async def _write(self, batch: list[_Change]) -> None:
+    async def _write(self, batch: list[Change]) -> None:
         expires = utc_now() + timedelta(seconds=self._settings.lease_ttl)
         events = list(itertools.chain.from_iterable(encode_events(c.live.id, c.events) for c in batch if c.events))
         async with self._database.transaction() as session:
@@ -279,7 +196,7 @@ class Archive:
         for change in batch:
             change.applied()
 
-    def _failed(self, batch: list[_Change], error: Exception, begun: float) -> None:
+    def _failed(self, batch: list[Change], error: Exception, begun: float) -> None:
         self._failures.add()
         if self._failing_since is None:
             self._failing_since = begun
@@ -322,7 +239,7 @@ class Archive:
             live.task.cancel()
         live.drop()
 
-    def _start_anew(self, batch: list[_Change]) -> None:
+    def _start_anew(self, batch: list[Change]) -> None:
         """Take a new identity: what the old one ran has been ended by others."""
         _log.error("lease was lost: the jobs of this process have been marked as interrupted by another one")
         self.instance_id = new_id()

@@ -9,9 +9,9 @@ from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import JobRow
 from bedplate.services.database.repositories.cursor import decode_cursor, encode_cursor
 from bedplate.services.database.repositories.job_queue import JobRepository
-from bedplate.services.job_queue.archive import decode_events
 from bedplate.services.job_queue.errors import JobNotFoundError
 from bedplate.services.job_queue.models import Job, JobEvent, JobPage, JobStatus
+from bedplate.services.job_queue.segments import decode_events
 
 __all__ = ["History"]
 

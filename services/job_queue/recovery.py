@@ -11,9 +11,9 @@ import msgspec
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import JobRow, utc_now
 from bedplate.services.database.repositories.job_queue import JobRepository
-from bedplate.services.job_queue.archive import encode_events
 from bedplate.services.job_queue.live import INTERRUPTED
 from bedplate.services.job_queue.models import JobEvent, JobStatus
+from bedplate.services.job_queue.segments import encode_events
 from bedplate.services.logs import get_logger
 
 __all__ = ["delete_old_jobs", "end_orphans"]

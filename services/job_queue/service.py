@@ -7,8 +7,6 @@ import uuid
 from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
-from cachetools import LRUCache
-
 from bedplate.services.base import Service
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.repositories.job_queue import JobRepository
@@ -19,6 +17,7 @@ from bedplate.services.job_queue.history import History
 from bedplate.services.job_queue.live import EndReason, JobWork, LiveJob
 from bedplate.services.job_queue.log import EventLog, LogLimits
 from bedplate.services.job_queue.models import Job, JobEvent, JobPage, JobStatus
+from bedplate.services.job_queue.polling import PollCursors
 from bedplate.services.job_queue.recovery import delete_old_jobs, end_orphans
 from bedplate.services.job_queue.registry import LiveJobs
 from bedplate.services.job_queue.supervisor import Supervisor
@@ -68,7 +67,7 @@ class JobQueueService(Service):
         self._history = History(database, self._settings.follow_interval)
         self._jobs = LiveJobs(self._settings.max_memory_bytes, self._settings.keep_finished, telemetry)
         self._supervisor = Supervisor(self._settings, telemetry, self._note)
-        self._cursors: LRUCache[tuple[uuid.UUID, uuid.UUID], int] = LRUCache(self._settings.max_cursors)
+        self._cursors = PollCursors(self._settings.max_cursors)
         self._archive: Archive | None = None
         self._maintenance: asyncio.Task[None] | None = None
         self._truncated = telemetry.meter.counter(
@@ -199,15 +198,16 @@ class JobQueueService(Service):
         Raises:
             JobNotFoundError: There is none with this id, or it is somebody else's.
         """
-        key = (user_id, job_id)
-        timeout = self._settings.poll_timeout if timeout is None else timeout
-        events: Sequence[JobEvent] = ()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                events = await self._next_events(key, after, limit)
-        if events:
-            self._cursors[key] = events[-1].id
-        return events
+        seconds = self._settings.poll_timeout if timeout is None else timeout
+
+        async def look(start: int) -> Sequence[JobEvent]:
+            live = self._own(user_id, job_id)
+            if live is None:
+                return (await self._history.wait(user_id, job_id, start))[:limit]
+            await live.log.wait(start)
+            return live.log.take(start, limit)
+
+        return await self._cursors.poll(user_id, job_id, after, seconds, look)
 
     async def cancel(self, user_id: uuid.UUID, job_id: uuid.UUID) -> Job:
         """Cancel a job and wait until it has ended; do nothing if it has.
@@ -244,7 +244,7 @@ class JobQueueService(Service):
         if live is not None:
             live.drop()
             self._jobs.remove(live)
-        self._cursors.pop((user_id, job_id), None)
+        self._cursors.forget(user_id, job_id)
 
     async def _start(self) -> None:
         self._archive = Archive(self._settings, self._database, self._telemetry, self._lease_lost)
@@ -288,23 +288,6 @@ class JobQueueService(Service):
                     await delete_old_jobs(self._database, self._settings.retention)
             except Exception as error:
                 _log.warning("jobs could not be maintained", error=type(error).__name__)
-
-    async def _next_events(self, key: tuple[uuid.UUID, uuid.UUID], after: int | None, limit: int) -> Sequence[JobEvent]:
-        user_id, job_id = key
-        while True:
-            start = self._cursors.get(key, 0) if after is None else after
-            live = self._own(user_id, job_id)
-            if live is None:
-                events = (await self._history.wait(user_id, job_id, start))[:limit]
-            else:
-                await live.log.wait(start)
-                events = live.log.take(start, limit)
-            if not events or after is not None:
-                return events
-            # Another poll of the same caller may have been given these while this one waited.
-            reached = self._cursors.get(key, 0)
-            if fresh := [event for event in events if event.id > reached]:
-                return fresh
 
     async def _end(self, live: LiveJob) -> None:
         if not live.log.closed:
