@@ -42,7 +42,7 @@ class Usage(NamedTuple):
 
 def cost_of(key: str, item: Item) -> int:
     """The bytes that an item counts for."""
-    return len(key) + len(item.data)
+    return len(key.encode()) + len(item.data)
 
 
 class CacheBackend(Protocol):

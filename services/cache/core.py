@@ -2,6 +2,7 @@
 
 import math
 import random
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -9,11 +10,17 @@ from typing import Any
 from bedplate.services.cache.backend import CacheBackend
 from bedplate.services.cache.codec import Codec
 from bedplate.services.cache.errors import CacheKeyError
+from bedplate.services.logs import get_logger
 from bedplate.services.settings.groups.cache import CacheSettings
 
 __all__ = ["CacheCore", "Lifetime"]
 
 Lifetime = float | timedelta | None
+
+WARNING_INTERVAL = 10.0
+"""Seconds between two warnings of one kind: a broken disk fails every call."""
+
+_log = get_logger("bedplate.cache")
 
 
 class CacheCore:
@@ -37,6 +44,7 @@ class CacheCore:
         self.max_value_bytes = min(settings.max_value_bytes, settings.max_bytes)
         self._settings = settings
         self._require_started = require_started
+        self._warnings: dict[str, tuple[float, int]] = {}
 
     def require(self, *keys: object) -> None:
         """Raise unless the cache is started and the keys are possible ones."""
@@ -69,3 +77,13 @@ class CacheCore:
         if exact or seconds == math.inf:
             return float(seconds)
         return float(seconds) * (1 - self._settings.ttl_jitter * random.random())  # noqa: S311 - spreads load, hides nothing
+
+    def warn(self, what: str, namespace: str, error: Exception) -> None:
+        """Log a warning, unless one of its kind was logged a moment ago; those left out are counted in the next."""
+        now = time.monotonic()
+        last, left_out = self._warnings.get(what, (-math.inf, 0))
+        if now - last < WARNING_INTERVAL:
+            self._warnings[what] = (last, left_out + 1)
+            return
+        self._warnings[what] = (now, 0)
+        _log.warning(what, namespace=namespace, error=error, left_out=left_out)

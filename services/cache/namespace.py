@@ -13,13 +13,10 @@ from bedplate.services.cache.errors import (
 )
 from bedplate.services.cache.flights import Flight, Flights
 from bedplate.services.cache.models import MISS, CacheStats, Item
-from bedplate.services.logs import get_logger
 
 __all__ = ["CacheNamespace"]
 
 T = TypeVar("T")
-
-_log = get_logger("bedplate.cache")
 
 
 class CacheNamespace:
@@ -49,18 +46,14 @@ class CacheNamespace:
         self._counts = Counts()
         reader = core.store.reader(name, self._counts, self._missed)
         self._instant = reader is not None
-        if reader is not None:
-            # The hot path of a cache in memory: the backend's own function, instead of a call to it from one of ours.
-            self.get = reader  # type: ignore[assignment,method-assign]
+        self._read = reader or self._wait_and_read
+        if type(self).get is CacheNamespace.get:
+            # The hot path: the function itself, instead of a call to it from a method.
+            self.get = self._read  # type: ignore[assignment,method-assign]
 
     async def get(self, key: str) -> Any:
         """The value of ``key``, or the falsy :data:`~bedplate.services.cache.MISS`."""
-        value = self._value(await self._lookup(key))
-        if value is MISS:
-            self._missed(key)
-        else:
-            self._counts.hits += 1
-        return value
+        return await self._read(key)
 
     async def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
         """The values of those keys that are there, by key."""
@@ -108,7 +101,7 @@ class CacheNamespace:
             Exception: What a loader raised.
         """
         result: T
-        if self._instant and (result := await self.get(key)) is not MISS:
+        if self._instant and (result := await self._read(key)) is not MISS:
             return result
         self._core.require(key)
         lifetime = self._core.lifetime(ttl)
@@ -210,9 +203,9 @@ class CacheNamespace:
         self._flights.detach_all()
         return await self._backend.clear(self.name)
 
-    def stats(self) -> CacheStats:
-        """What has happened here since the service was built."""
-        usage = self._backend.usage().get(self.name, Usage(0, 0))
+    def stats(self, usage: Mapping[str, Usage] | None = None) -> CacheStats:
+        """What has happened here since the service was built; ``usage`` saves asking the backend again."""
+        used = (self._backend.usage() if usage is None else usage).get(self.name, Usage(0, 0))
         return CacheStats(
             hits=self._counts.hits,
             misses=self._counts.misses,
@@ -220,13 +213,21 @@ class CacheNamespace:
             failed_loads=self._counts.failed_loads,
             evictions=self._backend.evictions.get(self.name, 0),
             unstored=self._counts.unstored,
-            entries=usage.entries,
-            bytes=usage.bytes,
+            entries=used.entries,
+            bytes=used.bytes,
         )
 
     async def close_loads(self) -> None:
         """Cancel every load under way; the service calls it when it stops."""
         await self._flights.close()
+
+    async def _wait_and_read(self, key: str) -> Any:
+        value = self._value(await self._lookup(key))
+        if value is MISS:
+            self._missed(key)
+        else:
+            self._counts.hits += 1
+        return value
 
     def _missed(self, key: str) -> None:
         self._counts.misses += 1
@@ -239,7 +240,7 @@ class CacheNamespace:
         except CacheStorageError as error:
             if not lenient:
                 raise
-            _log.warning("the cache could not be read, so the value is loaded", namespace=self.name, error=error)
+            self._core.warn("the cache could not be read, so the value is loaded", self.name, error)
             return None
 
     async def _load(
@@ -260,7 +261,7 @@ class CacheNamespace:
             await self._backend.put(self.name, {flight.key: item}, lifetime)
         except CacheStorageError as error:
             self._counts.unstored += 1
-            _log.warning("a loaded value could not be kept", namespace=self.name, error=error)
+            self._core.warn("a loaded value could not be kept", self.name, error)
         return item
 
     def _fitting(self, key: str, value: Any) -> Item:
@@ -276,5 +277,5 @@ class CacheNamespace:
         try:
             return self._core.codec.value(item)
         except UndecodableError as error:
-            _log.warning("a cached value could not be read back", namespace=self.name, error=error)
+            self._core.warn("a cached value could not be read back", self.name, error)
             return MISS

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from bedplate.services.cache import MISS, CacheService, CacheStorageError, UncacheableError
+from bedplate.services.cache import MISS, CacheService, CacheStats, CacheStorageError, UncacheableError
 from bedplate.services.cache.disk import DiskBackend
 from bedplate.services.cache.factory import build_cache
 from bedplate.services.cache.memory import MemoryBackend
@@ -49,6 +49,8 @@ async def test_metrics_by_namespace(cache: CacheService, telemetry: TelemetrySer
     await cache.namespace("graphs").get_or_set("a", load)
     await cache.namespace("graphs").get("a")
     text = telemetry.exposition().decode()
+    for field in CacheStats.__struct_fields__:
+        assert f"\nbedplate_cache_{field}" in text
     assert 'bedplate_cache_misses_total{namespace="default"} 1.0' in text
     assert 'bedplate_cache_hits_total{namespace="graphs"} 1.0' in text
     assert 'bedplate_cache_loads_total{namespace="graphs"} 1.0' in text
@@ -145,3 +147,50 @@ class TestDefectsOfOtherCaches:
             with pytest.raises(UncacheableError, match=type(value).__name__):
                 await cache.set("a", value)
         assert await cache.get("a") is MISS
+
+
+async def test_a_broken_disk_does_not_fill_the_log(
+    settings: SettingsService,
+    telemetry: TelemetryService,
+    workers: Workers,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """CACHE-2: every caller gets the loaded value, and the log one warning of a kind, with how many were left out."""
+
+    async def broken(self: DiskBackend, *args: object) -> None:
+        raise CacheStorageError("no", why="x", fix="y")
+
+    async def load() -> str:
+        return "loaded"
+
+    disk = SettingsService(profile="test", data_dir=settings.values.data_dir, cache={"backend": "disk"})
+    cache = build_cache(disk, telemetry, workers)
+    await cache.start()
+    with monkeypatch.context() as patch:
+        patch.setattr(DiskBackend, "get", broken)
+        patch.setattr(DiskBackend, "put", broken)
+        for number in range(20):
+            assert await cache.get_or_set(f"k{number}", load) == "loaded"
+        assert len(caplog.messages) == 2
+        patch.setattr("bedplate.services.cache.core.WARNING_INTERVAL", 0)
+        assert await cache.get_or_set("k", load) == "loaded"
+    assert "left_out=19" in caplog.text
+    assert cache.stats().unstored == 21
+    await cache.stop()
+
+
+async def test_a_subclass_may_have_a_get_of_its_own(
+    settings: SettingsService, telemetry: TelemetryService, cache: CacheService
+) -> None:
+    """CACHE-1: the short cut of the hot path does not hide an application's override."""
+
+    class Loud(CacheService):
+        async def get(self, key: str) -> str:
+            return f"loud {await super().get(key)}"
+
+    loud = Loud(settings, telemetry, cache._core.store, cache._core.codec)
+    await loud.start()
+    await loud.set("a", 1)
+    assert await loud.get("a") == "loud 1"
+    await loud.stop()
