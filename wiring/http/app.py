@@ -61,9 +61,7 @@ def create_app(container: ApplicationContainer) -> FastAPI:
     app = FastAPI(
         title="Bedplate",
         version=__version__,
-        lifespan=_wired_lifespan(
-            container, ["bedplate.wiring.http.security", "bedplate.wiring.http.execution", *modules]
-        ),
+        lifespan=_wired_lifespan(container, [*_INJECTED, *modules]),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -72,7 +70,7 @@ def create_app(container: ApplicationContainer) -> FastAPI:
         app.include_router(module.router)
     _add_middleware(app, settings)
     install_error_handlers(app)
-    install_openapi(app)
+    install_openapi(app, [module.router for module in modules])
     return app
 
 

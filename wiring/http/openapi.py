@@ -1,14 +1,14 @@
 """The OpenAPI document: adds what FastAPI cannot see, the security of each route and the shape of errors."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from bedplate.wiring.http.security import current_principal, current_user_by_key
+from bedplate.wiring.http.security import current_principal, current_user_by_key, require_operator
 
 __all__ = ["install_openapi"]
 
@@ -35,23 +35,28 @@ _PROBLEM = {
 }
 
 
-def install_openapi(app: FastAPI) -> None:
-    """Let ``app.openapi()`` describe security and errors; the document is made once, on first use."""
+def install_openapi(app: FastAPI, routers: Sequence[APIRouter]) -> None:
+    """Let ``app.openapi()`` describe security and errors; the document is made once, on first use.
+
+    Args:
+        app: The application.
+        routers: What it includes, each without a prefix; how it keeps them is FastAPI's own.
+    """
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app)
+            app.openapi_schema = _document(app, routers)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # the way FastAPI documents
 
 
-def _document(app: FastAPI) -> dict[str, Any]:
+def _document(app: FastAPI, routers: Sequence[APIRouter]) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, routes=app.routes)
     components = document.setdefault("components", {})
     components["securitySchemes"] = _SCHEMES
     components.setdefault("schemas", {})["Problem"] = _PROBLEM
-    for route in app.routes:
+    for route in (route for router in routers for route in router.routes):
         if not isinstance(route, APIRoute) or not route.include_in_schema:
             continue
         operations = document["paths"][route.path_format]
@@ -70,7 +75,7 @@ def _security(dependant: Dependant) -> list[dict[str, list[str]]] | None:
     calls = set(_calls(dependant))
     if current_user_by_key in calls:
         return _BY_KEY
-    if current_principal in calls:
+    if calls & {current_principal, require_operator}:
         return _BY_TOKEN_OR_KEY
     return None
 

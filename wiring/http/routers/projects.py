@@ -7,6 +7,7 @@ import msgspec
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
 from bedplate.services.session import FlowQuery, NameTakenError, NewProject, Project, ProjectPatch
+from bedplate.services.settings import SettingsService
 from bedplate.wiring import Sessions, Settings, inject
 from bedplate.wiring.http.routers.flows import flow_values
 from bedplate.wiring.http.schemas.flows import (
@@ -26,7 +27,7 @@ __all__ = ["router"]
 router = APIRouter(prefix="/api/v1", tags=["Projects"])
 
 
-def _values(project: Project, settings: Settings) -> dict[str, Any]:
+def _values(project: Project, settings: SettingsService) -> dict[str, Any]:
     values = msgspec.structs.asdict(project)
     if not values["auth_settings"] and not settings.values.auth.auto_login:
         values["auth_settings"] = {"auth_type": "apikey"}
