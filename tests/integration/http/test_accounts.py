@@ -145,6 +145,16 @@ async def test_api_key_is_shown_once_and_dies_with_its_deletion(as_user: httpx.A
     assert (await by_key.get("/api/v1/users/whoami")).status_code == 403
 
 
+async def test_cookies_of_foreign_pages_do_nothing(client: httpx.AsyncClient, user: User) -> None:
+    """AUTH-7: unsafe cookie requests check Origin."""
+    token = (await _login(client, "user")).json()["refresh_token"]
+    cookie = {"Cookie": f"refresh_token_lf={token}"}
+    for path in ("/api/v1/refresh", "/api/v1/logout"):
+        assert (await client.post(path, headers=cookie | {"Origin": "https://evil.example"})).status_code == 403
+    same = await client.post("/api/v1/refresh", headers=cookie | {"Origin": "http://localhost"})
+    assert same.status_code == 200
+
+
 async def test_automatic_login_is_off(client: httpx.AsyncClient) -> None:
     """AUTH-6: automatic login is off unless a setting asks for it."""
     assert (await client.get("/api/v1/auto_login")).status_code == 403
