@@ -114,8 +114,7 @@ class ContainerInstance(containers.DynamicContainer):
         """
         if name in self.providers:
             raise WiringError(f"the container has a service {name!r}", fix=f"use container.{name}.override(...)")
-        if not name.isidentifier() or name.startswith("_") or hasattr(type(self), name):
-            raise WiringError(f"a service cannot be called {name!r}", fix="choose a name that the container lacks")
+        _check_name(name)
         # Wiring looks a provider up in the class that the container was made from.
         parent: Any = self.declarative_parent or ServiceContainer
         self.declarative_parent = type(parent)(parent.__name__, (parent,), {name: provider})
@@ -185,6 +184,27 @@ class ContainerInstance(containers.DynamicContainer):
         strict.unwire(self)
 
 
+def _check_name(name: str) -> None:
+    if not name.isidentifier() or name.startswith("_") or hasattr(ContainerInstance, name):
+        raise WiringError(f"a service cannot be called {name!r}", fix="choose a name that a container does not have")
+
+
+def _refuse_split(container_class: Any) -> None:
+    """Refuse a class that redefines a service of its base of which others of that base keep the old one."""
+    inherited, own = container_class.inherited_providers, container_class.cls_providers
+    for name in inherited.keys() & own.keys():
+        keeping = [
+            other for other in inherited.keys() - own.keys() if inherited[name] in set(inherited[other].traverse())
+        ]
+        if keeping:
+            raise WiringError(
+                f"{container_class.__name__} redefines {name!r}, but {', '.join(sorted(keeping))} would go on with the "
+                "one of its base",
+                fix=f"replace it when a container is made, {container_class.__name__}({name}=Singleton(...)), or by "
+                f"container.{name}.override(...)",
+            )
+
+
 def _package_of(container_class: type | None) -> str | None:
     module = sys.modules.get(container_class.__module__) if container_class else None
     return getattr(module, "__package__", None)
@@ -226,3 +246,9 @@ else:
         """
 
         instance_type = ContainerInstance
+
+        def __init_subclass__(cls, **kwargs: Any) -> None:
+            super().__init_subclass__(**kwargs)
+            for name in cls.cls_providers:
+                _check_name(name)
+            _refuse_split(cls)

@@ -249,6 +249,38 @@ def test_a_plug_in_cannot_take_a_name(container: Container, taken: str) -> None:
     assert container.get("database").label == "db"
 
 
+@pytest.mark.parametrize("taken", ["wire", "running", "report"])
+def test_a_class_cannot_take_a_name_either(taken: str) -> None:
+    with pytest.raises(WiringError, match=f"cannot be called '{taken}'"):
+        type(ServiceContainer)("Mine", (ServiceContainer,), {taken: Singleton(Db)})
+
+
+def test_redefining_a_service_that_others_need_is_refused() -> None:
+    """They would silently go on with the one of the base, and two of it would run."""
+
+    class Base(Container):
+        user = Singleton(list, Container.database)
+        top = Singleton(list, user)
+
+    with pytest.raises(WiringError, match=r"Mine redefines 'database', but top, user would.*Mine\(database=Singleton"):
+
+        class Mine(Base):
+            database = Singleton(FakeDb)
+
+    class WithoutDependants(Base):
+        top = Singleton(dict)
+
+    assert WithoutDependants().top() == {}
+
+    class WithThemRedefined(Base):
+        database = Singleton(FakeDb)
+        user = Singleton(dict, db=database)
+        top = Singleton(dict, user=user)
+
+    made = WithThemRedefined()
+    assert made.top()["user"]["db"] is made.database()
+
+
 def test_nested_containers_resolve_by_dotted_names(make_module: MakeModule) -> None:
     class Inner(containers.DeclarativeContainer):
         client = providers.Object("client")
