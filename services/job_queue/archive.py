@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
@@ -14,6 +15,7 @@ from bedplate.services.database.repositories.job_queue import JobRepository
 from bedplate.services.errors import NotFoundError, UnavailableError
 from bedplate.services.job_queue.change import Change
 from bedplate.services.job_queue.live import LiveJob
+from bedplate.services.job_queue.models import JobStatus
 from bedplate.services.job_queue.segments import encode_events
 from bedplate.services.logs import get_logger
 from bedplate.services.settings.groups.job_queue import JobQueueSettings
@@ -21,6 +23,7 @@ from bedplate.services.telemetry import TelemetryService
 
 __all__ = ["Archive"]
 
+_LOOKED_UP_AT_ONCE: Final = 500
 _REFUSED: Final = (IntegrityError, DataError)
 _RETRY_FIRST: Final = 0.05
 _RETRY_LAST: Final = 2.0
@@ -136,6 +139,8 @@ class Archive:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         try:
+            if self._failing_since is not None:
+                batch = await self._reconciled(batch)
             await self._write_or_isolate(batch)
         except LeaseLostError:
             self._start_anew(batch)
@@ -164,17 +169,29 @@ class Archive:
                 await self._write_alone(change)
 
     async def _write_alone(self, change: Change) -> None:
-        live = change.live
         try:
             await self._write([change])
         except _REFUSED as error:
-            async with self._database.session() as session:
-                progress = await JobRepository(session).progress(live.id)
-            if progress is not None and change.events and progress[1] >= change.events[-1].id:
-                # The commit had come through though its answer had not.
-                change.applied()
-            else:
-                self._drop(live, len(change.events), error)
+            known = (await self._progress([change.live.id])).get(change.live.id)
+            self._drop(change, error, deleted=known is None)
+
+    async def _reconciled(self, batch: list[Change]) -> list[Change]:
+        """What is left to write after a failure: a commit may have come through though its answer has not."""
+        lives = [change.live for change in batch]
+        known = await self._progress([live.id for live in lives])
+        for live in lives:
+            if live.id in known:
+                status, last = known[live.id]
+                live.stored_status = JobStatus(status)
+                live.log.committed_up_to(last)
+        return [Change(live) for live in lives]
+
+    async def _progress(self, job_ids: list[uuid.UUID]) -> dict[uuid.UUID, tuple[str, int]]:
+        known: dict[uuid.UUID, tuple[str, int]] = {}
+        async with self._database.session() as session:
+            for start in range(0, len(job_ids), _LOOKED_UP_AT_ONCE):
+                known |= await JobRepository(session).progress(job_ids[start : start + _LOOKED_UP_AT_ONCE])
+        return known
 
     async def _write(self, batch: list[Change]) -> None:
         expires = utc_now() + timedelta(seconds=self._settings.lease_ttl)
@@ -226,18 +243,19 @@ class Archive:
         refusal.__cause__ = error
         live.refuse(refusal)
 
-    def _drop(self, live: LiveJob, events: int, error: Exception) -> None:
-        self._lost.add(events)
+    def _drop(self, change: Change, error: Exception, *, deleted: bool) -> None:
+        live = change.live
+        self._lost.add(len(change.events))
         if live.stored_status is None:
             live.dropped = True
             missing = NotFoundError("the user or the flow of the job is not there", service="job_queue")
             missing.__cause__ = error
             live.refuse(missing)
             return
-        _log.warning("job is no longer in the database", job_id=str(live.id), error=type(error).__name__)
+        _log.warning("job cannot be written", job_id=str(live.id), deleted=deleted, error=type(error).__name__)
         if live.task is not None:
             live.task.cancel()
-        live.drop()
+        live.drop(deleted=deleted)
 
     def _start_anew(self, batch: list[Change]) -> None:
         """Take a new identity: what the old one ran has been ended by others."""

@@ -159,10 +159,13 @@ class LiveJob:
         if not self.accepted.done():
             self.accepted.set_exception(error)
 
-    def drop(self) -> None:
-        """Write nothing more: the job is no longer in the database."""
+    def drop(self, *, deleted: bool = True) -> None:
+        """Write nothing more: the job is no longer in the database, or that refuses what it writes."""
         self.dropped = True
-        self.conclude("error", {"code": "deleted", "error": "The job was deleted while it ran."})
+        if deleted:
+            self.conclude("error", {"code": "deleted", "error": "The job was deleted while it ran."})
+        else:
+            self.conclude("error", {"code": "not_archived", "error": "The database refuses the events of the job."})
         self.log.committed_up_to(self.log.committed + len(self.log.uncommitted()))
 
     def snapshot(self) -> Job:

@@ -84,12 +84,17 @@ class JobRepository:
         statement = select(JobRow).where(JobRow.id == job_id, JobRow.user_id == user_id)
         return (await self._session.exec(statement)).one_or_none()
 
-    async def progress(self, job_id: uuid.UUID) -> tuple[str, int] | None:
-        """Status and last stored event id of a job, whoever owns it; None if it is not there."""
-        last = sa.select(sa.func.max(_EVENTS.c.seq)).where(_EVENTS.c.job_id == job_id).scalar_subquery()
-        statement = sa.select(_JOBS.c.status, last.label("last")).where(_JOBS.c.id == job_id)
-        row = (await self._execute(statement)).mappings().one_or_none()
-        return None if row is None else (row["status"], row["last"] or 0)
+    async def progress(self, job_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, tuple[str, int]]:
+        """Status and last stored event id of each job that is there, whoever owns it."""
+        last = sa.func.coalesce(sa.func.max(_EVENTS.c.seq), 0).label("last")
+        statement = (
+            sa.select(_JOBS.c.id, _JOBS.c.status, last)
+            .select_from(_JOBS.outerjoin(_EVENTS))
+            .where(_JOBS.c.id.in_(job_ids))
+            .group_by(_JOBS.c.id, _JOBS.c.status)
+        )
+        rows = (await self._execute(statement)).mappings()
+        return {row["id"]: (row["status"], row["last"]) for row in rows}
 
     async def page(
         self,

@@ -47,7 +47,7 @@ async def test_commit_follows_after_so_many_events(new_queue, user, work, databa
 
     async def committed() -> bool:
         async with database.session() as session:
-            return await JobRepository(session).progress(job.id) == ("running", 11)
+            return await JobRepository(session).progress([job.id]) == {job.id: ("running", 11)}
 
     await until(committed)
     work.finish()
@@ -85,7 +85,7 @@ async def test_terminal_event_is_committed_before_it_is_announced(new_queue, use
     outage.on = False
     assert [event.type for event in await queue.poll(user, job.id)] == ["end"]
     async with database.session() as session:
-        assert await JobRepository(session).progress(job.id) == ("succeeded", 2)
+        assert await JobRepository(session).progress([job.id]) == {job.id: ("succeeded", 2)}
 
 
 async def test_reader_on_its_way_comes_to_the_end_when_the_log_leaves_memory(queue, user, work, read_all):

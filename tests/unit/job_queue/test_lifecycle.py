@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from bedplate.services.database.models import UserRow
+from bedplate.services.database.repositories.job_queue import JobRepository
 from bedplate.services.errors import UnavailableError
 from bedplate.services.health import HealthStatus
 from bedplate.services.job_queue import JobLog, JobStatus
@@ -152,5 +154,57 @@ async def test_user_who_is_deleted_meanwhile_harms_nobody_else(queue, user, othe
     kept.finish()
     live = await read_all(queue, job)
     assert [event.type for event in live] == ["token", "end"]
+    queue._jobs.clear()
+    assert await read_all(queue, job) == live
+
+
+async def test_job_whose_events_the_database_refuses_harms_no_other(new_queue, user, make_work, read_all, monkeypatch):
+    """JOB-2: what the database will not take ends its own job with the truth; all others are stored."""
+    queue = await new_queue()
+    bad, good = make_work(), make_work()
+    refused, job = await queue.submit(user, bad), await queue.submit(user, good)
+    await asyncio.gather(bad.begun.wait(), good.begun.wait())
+    real = JobRepository.insert_events
+
+    async def insert(self, rows):
+        if any(row["job_id"] == refused.id for row in rows):
+            raise IntegrityError("INSERT", {}, Exception("refused"))
+        await real(self, rows)
+
+    monkeypatch.setattr(JobRepository, "insert_events", insert)
+    reader = asyncio.create_task(read_all(queue, refused))
+    bad.log.append("token", 1)
+    good.log.append("token", 1)
+    assert (await reader)[-1].data["code"] == "not_archived"
+    good.finish()
+    assert [event.type for event in await read_all(queue, job)] == ["token", "end"]
+
+
+async def test_commit_whose_answer_was_lost_is_not_written_twice(new_queue, user, work, read_all, monkeypatch):
+    """JOB-1: the transaction came through, the connection broke; no event is lost or doubled."""
+    queue = await new_queue()
+    job = await queue.submit(user, work)
+    await work.begun.wait()
+    write = queue._archive._write
+    lost = []
+
+    async def break_once(batch):
+        if batch and not lost:
+            events = [change.live.log.committed for change in batch]
+            await write(batch)
+            for change, committed in zip(batch, events, strict=True):
+                change.live.log.committed = committed
+            lost.append(True)
+            raise OSError("the connection broke")
+        await write(batch)
+
+    monkeypatch.setattr(queue._archive, "_write", break_once)
+    for number in range(3):
+        work.log.append("token", number)
+    await queue.poll(user, job.id)
+    work.finish()
+    live = await read_all(queue, job)
+    assert [event.id for event in live] == [1, 2, 3, 4]
+    assert lost
     queue._jobs.clear()
     assert await read_all(queue, job) == live
