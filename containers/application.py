@@ -15,6 +15,7 @@ from bedplate.services.job_queue.factory import build_job_queue
 from bedplate.services.session.factory import build_runner, build_session
 from bedplate.services.settings import SettingsService
 from bedplate.services.shared_component_cache.factory import build_shared_component_cache
+from bedplate.services.storage.factory import build_storage
 from bedplate.services.telemetry.factory import build_telemetry
 from bedplate.services.tracing.factory import build_tracing
 from bedplate.services.variable.factory import build_variable
@@ -39,6 +40,7 @@ class ApplicationContainer(ServiceContainer):
     cache = Singleton(build_cache, settings, telemetry, workers)
     auth = Singleton(build_auth, settings, telemetry, database, keyring, workers)
     variable = Singleton(build_variable, settings, telemetry, database, keyring, redactor)
+    storage = Singleton(build_storage, settings, telemetry, database, workers)
     tracing = Singleton(build_tracing, settings, telemetry, database, redactor)
     chat = Singleton(build_chat, settings, telemetry, database)
     job_queue = Singleton(build_job_queue, settings, telemetry, database)

@@ -17,6 +17,7 @@ from bedplate.services.session import SessionService
 from bedplate.services.session.runner import Runner as RunnerPort
 from bedplate.services.settings import SettingsService
 from bedplate.services.shared_component_cache import SharedComponentCacheService
+from bedplate.services.storage import StorageService
 from bedplate.services.telemetry import TelemetryService
 from bedplate.services.tracing import TracingService
 from bedplate.services.variable import VariableService
@@ -34,6 +35,7 @@ __all__ = [
     "Sessions",
     "Settings",
     "SharedComponentCache",
+    "Storage",
     "Telemetry",
     "Tracing",
     "Variables",
@@ -46,6 +48,7 @@ Database = Annotated[DatabaseService, Provide["database"]]
 Cache = Annotated[CacheService, Provide["cache"]]
 Auth = Annotated[AuthService, Provide["auth"]]
 Variables = Annotated[VariableService, Provide["variable"]]
+Storage = Annotated[StorageService, Provide["storage"]]
 Tracing = Annotated[TracingService, Provide["tracing"]]
 SharedComponentCache = Annotated[SharedComponentCacheService, Provide["shared_component_cache"]]
 Sessions = Annotated[SessionService, Provide["session"]]

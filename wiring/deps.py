@@ -13,6 +13,7 @@ from bedplate.services.job_queue import JobQueueService
 from bedplate.services.session import SessionService
 from bedplate.services.settings import SettingsService
 from bedplate.services.shared_component_cache import SharedComponentCacheService
+from bedplate.services.storage import StorageService
 from bedplate.services.telemetry import TelemetryService
 from bedplate.services.tracing import TracingService
 from bedplate.services.variable import VariableService
@@ -30,6 +31,7 @@ __all__ = [
     "get_session_service",
     "get_settings_service",
     "get_shared_component_cache_service",
+    "get_storage_service",
     "get_telemetry_service",
     "get_tracing_service",
     "get_variable_service",
@@ -72,6 +74,11 @@ get_db_service = get_database_service
 def get_cache_service() -> CacheService:
     """Values by key, bounded in number, size and time."""
     return cast("CacheService", get_service("cache"))
+
+
+def get_storage_service() -> StorageService:
+    """Files."""
+    return cast("StorageService", get_service("storage"))
 
 
 def get_tracing_service() -> TracingService:

@@ -15,12 +15,12 @@ from bedplate.services.base import Service
 from bedplate.services.database.backend import DatabaseBackend, typed_errors
 from bedplate.services.database.errors import TransactionLostError
 from bedplate.services.database.migrations import Migrations
-from bedplate.services.database.uninterrupted import uninterrupted
 from bedplate.services.errors import BedplateError
 from bedplate.services.logs import get_logger
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
+from bedplate.services.uninterrupted import uninterrupted
 
 __all__ = ["DatabaseService"]
 

@@ -9,7 +9,6 @@ from pydantic import SecretStr
 
 from bedplate.services.chat import ChatService, MessageStatus
 from bedplate.services.database.models import new_id
-from bedplate.services.database.uninterrupted import uninterrupted
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.errors import BedplateError
 from bedplate.services.job_queue import JobLog, JobQueueService
@@ -17,6 +16,7 @@ from bedplate.services.logs import get_logger
 from bedplate.services.session import Flow, FlowSession, SessionService, SessionStatus
 from bedplate.services.session.runner import FlowDocument, RunContext, RunFailed, RunInputs, RunOutput
 from bedplate.services.tracing import Run, TracingService
+from bedplate.services.uninterrupted import uninterrupted
 from bedplate.services.variable import VariableService
 from bedplate.wiring.results import run_response
 from bedplate.wiring.runs.consumer import RunConsumer, RunKind

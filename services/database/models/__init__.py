@@ -10,6 +10,7 @@ from bedplate.services.database.models.base import (
     new_id,
     utc_now,
 )
+from bedplate.services.database.models.file import FileRow
 from bedplate.services.database.models.flow import FlowRow
 from bedplate.services.database.models.flow_session import FlowSessionRow
 from bedplate.services.database.models.folder import FolderRow
@@ -27,6 +28,7 @@ __all__ = [
     "ApiKeyRow",
     "AuthSessionRow",
     "EncryptionKeyRow",
+    "FileRow",
     "FlowRow",
     "FlowSessionRow",
     "FolderRow",

@@ -19,10 +19,10 @@ from bedplate.services.database.sqlite.errors import explain
 from bedplate.services.database.sqlite.location import Location
 from bedplate.services.database.sqlite.pool import Pool, PoolLease
 from bedplate.services.database.turnstile import Turnstile
-from bedplate.services.database.uninterrupted import uninterrupted
 from bedplate.services.database.url import database_url
 from bedplate.services.errors import BedplateError
 from bedplate.services.settings import SettingsService
+from bedplate.services.uninterrupted import uninterrupted
 
 __all__ = ["SQLiteBackend"]
 

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bedplate.services.database.errors import DatabaseUnreachableError
 from bedplate.services.database.sqlite.connection import SQLiteConnection, is_busy
 from bedplate.services.database.turnstile import Turnstile
-from bedplate.services.database.uninterrupted import uninterrupted
 from bedplate.services.logs import get_logger
+from bedplate.services.uninterrupted import uninterrupted
 
 __all__ = ["Pool", "PoolLease"]
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bedplate.services.database.uninterrupted import uninterrupted
+from bedplate.services.uninterrupted import uninterrupted
 
 
 async def test_returns_and_raises_what_the_work_does() -> None:

@@ -1,0 +1,74 @@
+"""Saves what comes bit by bit, in bounded memory."""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator
+
+from bedplate.services.storage.backend import Upload
+from bedplate.services.storage.errors import FileTooLargeError, UploadSourceError
+from bedplate.services.storage.models import FileInfo, OnTaken
+from bedplate.services.uninterrupted import uninterrupted
+
+__all__ = ["save_stream"]
+
+_MOST_CHUNKS = 1024
+
+
+async def save_stream(
+    upload: Upload, source: AsyncIterable[bytes], *, name: str, on_taken: OnTaken, chunk_bytes: int, limit: int
+) -> FileInfo:
+    """Write the source into the upload and commit it; a failure or a cancellation leaves nothing of it.
+
+    While one batch is written, the next is collected.
+
+    Args:
+        upload: Where it goes.
+        source: Its content.
+        name: What it shall be called.
+        on_taken: What to do about a file of that name.
+        chunk_bytes: Bytes that are written at a time, at least; chunks that are larger stay whole.
+        limit: Most bytes of the file.
+
+    Raises:
+        FileTooLargeError: There are more.
+        UploadSourceError: What comes is not bytes.
+    """
+    writing: asyncio.Future[None] | None = None
+    try:
+        async for batch in _batches(source, chunk_bytes, limit):
+            if writing is not None:
+                await writing
+            writing = asyncio.ensure_future(upload.write(batch))
+        if writing is not None:
+            await writing
+        return await upload.commit(name, on_taken)
+    except BaseException:
+        if writing is not None:
+            writing.cancel()
+            await uninterrupted(_ended(writing))
+        await upload.abort()
+        raise
+
+
+async def _ended(writing: "asyncio.Future[None]") -> None:
+    await asyncio.wait([writing])
+    if not writing.cancelled():
+        writing.exception()  # has been raised, or the reason to stop came before it
+
+
+async def _batches(source: AsyncIterable[bytes], chunk_bytes: int, limit: int) -> AsyncIterator[list[bytes]]:
+    batch: list[bytes] = []
+    size = total = 0
+    async for chunk in source:
+        if not isinstance(chunk, bytes | bytearray | memoryview):
+            raise UploadSourceError(type(chunk))
+        held = bytes(chunk)  # a buffer that its owner fills again would change under the writing thread
+        size += len(held)
+        total += len(held)
+        if total > limit:
+            raise FileTooLargeError(limit)
+        batch.append(held)
+        if size >= chunk_bytes or len(batch) >= _MOST_CHUNKS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

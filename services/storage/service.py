@@ -1,0 +1,245 @@
+"""The storage service."""
+
+import builtins
+import uuid
+from collections.abc import AsyncIterable
+
+from bedplate.services.base import Service
+from bedplate.services.database import DatabaseService
+from bedplate.services.schema import ServiceType
+from bedplate.services.settings import SettingsService
+from bedplate.services.storage.backend import StorageBackend
+from bedplate.services.storage.errors import FileTooLargeError, StoredFileNotFoundError, UploadSourceError
+from bedplate.services.storage.models import FileInfo, Namespace, OnTaken
+from bedplate.services.storage.names import check_name, check_namespace
+from bedplate.services.storage.reader import FileReader
+from bedplate.services.storage.saving import save_stream
+from bedplate.services.storage.user_files import UserFiles
+from bedplate.services.telemetry import TelemetryService
+
+__all__ = ["StorageService"]
+
+
+class StorageService(Service):
+    """Files under names, in namespaces that belong to users.
+
+    Every method refuses names and namespaces that are not possible ones (``FileNameError``), and treats what belongs
+    to somebody else as missing, since the owner is part of the namespace. What it changes is durable on return. When
+    the caller is cancelled, a save under a new name leaves nothing, and everything else happens wholly or not at all.
+
+    Args:
+        settings: The settings.
+        telemetry: Where bytes and refusals are counted.
+        database: Where the lists of users' files are kept.
+        store: The backend.
+
+    Attributes:
+        files: The list of files of each user.
+        max_file_bytes: The largest file.
+    """
+
+    type = ServiceType.STORAGE
+
+    def __init__(
+        self, settings: SettingsService, telemetry: TelemetryService, database: DatabaseService, store: StorageBackend
+    ) -> None:
+        self._values = settings.values.storage
+        self._store = store
+        self.backend = store.name
+        self.max_file_bytes = self._values.max_file_bytes
+        self.files = UserFiles(
+            self,
+            database,
+            provider=store.name,
+            max_files=self._values.max_files_per_user,
+            max_batch=self._values.max_batch,
+        )
+        meter = telemetry.meter
+        self._saved = meter.counter("bedplate_storage_saved_bytes", "Bytes of files saved.")
+        self._read = meter.counter("bedplate_storage_read_bytes", "Bytes of files read.")
+        self._too_large = meter.counter("bedplate_storage_too_large", "Files refused because of their size.")
+
+    async def save(
+        self,
+        namespace: Namespace,
+        name: str,
+        data: bytes | AsyncIterable[bytes],
+        *,
+        on_taken: OnTaken = OnTaken.REPLACE,
+    ) -> FileInfo:
+        """Save a file: its whole content, then its name, both on the disk before this returns.
+
+        Args:
+            namespace: Where.
+            name: What it shall be called.
+            data: The content, whole or bit by bit; of what comes bit by bit, little is ever in memory.
+            on_taken: What to do about a file of that name.
+
+        Returns:
+            What is known of it, with its sha256 and the name that it got.
+
+        Raises:
+            FileTooLargeError: It has more than ``max_file_bytes``.
+            FileTakenError: The name is taken, and ``on_taken`` says to refuse.
+            StorageFullError: No space is left.
+            UploadSourceError: ``data`` is something else.
+        """
+        self._require(namespace, name)
+        try:
+            if isinstance(data, bytes | bytearray | memoryview):
+                content = bytes(data)
+                self._check_size(len(content))
+                info = await self._store.save(namespace, name, content, OnTaken(on_taken))
+            elif isinstance(data, AsyncIterable):
+                info = await save_stream(
+                    self._store.upload(namespace),
+                    data,
+                    name=name,
+                    on_taken=OnTaken(on_taken),
+                    chunk_bytes=self._values.chunk_bytes,
+                    limit=self.max_file_bytes,
+                )
+            else:
+                raise UploadSourceError(builtins.type(data))
+        except FileTooLargeError:
+            self._too_large.add()
+            raise
+        self._saved.add(info.size)
+        return info
+
+    async def open(self, namespace: Namespace, name: str) -> FileReader:
+        """Open a file for reading bit by bit.
+
+        Raises:
+            StoredFileNotFoundError: There is none.
+            UnsafeFileError: It is a link, a folder or a device.
+        """
+        self._require(namespace, name)
+        return FileReader(await self._store.open(namespace, name), self._values.chunk_bytes, self._read.add)
+
+    async def read(self, namespace: Namespace, name: str, *, max_bytes: int) -> bytes:
+        """The whole content of a small file.
+
+        Args:
+            namespace: Where.
+            name: Which.
+            max_bytes: Most bytes that the caller wants in memory.
+
+        Raises:
+            StoredFileNotFoundError: There is none.
+            FileTooLargeError: It has more than ``max_bytes``.
+        """
+        async with await self.open(namespace, name) as file:
+            if file.info.size > max_bytes:
+                raise FileTooLargeError(max_bytes)
+            return b"".join([chunk async for chunk in file])
+
+    async def list(self, namespace: Namespace, *, after: str = "", limit: int | None = None) -> builtins.list[FileInfo]:
+        """The files of a namespace by name; none if there is no such namespace.
+
+        Args:
+            namespace: Where.
+            after: Only those whose names sort after this one: the last of the page before.
+            limit: Most files; at most, and by default, ``max_page`` of the settings.
+        """
+        self._require(namespace, *([after] if after else []))
+        most = self._values.max_page if limit is None else max(0, min(limit, self._values.max_page))
+        return await self._store.list(namespace, after, most)
+
+    async def stat(self, namespace: Namespace, name: str) -> FileInfo:
+        """What is known of a file, with its sha256; where that is not recorded, the file is read.
+
+        Raises:
+            StoredFileNotFoundError: There is none.
+        """
+        self._require(namespace, name)
+        return await self._store.stat(namespace, name, digest=True)
+
+    async def exists(self, namespace: Namespace, name: str) -> bool:
+        """Whether there is such a file."""
+        self._require(namespace, name)
+        try:
+            await self._store.stat(namespace, name, digest=False)
+        except StoredFileNotFoundError:
+            return False
+        return True
+
+    async def copy(
+        self,
+        source: Namespace,
+        name: str,
+        target: Namespace,
+        new_name: str | None = None,
+        *,
+        on_taken: OnTaken = OnTaken.REFUSE,
+    ) -> FileInfo:
+        """Copy a file; whether the caller may read the one namespace and write the other is theirs to know.
+
+        Raises:
+            StoredFileNotFoundError: There is none.
+            FileTakenError: The new name is taken, and ``on_taken`` says to refuse.
+            StorageFullError: No space is left.
+        """
+        self._require(source, name)
+        self._require(target, name if new_name is None else new_name)
+        return await self._store.copy(
+            source, name, target, name if new_name is None else new_name, OnTaken(on_taken), self.max_file_bytes
+        )
+
+    async def move(
+        self,
+        source: Namespace,
+        name: str,
+        target: Namespace,
+        new_name: str | None = None,
+        *,
+        on_taken: OnTaken = OnTaken.REFUSE,
+    ) -> FileInfo:
+        """Move or rename a file; see :meth:`copy`.
+
+        Raises:
+            StoredFileNotFoundError: There is none.
+            FileTakenError: The new name is taken, and ``on_taken`` says to refuse.
+        """
+        self._require(source, name)
+        self._require(target, name if new_name is None else new_name)
+        return await self._store.move(source, name, target, name if new_name is None else new_name, OnTaken(on_taken))
+
+    async def delete(self, namespace: Namespace, name: str) -> None:
+        """Delete a file.
+
+        Raises:
+            StoredFileNotFoundError: There is none.
+        """
+        self._require(namespace, name)
+        await self._store.delete(namespace, name)
+
+    async def delete_namespace(self, namespace: Namespace) -> int:
+        """Delete every file of a namespace, for every reader at once; how many there were."""
+        self._require(namespace)
+        return await self._store.delete_namespace(namespace)
+
+    async def delete_owner(self, user_id: uuid.UUID) -> None:
+        """Delete every namespace of a user, as when the user is deleted; the user's list is not touched."""
+        self._require(Namespace.user(user_id))
+        await self._store.delete_owner(user_id)
+
+    async def _start(self) -> None:
+        await self._store.start()
+
+    async def _stop(self) -> None:
+        await self._store.stop()
+
+    async def _check(self) -> str | None:
+        return await self._store.check()
+
+    def _require(self, namespace: Namespace, *names: str) -> None:
+        """Raise unless the service is started, and the namespace and the names are possible ones."""
+        self._require_started()
+        check_namespace(namespace)
+        for name in names:
+            check_name(name)
+
+    def _check_size(self, size: int) -> None:
+        if size > self.max_file_bytes:
+            raise FileTooLargeError(self.max_file_bytes)
