@@ -9,9 +9,10 @@ from dependency_injector import containers, providers
 
 from bedplate.containers import binding, strict
 from bedplate.containers.errors import UnknownServiceError
+from bedplate.containers.graph import ProviderLike, refuse_cycles
 from bedplate.containers.health import ContainerHealth, check_health
 from bedplate.containers.lifecycle import Lifecycle
-from bedplate.containers.plan import Plan, ProviderLike, make_plan, refuse_cycles
+from bedplate.containers.plan import Plan, make_plan
 from bedplate.containers.report import Report
 from bedplate.services.errors import WiringError
 

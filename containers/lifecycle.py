@@ -12,7 +12,9 @@ from dependency_injector import providers
 
 from bedplate.containers.budget import StopBudget
 from bedplate.containers.errors import StartError, StopError, hide_credentials, reason
-from bedplate.containers.plan import Node, Plan, ProviderLike, is_startable
+from bedplate.containers.graph import ProviderLike
+from bedplate.containers.plan import Node, Plan, is_startable
+from bedplate.containers.records import backend_of, left_out, record_of
 from bedplate.containers.report import Record, Report, State
 from bedplate.containers.supervise import Limits, Outcome, Step, acquire_uninterrupted, supervise
 from bedplate.services.engines.redactor import Redactor
@@ -81,7 +83,7 @@ class Lifecycle:
     def preview(self) -> Report:
         """What a start would do, without starting anything."""
         plan = self._plan(())
-        return Report(services=[*map(_record, plan.nodes), *_left_out(plan)])
+        return Report(services=[*map(record_of, plan.nodes), *left_out(plan)])
 
     async def start(self, only: Iterable[ProviderLike] = ()) -> Report:
         """Start what is planned and not yet started.
@@ -147,10 +149,10 @@ class Lifecycle:
     def _begin_report(self, plan: Plan) -> dict[ProviderLike, Record]:
         """Write the report of the coming start; return the records of what has to be started."""
         kept = {key: one.record for key, one in self._entered.items() if one.record.state is State.STARTED}
-        fresh = {node.provider: _record(node) for node in plan.nodes if node.provider not in kept}
+        fresh = {node.provider: record_of(node) for node in plan.nodes if node.provider not in kept}
         planned = [fresh.get(node.provider) or kept.pop(node.provider) for node in plan.nodes]
         self.report = Report(
-            services=[*kept.values(), *planned, *_left_out(plan)],
+            services=[*kept.values(), *planned, *left_out(plan)],
             start_ms=None if fresh else self.report.start_ms,
         )
         return fresh
@@ -173,7 +175,7 @@ class Lifecycle:
         if inspect.isawaitable(value):  # an async Resource, or a Singleton of an async function
             value = await value
         entered.value = value
-        record.backend = record.backend or _backend_of(value)
+        record.backend = record.backend or backend_of(value)
         if isinstance(value, Redactor):
             self._redactor = value
         if is_startable(value):
@@ -275,25 +277,6 @@ class Lifecycle:
         if self._gate is None or self._gate[0] is not loop:
             self._gate = loop, asyncio.Lock()
         return self._gate[1]
-
-
-def _record(node: Node) -> Record:
-    return Record(
-        name=node.name,
-        backend=node.choice.backend.name if node.choice else None,
-        origin="override" if node.overridden else node.choice.origin if node.choice else "only one",
-        needs=sorted(need.name for need in node.needs),
-        required=node.required,
-    )
-
-
-def _left_out(plan: Plan) -> list[Record]:
-    return [Record(name=name, state=State.NOT_NEEDED, origin="-") for name in plan.left_out]
-
-
-def _backend_of(value: object) -> str:
-    backend = getattr(value, "backend", None)
-    return backend if isinstance(backend, str) else type(value).__name__
 
 
 def _milliseconds(begun: float) -> float:

@@ -5,31 +5,31 @@ Overrides and selectors are resolved, the factories' backends chosen, what nothi
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from dependency_injector import providers
 
-from bedplate.containers.errors import CycleError, UnknownServiceError
+from bedplate.containers.errors import UnknownServiceError
+from bedplate.containers.graph import (
+    LAZY,
+    ProviderLike,
+    closure,
+    final,
+    label,
+    names_of,
+    refuse_cycles,
+    related,
+    static_edges,
+)
 from bedplate.services.backends import Choice, ServiceFactory
 from bedplate.services.settings import SettingsService
 from bedplate.services.settings.groups.base import ServiceSettings
 from bedplate.services.settings.groups.server import ServerSettings
 
-__all__ = ["Node", "Plan", "ProviderLike", "is_startable", "make_plan", "refuse_cycles"]
+__all__ = ["Node", "Plan", "is_startable", "make_plan"]
 
-ProviderLike = providers.Provider[Any]
-
-# References that do not call what they refer to.
-_LAZY = (
-    providers.Delegate,
-    providers.Self,
-    providers.Container,
-    providers.Configuration,
-    providers.ConfigurationOption,
-    providers.Aggregate,
-)
 _SINGLETONS = (providers.Singleton, providers.ThreadSafeSingleton)
 
 
@@ -92,36 +92,8 @@ def make_plan(
     live = graph.reachable(list(only) or graph.roots(used))
     nodes = graph.nodes(live)
     planned = {node.provider for node in nodes}
-    left_out = [name for name, one in named.items() if _is_managed(one) and _final(one) not in planned]
+    left_out = [name for name, one in named.items() if _is_managed(one) and final(one) not in planned]
     return Plan(nodes=nodes, left_out=sorted(left_out), stop_budget=graph.stop_budget)
-
-
-def refuse_cycles(
-    named: dict[str, ProviderLike], edges: Callable[[ProviderLike], Iterable[ProviderLike]] | None = None
-) -> None:
-    """Raise :class:`CycleError` if providers need each other in a circle; call none of them.
-
-    Calling a provider on a circle overflows the stack of the C extension, which ends the process on CPython 3.13.
-    """
-    edges = edges or _static_edges
-    names = _names(named)
-    done: set[ProviderLike] = set()
-    for root in named.values():
-        path: list[ProviderLike] = []
-        stack: list[Iterator[ProviderLike]] = [iter([root])]
-        while stack:
-            following = next(stack[-1], None)
-            if following is None:
-                stack.pop()
-                if path:
-                    done.add(path.pop())
-            elif following in path:
-                # An overriding provider has the name of the one that it stands in for: say it once.
-                labels = dict.fromkeys(_label(names, one) for one in path[path.index(following) :])
-                raise CycleError((*labels, next(iter(labels))))
-            elif following not in done:
-                path.append(following)
-                stack.append(iter(list(edges(following))))
 
 
 class _Graph:
@@ -129,7 +101,7 @@ class _Graph:
 
     def __init__(self, named: dict[str, ProviderLike]) -> None:
         self._named = named
-        self._names = _names(named)
+        self._names = names_of(named)
         self._settings = _settings_of(named)
         self._edges: dict[ProviderLike, list[ProviderLike]] = {}
         self._choices: dict[ProviderLike, Choice] = {}
@@ -147,7 +119,7 @@ class _Graph:
 
     def reachable(self, start: Iterable[ProviderLike]) -> set[ProviderLike]:
         """The given providers, with all that they need."""
-        return _closure(start, self.edges)
+        return closure(start, self.edges)
 
     def roots(self, used: Iterable[ProviderLike]) -> list[ProviderLike]:
         """The named providers that are needed for their own sake, and those that injected functions ask for.
@@ -155,12 +127,12 @@ class _Graph:
         Not what a replaced provider or an unselected branch referred to, nor the engines that a backend may declare
         that it needs, nor what these need in turn; unless it refers back to them, and so is their user.
         """
-        everything = _closure(self._named.values(), _related)
+        everything = closure(self._named.values(), related)
         unsure = self._on_demand(everything)
         for one in everything:
             if one.last_overriding is not None or isinstance(one, providers.Selector):
-                unsure |= set(_related(one)) - set(self.edges(one))
-        reach = functools.cache(lambda one: frozenset(_closure([one], _related)))
+                unsure |= set(related(one)) - set(self.edges(one))
+        reach = functools.cache(lambda one: frozenset(closure([one], related)))
         dropped = unsure | {one for start in unsure for one in reach(start) if start not in reach(one)}
         return [one for one in self._named.values() if one not in dropped] + list(used)
 
@@ -175,7 +147,7 @@ class _Graph:
         for provider in self._ordered(live):
             if not _is_managed(provider) or provider.last_overriding is not None:
                 continue
-            reached = _closure(self.edges(provider), lambda one: () if one in made else self.edges(one))
+            reached = closure(self.edges(provider), lambda one: () if one in made else self.edges(one))
             name = self._free_name(provider, {node.name for node in made.values()})
             made[provider] = Node(
                 name=name,
@@ -200,7 +172,7 @@ class _Graph:
 
     def _free_name(self, provider: ProviderLike, taken: set[str]) -> str:
         """The name in the container; one that has none is called by its class, and numbered if need be."""
-        name = _label(self._names, provider)
+        name = label(self._names, provider)
         candidates = (name, *(f"{name}_{number}" for number in range(2, len(taken) + 3)))
         return next(one for one in candidates if one not in taken)
 
@@ -228,10 +200,10 @@ class _Graph:
                 yield selector
             branch = provider.providers.get(selector())
             if branch is not None:  # calling the provider says best what is wrong with an unknown key
-                self._names.setdefault(branch, _label(self._names, provider))
+                self._names.setdefault(branch, label(self._names, provider))
                 yield branch
             return
-        yield from _static_edges(provider)
+        yield from static_edges(provider)
         factory = _factory_of(provider)
         if provider.last_overriding is None and factory is not None and self._settings is not None:
             choice = self._choices[provider] = factory.choose(self._settings)
@@ -260,58 +232,10 @@ def _settings_of(named: dict[str, ProviderLike]) -> SettingsService | None:
     return settings if isinstance(settings, SettingsService) else None
 
 
-def _static_edges(provider: ProviderLike) -> list[ProviderLike]:
-    """What calling a provider calls, whatever the settings are."""
-    if provider.last_overriding is not None:
-        return [provider.last_overriding]
-    if isinstance(provider, _LAZY):
-        return []
-    return [one for one in _related(provider) if not providers.is_delegated(one)]
-
-
-def _related(provider: ProviderLike) -> list[ProviderLike]:
-    return [] if isinstance(provider, _LAZY[1:]) else list(provider.related)
-
-
-def _closure(
-    start: Iterable[ProviderLike], step: Callable[[ProviderLike], Iterable[ProviderLike]]
-) -> set[ProviderLike]:
-    seen: set[ProviderLike] = set()
-    todo = list(start)
-    while todo:
-        if (one := todo.pop()) not in seen:
-            seen.add(one)
-            todo.extend(step(one))
-    return seen
-
-
-def _final(provider: ProviderLike) -> ProviderLike:
-    """The provider that answers for this one: itself, or the last that overrides it."""
-    while provider.last_overriding is not None:
-        provider = provider.last_overriding
-    return provider
-
-
 def _is_managed(provider: ProviderLike) -> bool:
     """Whether the container starts and stops what the provider gives."""
-    final = _final(provider)
-    if isinstance(final, providers.Object):
-        return not isinstance(final, _LAZY) and (bool(final.overrides) or is_startable(final.provides))
-    return isinstance(final, (*_SINGLETONS, providers.Resource))
-
-
-def _names(named: dict[str, ProviderLike]) -> dict[ProviderLike, str]:
-    """The name of each provider, and of those that stand in for it."""
-    names: dict[ProviderLike, str] = {}
-    for name, provider in named.items():
-        names.setdefault(provider, name)
-    for name, provider in named.items():
-        names.setdefault(_final(provider), name)
-    return names
-
-
-def _label(names: dict[ProviderLike, str], provider: ProviderLike) -> str:
-    if provider in names:
-        return names[provider]
-    provides = getattr(provider, "provides", None)
-    return getattr(provides, "__name__", type(provider).__name__)
+    answering = final(provider)
+    if isinstance(answering, providers.Object):
+        own = bool(answering.overrides) or is_startable(answering.provides)
+        return own and not isinstance(answering, LAZY)
+    return isinstance(answering, (*_SINGLETONS, providers.Resource))
