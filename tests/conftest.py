@@ -1,8 +1,10 @@
 """Fixtures that every test may use: services of the foundation on a folder of the test's own."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from bedplate.services.database import DatabaseService
@@ -13,6 +15,13 @@ from bedplate.services.engines.workers import Workers
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
 from bedplate.wiring.testing.database import copy_database
+
+# Everywhere alike: how fast a machine is and what an earlier run found must not decide whether a test passes.
+hypothesis.settings.register_profile(
+    "ci", deadline=None, derandomize=True, database=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.register_profile("dev", deadline=None)
+hypothesis.settings.load_profile("ci" if "CI" in os.environ else "dev")
 
 
 @pytest.fixture

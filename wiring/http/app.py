@@ -64,7 +64,6 @@ def create_app(container: ApplicationContainer) -> FastAPI:
         lifespan=_wired_lifespan(container, [*_INJECTED, *modules]),
         docs_url=None,
         redoc_url=None,
-        redirect_slashes=False,
     )
     for module in modules:
         app.include_router(module.router)

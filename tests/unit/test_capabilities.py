@@ -1,0 +1,59 @@
+"""The table of capabilities tells the truth: every row names tests that exist, and no core capability is missing."""
+
+import functools
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+_ROOT = Path(__file__).parents[2]
+_ROW = re.compile(r"^\| ([A-Z]+-\d+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
+_CORE = {
+    "ALL": (1, 2, 3, 4),
+    "SET": (1, 2, 3, 6),
+    "DB": (1, 2, 3, 4),
+    "AUTH": (1, 2, 3, 4, 5, 6, 7),
+    "CACHE": (1, 2, 3, 4, 6),
+    "SCC": (1,),
+    "SES": (1, 2, 3),
+    "CHAT": (1, 2),
+    "JOB": (1, 2, 3),
+    "TEL": (1,),
+    "TRACE": (1, 2, 4),
+    "VAR": (1, 2, 3),
+}
+
+
+def _rows() -> dict[str, list[str]]:
+    text = (_ROOT / "docs" / "capabilities.md").read_text(encoding="utf-8")
+    return {name: [test.strip(" `") for test in tests.split("<br>")] for name, _, tests in _ROW.findall(text)}
+
+
+@functools.cache
+def _module(path: str) -> ModuleType:
+    # Imported rather than parsed: the tests of a conformance suite are inherited.
+    name = f"capability_{path.removesuffix('.py').replace('/', '_')}"
+    spec = importlib.util.spec_from_file_location(name, _ROOT / path)
+    assert spec is not None, path
+    assert spec.loader is not None, path
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("group", _CORE)
+def test_every_core_capability_has_a_row(group: str) -> None:
+    assert {f"{group}-{number}" for number in _CORE[group]} <= set(_rows())
+
+
+@pytest.mark.parametrize("capability", _rows())
+def test_named_tests_exist(capability: str) -> None:
+    for test in _rows()[capability]:
+        path, *names = test.split("::")
+        assert names, test
+        found: object = _module(path)
+        for name in names:
+            found = getattr(found, name, None)
+        assert callable(found), test
