@@ -1,1 +1,48 @@
-"""What tests of an application use: fixtures of the pytest plugin, servers of one's own, conformance suites."""
+"""What tests of an application use: fixtures of the pytest plugin, servers of one's own, conformance suites.
+
+The fixtures (``container``, ``client``, ``user``, ``as_user``) come with the plugin, which pytest finds by itself. The
+rest is imported from here, under the shorter name :mod:`bedplate.testing`.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bedplate.wiring.testing.cache import CacheConformance, CacheHarness
+    from bedplate.wiring.testing.cancellation import cancel_at_every_await
+    from bedplate.wiring.testing.chat import ChatConformance, ChatHarness
+    from bedplate.wiring.testing.clients import Clients
+    from bedplate.wiring.testing.job_queue import JobQueueConformance, JobQueueHarness
+    from bedplate.wiring.testing.llm import LocalLLM
+
+__all__ = [
+    "CacheConformance",
+    "CacheHarness",
+    "ChatConformance",
+    "ChatHarness",
+    "Clients",
+    "JobQueueConformance",
+    "JobQueueHarness",
+    "LocalLLM",
+    "cancel_at_every_await",
+]
+
+if not TYPE_CHECKING:  # a type checker would take every name for one that this finds
+    _HOMES = {
+        "CacheConformance": "cache",
+        "CacheHarness": "cache",
+        "ChatConformance": "chat",
+        "ChatHarness": "chat",
+        "Clients": "clients",
+        "JobQueueConformance": "job_queue",
+        "JobQueueHarness": "job_queue",
+        "LocalLLM": "llm",
+        "cancel_at_every_await": "cancellation",
+    }
+
+    def __getattr__(name: str) -> object:
+        # Imported when asked for: pytest loads the plugin below this package in every run of every project.
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
