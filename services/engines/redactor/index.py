@@ -97,6 +97,7 @@ class StringIndex:
             if start < 0:
                 continue
             for length in self._lengths.table.get(text[start : start + self._head], ()):
-                if text[start : start + length] in self._strings:
+                # At the end of the text a slice may be shorter than asked for, and be another string.
+                if start + length <= len(text) and text[start : start + length] in self._strings:
                     yield start, start + length
                     break

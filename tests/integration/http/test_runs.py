@@ -146,7 +146,9 @@ async def test_run_without_a_body_uses_what_the_flow_holds(clients: Clients, upl
     assert answer.status_code == 200, answer.text
 
 
-async def test_messages_builds_and_traces_are_kept(as_user: httpx.AsyncClient, upload: Upload, user: User) -> None:
+async def test_messages_builds_and_traces_are_kept(
+    as_user: httpx.AsyncClient, upload: Upload, user: User, clients: Clients
+) -> None:
     """CHAT-1, TRACE-2: what a run leaves behind can be read, changed and deleted by its owner."""
     flow = await upload(as_user)
     await _finished(as_user, flow)
@@ -167,11 +169,14 @@ async def test_messages_builds_and_traces_are_kept(as_user: httpx.AsyncClient, u
     assert (put.json()["edit"], put.json()["files"]) == (True, [])
     renamed = await as_user.patch("/api/v1/monitor/messages/session/s", params={"new_session_id": "t"})
     assert {message["session_id"] for message in renamed.json()} == {"t"}
+    sessions = await clients.container.session().list(user.id)
+    assert [session.session_id for session in sessions] == ["t"]
     assert (await as_user.get("/api/v1/monitor/messages/sessions")).json() == ["t"]
     gone = await as_user.request("DELETE", "/api/v1/monitor/messages", json=[messages[0]["id"]])
     assert gone.status_code == 204
     assert (await as_user.delete("/api/v1/monitor/messages/session/t")).status_code == 204
     assert (await as_user.get("/api/v1/monitor/messages")).json() == []
+    assert await clients.container.session().list(user.id) == []
     assert (await as_user.delete("/api/v1/monitor/builds", params=which)).status_code == 204
     assert (await as_user.get("/api/v1/monitor/builds", params=which)).json() == {"vertex_builds": {}}
 

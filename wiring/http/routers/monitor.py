@@ -1,6 +1,7 @@
 """What runs left behind: messages, sessions, builds, transactions."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -9,7 +10,8 @@ import orjson
 from fastapi import APIRouter, Body, Path, Query, Response
 
 from bedplate.services.chat import ChatService, Message, MessageOrder
-from bedplate.wiring import Chat, Sessions, inject
+from bedplate.services.session import SessionNotFoundError
+from bedplate.wiring import Chat, Database, Sessions, inject
 from bedplate.wiring.http.schemas.flows import Page
 from bedplate.wiring.http.schemas.monitor import (
     MessageRead,
@@ -105,19 +107,32 @@ async def list_sessions(user: CurrentUser, chat: Chat, flow_id: UUID | None = No
 @router.patch("/messages/session/{old_session_id:path}")
 @inject
 async def rename_session(
-    old_session_id: SessionId, new_session_id: Annotated[str, Query(min_length=1)], user: CurrentUser, chat: Chat
+    old_session_id: SessionId,
+    new_session_id: Annotated[str, Query(min_length=1)],
+    user: CurrentUser,
+    chat: Chat,
+    session: Sessions,
+    database: Database,
 ) -> list[MessageResponse]:
-    """Give a session another name."""
-    await chat.rename_session(user.id, old_session_id, new_session_id)
+    """Give a session another name, to its messages and to its state alike."""
+    async with database.transaction():
+        await chat.rename_session(user.id, old_session_id, new_session_id)
+        with suppress(SessionNotFoundError):
+            await session.rename(user.id, old_session_id, new_session_id)
     messages = await _all_messages(chat, user.id, MessageOrder.OLDEST_FIRST, session_id=new_session_id)
     return [_response(message) for message in messages]
 
 
 @router.delete("/messages/session/{session_id:path}", status_code=204)
 @inject
-async def delete_session(session_id: SessionId, user: CurrentUser, chat: Chat) -> Response:
-    """Delete the messages of a session."""
-    await chat.delete_session(user.id, session_id)
+async def delete_session(
+    session_id: SessionId, user: CurrentUser, chat: Chat, session: Sessions, database: Database
+) -> Response:
+    """Delete a session with its messages."""
+    async with database.transaction():
+        await chat.delete_session(user.id, session_id)
+        with suppress(SessionNotFoundError):
+            await session.delete(user.id, session_id)
     return Response(status_code=204)
 
 
