@@ -1,5 +1,6 @@
 """The app factory."""
 
+import functools
 import importlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -32,6 +33,8 @@ _ROUTERS = (
     "run",
     "monitor",
     "traces",
+    "flow_files",
+    "user_files",
 )
 _INJECTED = ("bedplate.wiring.http.security", "bedplate.wiring.http.execution")
 _SECURITY_HEADERS = {
@@ -90,9 +93,15 @@ def _wired_lifespan(
     return wired
 
 
+def _body_limit(settings: Settings, path: str) -> int:
+    """Most bytes of a body: as many as a file may have where one is uploaded."""
+    upload = path.startswith("/api/v1/files/upload/") or path.rstrip("/") == "/api/v2/files"
+    return settings.storage.max_file_bytes if upload else settings.server.max_body_bytes
+
+
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     server = settings.server
-    app.add_middleware(BodyLimitMiddleware, limit_of=lambda _path: server.max_body_bytes)
+    app.add_middleware(BodyLimitMiddleware, limit_of=functools.partial(_body_limit, settings))
     app.add_middleware(SecurityHeadersMiddleware, headers=_SECURITY_HEADERS)
     if server.cors_origins:
         app.add_middleware(

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from bedplate.services import errors
 from bedplate.services.auth.errors import ApiKeyNotFoundError, AuthError, UsernameTakenError
 from bedplate.services.logs import get_logger
+from bedplate.services.storage import StorageFullError
 from bedplate.wiring.execution import FlowRunError
 
 __all__ = ["install_error_handlers", "problem", "status_of"]
@@ -34,6 +35,8 @@ _STATUSES: Mapping[type[errors.BedplateError], int] = {
     # What existing clients expect instead:
     ApiKeyNotFoundError: HTTPStatus.BAD_REQUEST,
     UsernameTakenError: HTTPStatus.BAD_REQUEST,
+    # A disk that is full stays so for a while, other than a service that does not answer.
+    StorageFullError: HTTPStatus.INSUFFICIENT_STORAGE,
 }
 _RUN_STATUSES: Mapping[str, int] = {
     "llm_unreachable": HTTPStatus.SERVICE_UNAVAILABLE,

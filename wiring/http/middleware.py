@@ -63,7 +63,7 @@ class BodyLimitMiddleware:
 
 
 async def _refuse(scope: Scope, send: Send, limit: int, size: int) -> None:
-    detail = f"Content size limit exceeded. Maximum allowed is {limit / _MIB:.3g}MB and got {size / _MIB:.3f}MB."
+    detail = f"Content size limit exceeded. Maximum allowed is {limit / _MIB:g}MB and got {size / _MIB:.3f}MB."
     body = orjson.dumps(
         {
             "detail": detail,

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     """What an id is the id of."""
 
     ENDPOINT = "endpoint"
+    FILE = "file"
     FLOW = "flow"
     JOB = "job"
     KEY = "key"
@@ -168,6 +169,17 @@ OPERATIONS: Mapping[str, Operation] = {
     "GET /api/v1/monitor/transactions": _user(_BY_FLOW),
     "GET /api/v1/monitor/traces": _user(_BY_FLOW | {"query:session_id": Kind.SESSION}),
     "GET /api/v1/monitor/traces/{trace_id}": _user({"path:trace_id": Kind.TRACE}),
+    "POST /api/v1/files/upload/{flow_id}": _user({"path:flow_id": Kind.FLOW}),
+    "GET /api/v1/files/download/{flow_id}/{file_name}": _user({"path:flow_id": Kind.FLOW}),
+    "GET /api/v1/files/images/{flow_id}/{file_name}": _user({"path:flow_id": Kind.FLOW}),
+    "GET /api/v1/files/list/{flow_id}": _user({"path:flow_id": Kind.FLOW}),
+    "DELETE /api/v1/files/delete/{flow_id}/{file_name}": _user({"path:flow_id": Kind.FLOW}),
+    **{f"{method} /api/v2/files{slash}": _user() for method in ("GET", "POST", "DELETE") for slash in ("", "/")},
+    "POST /api/v2/files/batch/": _user({"body:[]": Kind.FILE}, []),
+    "DELETE /api/v2/files/batch/": _user({"body:[]": Kind.FILE}, []),
+    "GET /api/v2/files/{file_id}": _user({"path:file_id": Kind.FILE}),
+    "PUT /api/v2/files/{file_id}": _user({"path:file_id": Kind.FILE}, name="renamed"),
+    "DELETE /api/v2/files/{file_id}": _user({"path:file_id": Kind.FILE}),
 }
 
 _KEYS = {"API key query", "API key header"}
@@ -292,9 +304,12 @@ async def _furnished(client: httpx.AsyncClient, upload: Upload, mark: str, sessi
         Kind.USER: await client.get("/api/v1/users/whoami"),
     }
     ids: dict[Kind, str] = {kind: answer.json()["id"] for kind, answer in made.items()}
+    file = {"file": (f"file {mark}.txt", f"content {mark}")}
+    ids[Kind.FILE] = (await client.post("/api/v2/files", files=file)).json()["id"]
     ids[Kind.ENDPOINT], ids[Kind.SESSION] = f"endpoint-{mark}", session
     flow = await upload(client, endpoint_name=ids[Kind.ENDPOINT], folder_id=ids[Kind.PROJECT], description=mark)
     ids[Kind.FLOW] = flow["id"]
+    await client.post(f"/api/v1/files/upload/{flow['id']}", files=file)
     sent = {"inputs": {"input_value": f"Hello {mark}", "session": session}}
     ids[Kind.JOB] = (await client.post(f"/api/v1/build/{flow['id']}/flow", json=sent)).json()["job_id"]
     await client.get(f"/api/v1/build/{ids[Kind.JOB]}/events")
@@ -316,8 +331,10 @@ def _views(ids: Ids) -> list[str]:
         f"monitor/builds?flow_id={ids[Kind.FLOW]}",
         f"monitor/transactions?flow_id={ids[Kind.FLOW]}",
         f"monitor/traces/{ids[Kind.TRACE]}",
+        f"files/list/{ids[Kind.FLOW]}",
     ]
-    return [f"/api/v1/{view}" for view in (*lists, *own)]
+    files = ["/api/v2/files", f"/api/v2/files/{ids[Kind.FILE]}"]
+    return [*(f"/api/v1/{view}" for view in (*lists, *own)), *files]
 
 
 async def _snapshot(client: httpx.AsyncClient, ids: Ids) -> dict[str, str]:

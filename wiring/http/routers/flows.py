@@ -8,7 +8,8 @@ from fastapi import APIRouter, Body, HTTPException, Query, Response
 from pydantic import TypeAdapter
 
 from bedplate.services.session import FlowNotFoundError, FlowPatch, FlowQuery, NameTakenError, NewFlow
-from bedplate.wiring import Sessions, inject
+from bedplate.services.storage import Namespace
+from bedplate.wiring import Sessions, Storage, inject
 from bedplate.wiring.http.answers import gzip_json
 from bedplate.wiring.http.schemas.flows import FlowCreate, FlowHeader, FlowRead, FlowUpdate, Page
 from bedplate.wiring.http.security import CurrentUser
@@ -70,9 +71,14 @@ async def list_flows(
 
 @router.delete("/")
 @inject
-async def delete_flows(ids: Annotated[list[UUID], Body()], user: CurrentUser, session: Sessions) -> dict[str, int]:
-    """Delete those of the flows that are the caller's."""
-    return {"deleted": await session.flows.delete_all(user.id, ids)}
+async def delete_flows(
+    ids: Annotated[list[UUID], Body()], user: CurrentUser, session: Sessions, storage: Storage
+) -> dict[str, int]:
+    """Delete those of the flows that are the caller's, with their files."""
+    deleted = await session.flows.delete_all(user.id, ids)
+    for flow_id in ids:  # the files of what is not the caller's are in nobody's reach
+        await storage.delete_namespace(Namespace.flow(user.id, flow_id))
+    return {"deleted": deleted}
 
 
 @router.get("/public_flow/{flow_id}")
@@ -104,7 +110,8 @@ async def update_flow(flow_id: UUID, body: FlowUpdate, user: CurrentUser, sessio
 
 @router.delete("/{flow_id}")
 @inject
-async def delete_flow(flow_id: UUID, user: CurrentUser, session: Sessions) -> dict[str, str]:
-    """Delete a flow with its messages, builds and sessions."""
+async def delete_flow(flow_id: UUID, user: CurrentUser, session: Sessions, storage: Storage) -> dict[str, str]:
+    """Delete a flow with its messages, builds, sessions and files."""
     await session.flows.delete(user.id, flow_id)
+    await storage.delete_namespace(Namespace.flow(user.id, flow_id))
     return {"message": "Flow deleted successfully"}

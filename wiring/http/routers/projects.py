@@ -8,7 +8,8 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 
 from bedplate.services.session import FlowQuery, NameTakenError, NewProject, Project, ProjectPatch
 from bedplate.services.settings import SettingsService
-from bedplate.wiring import Sessions, Settings, inject
+from bedplate.services.storage import Namespace
+from bedplate.wiring import Sessions, Settings, Storage, inject
 from bedplate.wiring.http.routers.flows import flow_values
 from bedplate.wiring.http.schemas.flows import (
     FlowFull,
@@ -102,9 +103,12 @@ async def update_project(
 
 @router.delete("/projects/{project_id}", status_code=204)
 @inject
-async def delete_project(project_id: UUID, user: CurrentUser, session: Sessions) -> Response:
-    """Delete a project and its flows."""
+async def delete_project(project_id: UUID, user: CurrentUser, session: Sessions, storage: Storage) -> Response:
+    """Delete a project and its flows, with their files."""
+    flows = await session.flows.headers(user.id, FlowQuery(project_id=project_id))
     await session.projects.delete(user.id, project_id)
+    for flow in flows:
+        await storage.delete_namespace(Namespace.flow(user.id, flow.id))
     return Response(status_code=204)
 
 

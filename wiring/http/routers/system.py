@@ -130,7 +130,6 @@ async def version() -> VersionResponse:
 @inject
 async def config(settings: Settings) -> ConfigResponse:
     """What clients need to know of the configuration."""
-    server = settings.values.server
     return ConfigResponse(
         feature_flags=FeatureFlags(),
         serialization_max_items_length=1000,
@@ -139,7 +138,7 @@ async def config(settings: Settings) -> ConfigResponse:
         auto_saving=True,
         auto_saving_interval=1000,
         health_check_max_retries=5,
-        max_file_size_upload=server.max_body_bytes // (1024 * 1024),
+        max_file_size_upload=settings.values.storage.max_file_bytes // (1024 * 1024),
         webhook_polling_interval=5000,
         public_flow_cleanup_interval=3600,
         public_flow_expiration=86400,
