@@ -14,13 +14,6 @@ pytestmark = pytest.mark.reference
 
 # Routes whose services are still to come.
 _LATER = (
-    "/api/v1/flows/batch",
-    "/api/v1/flows/upload",
-    "/api/v1/flows/download",
-    "/api/v1/projects/download",
-    "/api/v1/projects/upload",
-    "/api/v1/folders/download",
-    "/api/v1/folders/upload",
     "/api/v1/store",
     "/api/v1/api_key/store",
     "/api/v1/webhook",

@@ -35,6 +35,7 @@ _ROUTERS = (
     "traces",
     "flow_files",
     "user_files",
+    "transfers",
 )
 _INJECTED = ("bedplate.wiring.http.security", "bedplate.wiring.http.execution")
 _SECURITY_HEADERS = {

@@ -4,11 +4,11 @@ import re
 from collections.abc import AsyncIterator
 from urllib.parse import quote
 
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 
 from bedplate.services.storage import FileReader
 
-__all__ = ["attachment", "file_response", "inline_image", "zip_response"]
+__all__ = ["attachment", "bytes_response", "file_response", "inline_image", "zip_response"]
 
 _RASTER = frozenset(
     {"image/avif", "image/bmp", "image/gif", "image/jpeg", "image/png", "image/vnd.microsoft.icon", "image/webp"}
@@ -45,6 +45,12 @@ def zip_response(body: AsyncIterator[bytes], filename: str) -> StreamingResponse
     """An archive to save under a name."""
     headers = {**_SAFE, "Content-Disposition": attachment(filename)}
     return StreamingResponse(body, media_type="application/x-zip-compressed", headers=headers)
+
+
+def bytes_response(body: bytes, filename: str) -> Response:
+    """A whole archive to save under a name."""
+    headers = {**_SAFE, "Content-Disposition": attachment(filename)}
+    return Response(body, media_type="application/x-zip-compressed", headers=headers)
 
 
 def _response(file: FileReader, kind: str, disposition: str) -> StreamingResponse:

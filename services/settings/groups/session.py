@@ -16,6 +16,10 @@ class SessionSettings(ServiceSettings):
     """Seconds without a run after which a session has expired."""
     max_flow_bytes: int = Field(default=16 * 1024 * 1024, ge=1)
     """Largest flow document."""
+    max_import_flows: int = Field(default=1_000, ge=1)
+    """Most flows of one upload or download."""
+    max_import_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
+    """Most bytes of the documents of one upload, unpacked."""
     max_nodes: int = Field(default=2_000, ge=1)
     """Most nodes of a flow."""
     max_edges: int = Field(default=20_000, ge=1)

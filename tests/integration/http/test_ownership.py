@@ -169,6 +169,15 @@ OPERATIONS: Mapping[str, Operation] = {
     "GET /api/v1/monitor/transactions": _user(_BY_FLOW),
     "GET /api/v1/monitor/traces": _user(_BY_FLOW | {"query:session_id": Kind.SESSION}),
     "GET /api/v1/monitor/traces/{trace_id}": _user({"path:trace_id": Kind.TRACE}),
+    "POST /api/v1/flows/batch/": _user(
+        {"body:flows[].folder_id": Kind.PROJECT, "body:flows[].user_id": Kind.USER}, {"flows": [_NEW]}
+    ),
+    "POST /api/v1/flows/upload/": _user({"query:folder_id": Kind.PROJECT}),
+    "POST /api/v1/flows/download/": _user({"body:[]": Kind.FLOW}, []),
+    "GET /api/v1/projects/download/{project_id}": _user({"path:project_id": Kind.PROJECT}),
+    "POST /api/v1/projects/upload/": _user(),
+    "GET /api/v1/folders/download/{folder_id}": _anyone(307),
+    "POST /api/v1/folders/upload/": _anyone(307),
     "POST /api/v1/files/upload/{flow_id}": _user({"path:flow_id": Kind.FLOW}),
     "GET /api/v1/files/download/{flow_id}/{file_name}": _user({"path:flow_id": Kind.FLOW}),
     "GET /api/v1/files/images/{flow_id}/{file_name}": _user({"path:flow_id": Kind.FLOW}),
@@ -348,6 +357,8 @@ def _filled(value: Any, own: Ids, number: int) -> Any:
         return value.format(**{kind.value: id_ for kind, id_ in own.items()}, number=number)
     if isinstance(value, dict):
         return {name: _filled(inner, own, number) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled(inner, own, number) for inner in value]
     return copy.copy(value)
 
 
@@ -356,6 +367,8 @@ def _put(body: Any, place: str, value: str) -> Any:
     name, _, rest = place.partition(".")
     if name == "[]":
         return [value]
+    if rest and name.endswith("[]"):
+        return body | {name[:-2]: [_put(inner, rest, value) for inner in body[name[:-2]]]}
     if rest:
         return body | {name: _put(body.get(name, {}), rest, value)}
     return body | ({name[:-2]: [value]} if name.endswith("[]") else {name: value})

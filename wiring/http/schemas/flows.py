@@ -12,6 +12,7 @@ __all__ = [
     "FlowCreate",
     "FlowFull",
     "FlowHeader",
+    "FlowImport",
     "FlowListCreate",
     "FlowRead",
     "FlowUpdate",
@@ -60,6 +61,12 @@ class FlowCreate(_FlowFields):
     user_id: UUID | None = None
     folder_id: UUID | None = None
     fs_path: str | None = None
+
+
+class FlowImport(FlowCreate):
+    """A flow from a document; its id is kept where it is free."""
+
+    id: UUID | None = None
 
 
 class FlowListCreate(BaseModel):

@@ -1,0 +1,61 @@
+"""Flows as documents to take away."""
+
+import io
+import zipfile
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+
+from bedplate.services.session import Flow
+from bedplate.services.storage.names import is_name, numbered, shortened
+from bedplate.wiring.http.schemas.flows import FlowRead
+
+__all__ = ["flow_document", "flow_documents_zip"]
+
+_SUFFIX = ".json"
+
+
+def flow_document(flow: Flow, is_secret_name: Callable[[str], bool]) -> dict[str, Any]:
+    """The document of a flow to give to others: what its nodes hold of secrets is left out.
+
+    Args:
+        flow: The flow; it is not changed.
+        is_secret_name: Whether a field of this name holds a secret, beside those that say so themselves.
+    """
+    values = FlowRead.model_validate(flow, from_attributes=True).model_dump(mode="json")
+    return {**values, "data": _without_secrets(values["data"], is_secret_name)}
+
+
+def flow_documents_zip(documents: Sequence[dict[str, Any]]) -> bytes:
+    """An archive of the documents, each under the name of its flow."""
+    packed = io.BytesIO()
+    taken: set[str] = set()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for document in documents:
+            name = _entry_name(document["name"], taken)
+            taken.add(name)
+            archive.writestr(name, orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    return packed.getvalue()
+
+
+def _entry_name(name: str, taken: set[str]) -> str:
+    """A name that leads nowhere else when the archive is unpacked, and that no other entry has."""
+    kept = "".join(character if is_name(f"a{character}a") else "_" for character in name)
+    candidate = shortened(kept, _SUFFIX)
+    if not is_name(candidate):
+        candidate = shortened(f"_{kept}", _SUFFIX)
+    return next(free for number in range(len(taken) + 1) if (free := numbered(candidate, number)) not in taken)
+
+
+def _without_secrets(value: Any, is_secret_name: Callable[[str], bool]) -> Any:
+    if isinstance(value, list):
+        return [_without_secrets(item, is_secret_name) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {name: _without_secrets(inner, is_secret_name) for name, inner in value.items()}
+    for name, field in kept.items():
+        if isinstance(field, dict) and "value" in field and (field.get("password") is True or is_secret_name(name)):
+            # A field that is loaded by name holds the name of a variable, which is no secret.
+            kept[name] = field if field.get("load_from_db") is True else {**field, "value": ""}
+    return kept
