@@ -14,6 +14,7 @@ from bedplate.services.errors import BedplateError
 from bedplate.services.job_queue import Job, JobEvent, JobQueueService
 from bedplate.services.session import Flow, SessionService
 from bedplate.services.session.runner import RunInputs, RunOutput
+from bedplate.services.storage import StorageService
 from bedplate.services.tracing import TracingService
 from bedplate.services.variable import VariableService
 from bedplate.wiring.runs.consumer import RunKind
@@ -64,6 +65,7 @@ class Execution:
         tracing: Runs and spans.
         variable: Users' secrets.
         redactor: Masks secrets in events and answers.
+        storage: Users' files.
     """
 
     def __init__(
@@ -75,8 +77,9 @@ class Execution:
         tracing: TracingService,
         variable: VariableService,
         redactor: Redactor,
+        storage: StorageService,
     ) -> None:
-        self._services = RunServices(session, chat, job_queue, tracing, variable, redactor)
+        self._services = RunServices(session, chat, job_queue, tracing, variable, redactor, storage)
 
     @classmethod
     def of(cls, container: ApplicationContainer) -> "Execution":
@@ -88,6 +91,7 @@ class Execution:
             tracing=container.tracing(),
             variable=container.variable(),
             redactor=container.redactor(),
+            storage=container.storage(),
         )
 
     async def start(

@@ -235,6 +235,15 @@ class ComponentContext(Protocol):
         """The newest ``limit`` stored messages of a session (None: of this run's) in the order asked for."""
         ...
 
+    async def read_file(self, path: str) -> bytes:
+        """The content of a file of the user who runs the flow, by the path that its upload answered.
+
+        Raises:
+            NotFoundError: The user has no such file.
+            TooLargeError: It is larger than a component may read.
+        """
+        ...
+
     async def stream_token(self, text: str) -> UUID | None:
         """Pass on a piece of the text that this component is producing; waits while the reader is behind.
 

@@ -117,21 +117,22 @@ class StorageService(Service):
         self._require(namespace, name)
         return FileReader(await self._store.open(namespace, name), self._values.chunk_bytes, self._read.add)
 
-    async def read(self, namespace: Namespace, name: str, *, max_bytes: int) -> bytes:
+    async def read(self, namespace: Namespace, name: str, *, max_bytes: int | None = None) -> bytes:
         """The whole content of a small file.
 
         Args:
             namespace: Where.
             name: Which.
-            max_bytes: Most bytes that the caller wants in memory.
+            max_bytes: Most bytes that the caller wants in memory; None: ``max_read_bytes`` of the settings.
 
         Raises:
             StoredFileNotFoundError: There is none.
             FileTooLargeError: It has more than ``max_bytes``.
         """
         async with await self.open(namespace, name) as file:
-            if file.info.size > max_bytes:
-                raise FileTooLargeError(max_bytes)
+            most = self._values.max_read_bytes if max_bytes is None else max_bytes
+            if file.info.size > most:
+                raise FileTooLargeError(most)
             return b"".join([chunk async for chunk in file])
 
     async def list(self, namespace: Namespace, *, after: str = "", limit: int | None = None) -> builtins.list[FileInfo]:

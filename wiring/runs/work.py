@@ -1,6 +1,7 @@
 """One run of a flow, as the work of a job."""
 
 import asyncio
+import functools
 import uuid
 from typing import Any, NamedTuple
 
@@ -15,12 +16,14 @@ from bedplate.services.job_queue import JobLog, JobQueueService
 from bedplate.services.logs import get_logger
 from bedplate.services.session import Flow, FlowSession, SessionService, SessionStatus
 from bedplate.services.session.runner import FlowDocument, RunContext, RunFailed, RunInputs, RunOutput
+from bedplate.services.storage import StorageService
 from bedplate.services.tracing import Run, TracingService
 from bedplate.services.uninterrupted import uninterrupted
 from bedplate.services.variable import VariableService
 from bedplate.wiring.results import run_response
 from bedplate.wiring.runs.consumer import RunConsumer, RunKind
 from bedplate.wiring.runs.conversation import Conversation
+from bedplate.wiring.runs.files import read_file_of
 from bedplate.wiring.runs.records import Records
 
 __all__ = ["RunRequest", "RunServices", "RunWork"]
@@ -37,6 +40,7 @@ class RunServices(NamedTuple):
     tracing: TracingService
     variable: VariableService
     redactor: Redactor
+    storage: StorageService
 
 
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +172,7 @@ class RunWork:
             session_id=self._request.session.session_id,
             history=self._conversation.history,
             secret=self._secret,
+            read_file=functools.partial(read_file_of, self._services.storage, self._request.user_id),
         )
 
 

@@ -101,6 +101,7 @@ class Stage:
         endpoint: Where and how patiently language models are called; without waits, unless changed.
         limits: How much one run may do at once.
         variables: The user's variables.
+        files: The user's files by path.
         messages: What the history holds.
         queries: What the history was asked for.
     """
@@ -111,6 +112,7 @@ class Stage:
         self.endpoint = LanguageModelEndpoint(base_url=llm.base_url, retry_delay=0, max_retry_delay=0)
         self.limits = RunLimits()
         self.variables = {"OPENAI_API_KEY": llm.key}
+        self.files: dict[str, bytes] = {}
         self.messages: list[RunMessage] = []
         self.queries: list[HistoryQuery] = []
 
@@ -126,6 +128,12 @@ class Stage:
             raise NotFoundError("no such variable", service="variable")
         return SecretStr(self.variables[name])
 
+    async def read_file(self, path: str) -> bytes:
+        """The content of a file."""
+        if path not in self.files:
+            raise NotFoundError("File not found", service="storage")
+        return self.files[path]
+
     def runner(self) -> GraphRunner:
         """A runner with what this stage has now."""
         return GraphRunner(self.registry, Toolbox(http=lambda: self.http, llm=self.endpoint), self.limits)
@@ -139,6 +147,7 @@ class Stage:
             session_id=session_id,
             history=self.history,
             secret=self.secret,
+            read_file=self.read_file,
         )
 
     async def events(self, data: object, session_id: str = "session", **inputs: Any) -> list[RunEvent]:

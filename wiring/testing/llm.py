@@ -171,7 +171,7 @@ class LocalLLM:
     async def _complete(self, request: Request) -> Response:
         body = orjson.loads(await request.body())
         recorded = RecordedRequest(
-            messages=tuple(ChatMessage(message["role"], message["content"]) for message in body["messages"]),
+            messages=tuple(ChatMessage(message["role"], _text(message["content"])) for message in body["messages"]),
             body=body,
             authorized=request.headers.get("authorization") == f"Bearer {self.key}",
         )
@@ -226,6 +226,14 @@ async def _stream(
     if (body.get("stream_options") or {}).get("include_usage"):
         yield _event(_chunk(body, None) | {"usage": _usage(messages, text)})
     yield b"data: [DONE]\n\n"
+
+
+def _text(content: str | list[dict[str, Any]]) -> str:
+    """What a message says; an image in it is named by the beginning of its URL."""
+    if isinstance(content, str):
+        return content
+    parts = [part["text"] if part["type"] == "text" else part["image_url"]["url"][:40] for part in content]
+    return "\n".join(parts)
 
 
 def _event(document: dict[str, Any]) -> bytes:

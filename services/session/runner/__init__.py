@@ -23,6 +23,7 @@ from bedplate.services.session.runner.events import (
 )
 from bedplate.services.session.runner.graph_runner import GraphRunner, RunLimits
 from bedplate.services.session.runner.port import (
+    ContentReader,
     HistoryQuery,
     HistoryReader,
     InputType,
@@ -36,6 +37,7 @@ from bedplate.services.session.runner.port import (
 __all__ = [
     "ComponentRegistry",
     "ComponentType",
+    "ContentReader",
     "FieldValue",
     "FlowDocument",
     "FlowEdge",

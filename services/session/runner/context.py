@@ -85,6 +85,10 @@ class VertexContext:
         """The value of a variable of the user who runs the flow."""
         return await self._run.secret(name)
 
+    async def read_file(self, path: str) -> bytes:
+        """The content of a file of the user who runs the flow."""
+        return await self._run.read_file(path)
+
     async def history(
         self,
         *,

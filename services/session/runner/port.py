@@ -7,10 +7,12 @@ from typing import Any, Literal, Protocol, TypeAlias
 import msgspec
 from pydantic import SecretStr
 
+from bedplate.services.errors import NotFoundError
 from bedplate.services.session.runner.document import FlowDocument
 from bedplate.services.session.runner.events import RunEvent, RunMessage
 
 __all__ = [
+    "ContentReader",
     "HistoryQuery",
     "HistoryReader",
     "InputType",
@@ -19,6 +21,7 @@ __all__ = [
     "RunInputs",
     "Runner",
     "SecretReader",
+    "no_files",
 ]
 
 InputType: TypeAlias = Literal["chat", "text", "any"]
@@ -49,6 +52,15 @@ component reads does not depend on which of two independent vertices came first.
 
 SecretReader: TypeAlias = Callable[[str], Awaitable[SecretStr]]
 """Gives the value of a variable of the run's user by name; raises ``NotFoundError`` where there is none."""
+
+
+ContentReader: TypeAlias = Callable[[str], Awaitable[bytes]]
+"""Gives the content of a file of the run's user by its path; raises ``NotFoundError`` where there is none."""
+
+
+async def no_files(_path: str) -> bytes:
+    """The reader of a user without files."""
+    raise NotFoundError("File not found", service="session", fix="upload it first")
 
 
 class RunInputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +101,7 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
         session_id: The chat session that messages are made in.
         history: Reads messages of earlier runs.
         secret: Reads the owner's variables.
+        read_file: Reads the owner's files.
         new_id: Makes the ids of messages.
     """
 
@@ -98,6 +111,7 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str
     history: HistoryReader
     secret: SecretReader
+    read_file: ContentReader = no_files
     new_id: Callable[[], uuid.UUID] = uuid.uuid4
 
 

@@ -1,6 +1,7 @@
 """The built-in components; what stands in ``BUILTIN`` is registered at start."""
 
 from bedplate.services.shared_component_cache.component import Component
+from bedplate.services.shared_component_cache.components.file import File
 from bedplate.services.shared_component_cache.components.inputs import ChatInput, TextInput
 from bedplate.services.shared_component_cache.components.language_model import LanguageModel
 from bedplate.services.shared_component_cache.components.memory import Memory
@@ -12,6 +13,7 @@ __all__ = ["BUILTIN"]
 BUILTIN: tuple[type[Component], ...] = (
     ChatInput,
     TextInput,
+    File,
     Prompt,
     LanguageModel,
     Memory,

@@ -91,7 +91,7 @@ class ChatClient:
         self._options = dict(options)
         self._timeout = httpx.Timeout(endpoint.read_timeout, connect=endpoint.connect_timeout)
 
-    async def stream(self, messages: Sequence[Mapping[str, str]]) -> AsyncGenerator[ChatDelta, None]:
+    async def stream(self, messages: Sequence[Mapping[str, Any]]) -> AsyncGenerator[ChatDelta, None]:
         """The answer, piece by piece.
 
         A call that fails before its first text, for want of a connection or by 429 or 5xx, is tried again.
@@ -122,7 +122,7 @@ class ChatClient:
             asked = self._endpoint.retry_delay * 2**attempt * random.uniform(0.5, 1)  # noqa: S311 - no secret
         return min(asked, self._endpoint.max_retry_delay)
 
-    async def _attempt(self, messages: Sequence[Mapping[str, str]]) -> AsyncGenerator[ChatDelta, None]:
+    async def _attempt(self, messages: Sequence[Mapping[str, Any]]) -> AsyncGenerator[ChatDelta, None]:
         body = self._options | {
             "messages": list(messages),
             "stream": True,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from bedplate.services.shared_component_cache.component import Component, ComponentContext, Field, Message, Output
+from bedplate.services.shared_component_cache.components.attachments import user_content
 from bedplate.services.shared_component_cache.components.chat_errors import EmptyPromptError
 from bedplate.services.shared_component_cache.components.text import text_of
 
@@ -101,7 +102,7 @@ class LanguageModel(Component):
         model = text_of(inputs.get("model_name"))
         text: list[str] = []
         message_id = None
-        async with aclosing(client.stream(_messages(inputs))) as deltas:
+        async with aclosing(client.stream(await _messages(inputs, context))) as deltas:
             async for delta in deltas:
                 if delta.text:
                     text.append(delta.text)
@@ -135,8 +136,13 @@ def _client(inputs: Mapping[str, Any], context: ComponentContext) -> "ChatClient
     )
 
 
-def _messages(inputs: Mapping[str, Any]) -> list[dict[str, str]]:
-    said = {"system": text_of(inputs.get("system_message")), "user": text_of(inputs.get("input_value"))}
+async def _messages(inputs: Mapping[str, Any], context: ComponentContext) -> list[dict[str, Any]]:
+    value = inputs.get("input_value")
+    files = value.files if isinstance(value, Message) else ()
+    said = {
+        "system": text_of(inputs.get("system_message")),
+        "user": await user_content(text_of(value), files, context),
+    }
     messages = [{"role": role, "content": content} for role, content in said.items() if content]
     if not messages:
         raise EmptyPromptError
