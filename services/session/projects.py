@@ -15,7 +15,7 @@ from bedplate.services.errors import InvalidInputError
 from bedplate.services.session.errors import FlowNotFoundError, NameTakenError, ProjectNotFoundError
 from bedplate.services.session.models import NewProject, Project, ProjectPatch
 from bedplate.services.session.names import next_name
-from bedplate.services.session.validation import check_name
+from bedplate.services.session.validation import check_name, check_texts
 
 __all__ = ["DEFAULT_PROJECT", "Projects", "default_project"]
 
@@ -51,6 +51,7 @@ class Projects:
             FlowNotFoundError: A flow to move into it is not the user's; nothing is changed.
         """
         check_name(project.name, "project")
+        check_texts(project)
         async with self._database.transaction() as session:
             projects = ProjectRepository(session, user_id)
             await _check_parent(projects, project.parent_id)
@@ -93,6 +94,7 @@ class Projects:
         """
         if patch.name is not UNSET:
             check_name(patch.name, "project")
+        check_texts(patch)
         async with self._database.transaction() as session:
             projects = ProjectRepository(session, user_id)
             row = await _own(projects, project_id)

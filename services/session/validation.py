@@ -6,15 +6,16 @@ from typing import Any
 import orjson
 
 from bedplate.services.errors import InvalidInputError
-from bedplate.services.session.models import FlowPatch, NewFlow
+from bedplate.services.session.models import FlowPatch, NewFlow, NewProject, ProjectPatch
 from bedplate.services.session.runner.errors import FlowTooLargeError, NotAFlowError
 
-__all__ = ["MAX_NAME", "check_flow", "check_name", "is_webhook"]
+__all__ = ["MAX_NAME", "check_flow", "check_name", "check_texts", "is_webhook"]
 
 MAX_NAME = 255
 """Most characters of a name of a flow, an endpoint, a project or a session."""
 
 _ENDPOINT = re.compile(r"[a-zA-Z0-9_-]+")
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -33,6 +34,19 @@ def check_name(name: object, what: str) -> None:
         raise _invalid(f"the name of a {what} has control characters", "leave them out")
 
 
+def check_texts(given: NewFlow | FlowPatch | NewProject | ProjectPatch) -> None:
+    """Refuse texts that no database can hold.
+
+    Raises:
+        InvalidInputError: One has a null character or half a surrogate pair; the message names it.
+    """
+    for field in given.__struct_fields__:
+        value = getattr(given, field)
+        for text in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(text, str) and _UNSTORABLE.search(text):
+                raise _invalid(f"{field} holds a null character or half a character", "leave it out")
+
+
 def check_flow(flow: NewFlow | FlowPatch, max_bytes: int) -> None:
     """Check every value that is given; what is UNSET or None is right, but for a name.
 
@@ -42,6 +56,7 @@ def check_flow(flow: NewFlow | FlowPatch, max_bytes: int) -> None:
     """
     if isinstance(flow, NewFlow) or isinstance(flow.name, str):
         check_name(flow.name, "flow")
+    check_texts(flow)
     if isinstance(flow.endpoint_name, str) and flow.endpoint_name:
         _check_endpoint(flow.endpoint_name)
     if isinstance(flow.icon, str) and flow.icon.startswith(":") != flow.icon.endswith(":"):

@@ -31,8 +31,9 @@ def decode_cursor(cursor: str, *, service: str) -> tuple[datetime, uuid.UUID]:
         at = datetime.fromisoformat(moment)
         if at.tzinfo is None:
             raise ValueError("no zone")
-        return at, uuid.UUID(row_id)
-    except (ValueError, binascii.Error) as error:
+        # A time near the ends of the calendar may have no equal in UTC.
+        return at.astimezone(UTC), uuid.UUID(row_id)
+    except (ValueError, OverflowError, binascii.Error) as error:
         raise InvalidInputError(
             "the cursor was not made here", service=service, fix="use the next_cursor of the page before, unchanged"
         ) from error

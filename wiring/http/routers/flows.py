@@ -11,7 +11,7 @@ from bedplate.services.session import FlowNotFoundError, FlowPatch, FlowQuery, N
 from bedplate.services.storage import Namespace
 from bedplate.wiring import Sessions, Storage, inject
 from bedplate.wiring.http.answers import gzip_json
-from bedplate.wiring.http.schemas.flows import FlowCreate, FlowHeader, FlowRead, FlowUpdate, Page
+from bedplate.wiring.http.schemas.flows import MAX_PAGE, FlowCreate, FlowHeader, FlowRead, FlowUpdate, Page
 from bedplate.wiring.http.security import CurrentUser
 
 __all__ = ["flow_values", "new_flow", "router"]
@@ -53,7 +53,7 @@ async def list_flows(
     get_all: bool = True,
     folder_id: UUID | None = None,
     header_flows: bool = False,
-    page: Annotated[int, Query(ge=1)] = 1,
+    page: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1,
     size: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> Response:
     """The caller's flows: all, their headers, or one page of a project."""

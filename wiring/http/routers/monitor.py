@@ -12,7 +12,7 @@ from fastapi import APIRouter, Body, Path, Query, Response
 from bedplate.services.chat import ChatService, Message, MessageOrder
 from bedplate.services.session import SessionNotFoundError
 from bedplate.wiring import Chat, Database, Sessions, inject
-from bedplate.wiring.http.schemas.flows import Page
+from bedplate.wiring.http.schemas.flows import MAX_PAGE, Page
 from bedplate.wiring.http.schemas.monitor import (
     MessageRead,
     MessageResponse,
@@ -163,7 +163,7 @@ async def list_transactions(
     flow_id: UUID,
     user: CurrentUser,
     session: Sessions,
-    page: Annotated[int | None, Query(ge=1)] = 1,
+    page: Annotated[int | None, Query(ge=1, le=MAX_PAGE)] = 1,
     size: Annotated[int | None, Query(ge=1, le=100)] = 50,
 ) -> Page[TransactionRead]:
     """One page of the kept transactions of a flow, newest first."""

@@ -12,6 +12,7 @@ from bedplate.services.storage import Namespace
 from bedplate.wiring import Sessions, Settings, Storage, inject
 from bedplate.wiring.http.routers.flows import flow_values
 from bedplate.wiring.http.schemas.flows import (
+    MAX_PAGE,
     FlowFull,
     FlowRead,
     Page,
@@ -63,7 +64,7 @@ async def read_project(
     user: CurrentUser,
     session: Sessions,
     settings: Settings,
-    page: Annotated[int | None, Query(ge=1)] = None,
+    page: Annotated[int | None, Query(ge=1, le=MAX_PAGE)] = None,
     size: Annotated[int | None, Query(ge=1, le=100)] = None,
     is_component: bool = False,
     is_flow: bool = False,

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from bedplate.services.auth import User, UserChanges
 from bedplate.wiring import Auth, Sessions, Storage, inject
+from bedplate.wiring.http.schemas.flows import MAX_PAGE
 from bedplate.wiring.http.schemas.users import UserCreate, UserRead, UsersResponse, UserUpdate
 from bedplate.wiring.http.security import CurrentPrincipal, CurrentSuperuser, CurrentUser
 
@@ -51,7 +52,7 @@ async def whoami(user: CurrentUser) -> UserRead:
 async def list_users(
     superuser: CurrentSuperuser,
     auth: Auth,
-    skip: Annotated[int, Query(ge=0)] = 0,
+    skip: Annotated[int, Query(ge=0, le=MAX_PAGE)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 10,
 ) -> UsersResponse:
     """A page of all users, for superusers."""

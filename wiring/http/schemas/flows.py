@@ -2,12 +2,13 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "MAX_PAGE",
     "AccessType",
     "FlowCreate",
     "FlowFull",
@@ -25,6 +26,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+MAX_PAGE: Final = 2**31 - 1
+"""Highest number of a page: with it, every offset is a number that databases know (64 bits)."""
 
 
 class AccessType(StrEnum):
