@@ -1,7 +1,8 @@
 """Fixtures that every test may use: services of the foundation on a folder of the test's own."""
 
 import os
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import hypothesis
@@ -9,6 +10,7 @@ import pytest
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.factory import build_database
+from bedplate.services.database.models import UserRow
 from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.engines.workers import Workers
@@ -46,6 +48,27 @@ async def database(settings: SettingsService, telemetry: TelemetryService) -> As
     await service.start()
     yield service
     await service.stop()
+
+
+@pytest.fixture
+async def new_user(database: DatabaseService) -> Callable[[str], Awaitable[uuid.UUID]]:
+    async def make(name: str) -> uuid.UUID:
+        row = UserRow(username=name, username_key=name, password_hash="not-a-hash")
+        async with database.transaction() as session:
+            session.add(row)
+        return row.id
+
+    return make
+
+
+@pytest.fixture
+async def alice(new_user: Callable[[str], Awaitable[uuid.UUID]]) -> uuid.UUID:
+    return await new_user("alice")
+
+
+@pytest.fixture
+async def bob(new_user: Callable[[str], Awaitable[uuid.UUID]]) -> uuid.UUID:
+    return await new_user("bob")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bedplate.services.database import DatabaseService
-from bedplate.services.database.models import FlowRow, FolderRow, UserRow
+from bedplate.services.database.models import FlowRow, FolderRow
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
@@ -53,27 +53,6 @@ async def tracing(make_tracing: MakeTracing) -> TracingService:
 @pytest.fixture
 def native(database: DatabaseService) -> Exporter:
     return database_exporters(database)[0]
-
-
-@pytest.fixture
-async def new_user(database: DatabaseService) -> Callable[[str], Awaitable[uuid.UUID]]:
-    async def make(name: str) -> uuid.UUID:
-        row = UserRow(username=name, username_key=name, password_hash="not-a-hash")
-        async with database.transaction() as session:
-            session.add(row)
-        return row.id
-
-    return make
-
-
-@pytest.fixture
-async def alice(new_user: Callable[[str], Awaitable[uuid.UUID]]) -> uuid.UUID:
-    return await new_user("alice")
-
-
-@pytest.fixture
-async def bob(new_user: Callable[[str], Awaitable[uuid.UUID]]) -> uuid.UUID:
-    return await new_user("bob")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import types
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 
 from bedplate.services.database import DatabaseService
-from bedplate.services.database.models import UserRow
 from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.settings import SettingsService
@@ -48,27 +46,6 @@ async def make_variable(
 @pytest.fixture
 async def variables(make_variable: MakeVariable) -> VariableService:
     return await make_variable()
-
-
-@pytest.fixture
-async def new_user(database: DatabaseService) -> Callable[[str], Awaitable[uuid.UUID]]:
-    async def make(name: str) -> uuid.UUID:
-        row = UserRow(username=name, username_key=name, password_hash="not-a-hash")
-        async with database.transaction() as session:
-            session.add(row)
-        return row.id
-
-    return make
-
-
-@pytest.fixture
-async def alice(new_user: Callable[[str], Awaitable[uuid.UUID]]) -> uuid.UUID:
-    return await new_user("alice")
-
-
-@pytest.fixture
-async def bob(new_user: Callable[[str], Awaitable[uuid.UUID]]) -> uuid.UUID:
-    return await new_user("bob")
 
 
 @types.coroutine

@@ -53,7 +53,7 @@ async def _all_messages(chat: ChatService, user_id: UUID, order: MessageOrder, *
 
 @router.get("/messages")
 @inject
-async def list_messages(  # the query of the contract
+async def list_messages(
     user: CurrentUser,
     chat: Chat,
     flow_id: UUID | None = None,
