@@ -3,6 +3,7 @@
 import builtins
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from bedplate.services.session.errors import FlowNotFoundError, NameTakenError, 
 from bedplate.services.session.models import Flow, FlowHeader, FlowPatch, FlowQuery, NewFlow, Page
 from bedplate.services.session.names import next_endpoint, next_name
 from bedplate.services.session.projects import default_project
-from bedplate.services.session.validation import check_flow, is_webhook
+from bedplate.services.session.validation import check_flow, webhook_nodes
 
 __all__ = ["Flows"]
 
@@ -99,6 +100,26 @@ class Flows:
             raise FlowNotFoundError
         return _flow(row)
 
+    async def webhook(self, user_id: uuid.UUID | None, id_or_endpoint: str) -> Flow:
+        """The flow that a webhook may start: the user's own by id or endpoint name, anybody's public one by its id.
+
+        Args:
+            user_id: Who calls; None for a caller without credentials.
+            id_or_endpoint: What the caller calls the flow.
+
+        Raises:
+            FlowNotFoundError: There is none, or it is another's and private.
+        """
+        if user_id is not None:
+            with suppress(FlowNotFoundError):
+                return await self.find(user_id, id_or_endpoint)
+        try:
+            flow_id = uuid.UUID(id_or_endpoint)
+        except ValueError:
+            # Two users may have endpoints of one name.
+            raise FlowNotFoundError from None
+        return await self.public(flow_id)
+
     async def list(self, user_id: uuid.UUID, query: FlowQuery = FlowQuery()) -> builtins.list[Flow]:  # noqa: B008 - frozen
         """All flows that match, oldest first."""
         async with self._database.session() as session:
@@ -152,7 +173,7 @@ class Flows:
             await _check_project(session, user_id, changes.get("folder_id"))
             for name, value in changes.items():
                 setattr(row, name, value)
-            row.webhook = is_webhook(row.data)
+            row.webhook = bool(webhook_nodes(row.data))
             row.updated_at = utc_now()
             await session.flush()
         return _flow(row)

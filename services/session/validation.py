@@ -9,7 +9,7 @@ from bedplate.services.errors import InvalidInputError
 from bedplate.services.session.models import FlowPatch, NewFlow, NewProject, ProjectPatch
 from bedplate.services.session.runner.errors import FlowTooLargeError, NotAFlowError
 
-__all__ = ["MAX_NAME", "check_flow", "check_name", "check_texts", "is_webhook"]
+__all__ = ["MAX_NAME", "check_flow", "check_name", "check_texts", "webhook_nodes"]
 
 MAX_NAME = 255
 """Most characters of a name of a flow, an endpoint, a project or a session."""
@@ -85,10 +85,11 @@ def check_data(data: dict[str, Any], max_bytes: int) -> None:
         raise FlowTooLargeError("bytes", size, max_bytes, "BEDPLATE_SESSION__MAX_FLOW_BYTES")
 
 
-def is_webhook(data: dict[str, Any] | None) -> bool:
-    """Whether the flow has a component that receives webhooks."""
+def webhook_nodes(data: dict[str, Any] | None) -> list[str]:
+    """The ids of the nodes that receive webhooks."""
     nodes = data.get("nodes", []) if data else []
-    return any(isinstance(node, dict) and "Webhook" in str(node.get("id", "")) for node in nodes)
+    ids = [str(node.get("id", "")) for node in nodes if isinstance(node, dict)]
+    return [node_id for node_id in ids if "Webhook" in node_id]
 
 
 def _check_endpoint(name: str) -> None:

@@ -16,7 +16,6 @@ pytestmark = pytest.mark.reference
 _LATER = (
     "/api/v1/store",
     "/api/v1/api_key/store",
-    "/api/v1/webhook",
 )
 
 

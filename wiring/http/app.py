@@ -31,6 +31,7 @@ _ROUTERS = (
     "components",
     "build",
     "run",
+    "webhook",
     "monitor",
     "traces",
     "flow_files",

@@ -3,9 +3,11 @@
 import contextlib
 from collections.abc import Callable, Mapping
 
-import orjson
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bedplate.services.errors import TooLargeError
+from bedplate.wiring.http.errors import problem
 
 __all__ = ["BodyLimitMiddleware", "SecurityHeadersMiddleware"]
 
@@ -36,7 +38,7 @@ class BodyLimitMiddleware:
         limit = self._limit_of(scope["path"])
         declared = dict(scope["headers"]).get(b"content-length", b"")
         if declared.isdigit() and int(declared) > limit:
-            await _refuse(scope, send, limit, int(declared))
+            await _refuse(scope, receive, send, limit, int(declared))
             return
         received = 0
         answered = False
@@ -59,24 +61,14 @@ class BodyLimitMiddleware:
         with contextlib.suppress(_BodyTooLargeError):
             await self._app(scope, counted_receive, watched_send)
         if received > limit and not answered:
-            await _refuse(scope, send, limit, received)
+            await _refuse(scope, receive, send, limit, received)
 
 
-async def _refuse(scope: Scope, send: Send, limit: int, size: int) -> None:
+async def _refuse(scope: Scope, receive: Receive, send: Send, limit: int, size: int) -> None:
     detail = f"Content size limit exceeded. Maximum allowed is {limit / _MIB:g}MB and got {size / _MIB:.3f}MB."
-    body = orjson.dumps(
-        {
-            "detail": detail,
-            "type": "urn:bedplate:error:too_large",
-            "title": "Content Too Large",
-            "status": 413,
-            "instance": scope["path"],
-        }
-    )
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     # What is left of the body is not read: the connection cannot be used again.
-    await send({"type": "http.response.start", "status": 413, "headers": [*headers, (b"connection", b"close")]})
-    await send({"type": "http.response.body", "body": body})
+    answer = problem(scope["path"], 413, detail, code=TooLargeError.code, headers={"Connection": "close"})
+    await answer(scope, receive, send)
 
 
 class SecurityHeadersMiddleware:

@@ -16,12 +16,14 @@ __all__ = [
     "CurrentSuperuser",
     "CurrentUser",
     "CurrentUserByKey",
+    "OptionalUser",
     "client_of",
     "credentials_of",
     "current_principal",
     "current_superuser",
     "current_user",
     "current_user_by_key",
+    "optional_user",
     "require_operator",
 ]
 
@@ -77,6 +79,22 @@ async def current_user_by_key(request: Request, auth: Auth) -> User:
 
 
 CurrentUserByKey = Annotated[User, Depends(current_user_by_key)]
+
+
+@inject
+async def optional_user(request: Request, auth: Auth) -> User | None:
+    """The user of a bearer token or an API key; None where neither is sent.
+
+    Raises:
+        AuthenticationError: The credentials are not good.
+    """
+    credentials = credentials_of(request)
+    if credentials.bearer is None and credentials.api_key is None:
+        return None
+    return (await auth.verify(credentials)).user
+
+
+OptionalUser = Annotated[User | None, Depends(optional_user)]
 
 
 def require_superuser(principal: Principal) -> Principal:

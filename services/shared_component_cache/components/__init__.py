@@ -7,12 +7,14 @@ from bedplate.services.shared_component_cache.components.language_model import L
 from bedplate.services.shared_component_cache.components.memory import Memory
 from bedplate.services.shared_component_cache.components.outputs import ChatOutput, TextOutput
 from bedplate.services.shared_component_cache.components.prompt import Prompt
+from bedplate.services.shared_component_cache.components.webhook import Webhook
 
 __all__ = ["BUILTIN"]
 
 BUILTIN: tuple[type[Component], ...] = (
     ChatInput,
     TextInput,
+    Webhook,
     File,
     Prompt,
     LanguageModel,
