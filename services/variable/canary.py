@@ -1,7 +1,7 @@
 """The check at start that the secret key is the one that the stored variables are encrypted with."""
 
+from bedplate.services.engines.cipher import Cipher, SealError
 from bedplate.services.variable.backend import VariableBackend
-from bedplate.services.variable.cipher import Cipher, SealError
 from bedplate.services.variable.errors import WrongKeyError
 
 __all__ = ["check_key"]

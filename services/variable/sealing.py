@@ -3,11 +3,11 @@
 import msgspec
 from pydantic import SecretStr
 
+from bedplate.services.engines.cipher import Cipher, SealError
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.logs import get_logger
 from bedplate.services.telemetry import Counter
 from bedplate.services.variable.backend import SealedVariable, StoredVariable
-from bedplate.services.variable.cipher import Cipher, SealError
 from bedplate.services.variable.errors import InvalidVariableError, UndecryptableVariableError
 from bedplate.services.variable.models import Variable, VariableType
 

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from bedplate.services.base import Service
 from bedplate.services.database.models import new_id, utc_now
+from bedplate.services.engines.cipher import Cipher
 from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.errors import ConflictError, UnavailableError
@@ -18,7 +19,6 @@ from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
 from bedplate.services.variable.backend import StoredVariable, VariableBackend
 from bedplate.services.variable.canary import check_key
-from bedplate.services.variable.cipher import Cipher
 from bedplate.services.variable.errors import InvalidVariableError, VariableNotFoundError
 from bedplate.services.variable.models import Variable, VariableType
 from bedplate.services.variable.operator import OperatorVariables

@@ -14,12 +14,12 @@ from sqlmodel import select
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import EncryptionKeyRow, VariableRow
+from bedplate.services.engines.cipher import Cipher, SealError
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.errors import ConfigurationError, CorruptDataError
 from bedplate.services.health import HealthStatus
 from bedplate.services.telemetry import TelemetryService
 from bedplate.services.variable import UndecryptableVariableError, VariableService, VariableType, WrongKeyError
-from bedplate.services.variable.cipher import Cipher, SealError
 
 MakeVariable = Callable[..., Awaitable[VariableService]]
 
@@ -71,7 +71,7 @@ async def test_values_cannot_be_swapped(
     await overwrite(database, secret.id, type="Generic")
     for user, name in ((bob, "key"), (alice, "second"), (alice, "secret")):
         for work in (variables.get(user, name), variables.resolve(user, name)):
-            with pytest.raises(UndecryptableVariableError, match="belongs to another variable"):
+            with pytest.raises(UndecryptableVariableError, match="belongs elsewhere"):
                 await work
     await overwrite(database, hers.id, user_id=bob, name="moved")
     with pytest.raises(UndecryptableVariableError):

@@ -52,4 +52,4 @@ class Cipher:
         try:
             return self._aead.decrypt(sealed[_NONCE], sealed[_NONCE.stop :], self._header + context)
         except InvalidTag:
-            raise SealError("it was changed, or belongs to another variable") from None
+            raise SealError("it was changed, or belongs elsewhere") from None
