@@ -20,7 +20,8 @@
     ConflictError
     ├── UsernameTakenError                                                       (400, as clients expect)
     ├── RefreshConflictError          another tab refreshed first                (409)
-    └── SetupCompletedError           there is a superuser already               (409)
+    ├── SetupCompletedError           there is a superuser already               (409)
+    └── KeyRotationError              the signing key is given by a setting      (409)
     NotFoundError
     └── UserNotFoundError · ApiKeyNotFoundError (400 for the latter, as clients expect)
 
@@ -51,6 +52,7 @@ __all__ = [
     "InvalidSetupTokenError",
     "InvalidTokenError",
     "InvalidUsernameError",
+    "KeyRotationError",
     "LastSuperuserError",
     "MissingCredentialsError",
     "NotAllowedError",
@@ -247,6 +249,19 @@ class SetupCompletedError(_AuthServiceError, ConflictError):
 
     code = "setup_completed"
     text = "The set-up is complete: there is a superuser"
+
+
+class KeyRotationError(_AuthServiceError, ConflictError):
+    """The signing key is given by a setting, so that it can be changed there alone."""
+
+    code = "key_rotation"
+    text = "The signing key is given by a setting"
+
+    def __init__(self) -> None:
+        super().__init__(
+            fix="set another key in BEDPLATE_AUTH__SIGNING_KEY or its file, and name the old one in"
+            " BEDPLATE_AUTH__VERIFICATION_KEY_FILES until its tokens have expired"
+        )
 
 
 class UserNotFoundError(_AuthServiceError, NotFoundError):

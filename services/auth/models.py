@@ -14,6 +14,7 @@ __all__ = [
     "ApiKey",
     "Client",
     "Credentials",
+    "KeyRotation",
     "Method",
     "NewApiKey",
     "Principal",
@@ -209,3 +210,19 @@ class NewApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
     secret: SecretStr
     key: ApiKey
+
+
+class KeyRotation(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rotation of the signing keys came to.
+
+    Attributes:
+        key_id: ``kid`` of the key that signs now.
+        algorithm: What it signs with.
+        previous_key_id: ``kid`` of the key that signed before.
+        previous_good_until: When the last token of that key has expired.
+    """
+
+    key_id: str
+    algorithm: str
+    previous_key_id: str
+    previous_good_until: datetime

@@ -3,9 +3,19 @@
 from bedplate.services.auth.accounts import Accounts
 from bedplate.services.auth.api_keys import ApiKeys
 from bedplate.services.auth.errors import AutoLoginDisabledError, MissingCredentialsError
+from bedplate.services.auth.key_ring import KeyRing
 from bedplate.services.auth.key_usage import KeyUsage
 from bedplate.services.auth.logins import Logins
-from bedplate.services.auth.models import Client, Credentials, Principal, SessionCookie, SetupToken, TokenPair, User
+from bedplate.services.auth.models import (
+    Client,
+    Credentials,
+    KeyRotation,
+    Principal,
+    SessionCookie,
+    SetupToken,
+    TokenPair,
+    User,
+)
 from bedplate.services.auth.origins import check_origin, is_loopback
 from bedplate.services.auth.passwords import Passwords
 from bedplate.services.auth.sessions import Sessions
@@ -52,7 +62,8 @@ class AuthService(Service):
         self._origins = settings.values.server.cors_origins
         self._database = database
         self._usage = KeyUsage(self._settings, telemetry, database)
-        self._tokens = Tokens(self._settings, keyring, workers)
+        self._keys = KeyRing(self._settings, keyring, workers, settings.values.data_dir)
+        self._tokens = Tokens(self._settings, self._keys, workers)
         self._sessions = Sessions(self._settings, database, self._tokens)
         passwords = Passwords(self._settings, workers)
         self._logins = Logins(self._settings, telemetry, database, passwords, self._sessions)
@@ -62,7 +73,7 @@ class AuthService(Service):
         self._setup = Setup(self._settings, database, accounts, workers)
 
     async def _start(self) -> None:
-        self._tokens.load()
+        await self._keys.start()
         await self._setup.provision()
         if self._settings.auto_login:
             _log.warning("automatic login is on: whoever works on this machine is a superuser; for development only")
@@ -70,6 +81,7 @@ class AuthService(Service):
 
     async def _stop(self) -> None:
         await self._usage.stop()
+        await self._keys.stop()
 
     async def login(self, username: str, password: str, *, client: Client = NOWHERE) -> TokenPair:
         """Log in for an access and a refresh token.
@@ -158,6 +170,26 @@ class AuthService(Service):
             raise AutoLoginDisabledError("Auto login needs a superuser", fix="make one at the /setup link first")
         _log.warning("automatic login", user_id=str(superusers[0].id), address=client.address)
         return await self._logins.as_user(superusers[0], client)
+
+    def public_keys(self) -> list[dict[str, str]]:
+        """The public keys of tokens, as members of a JWK set (RFC 7517), the one that signs first; none for HS256."""
+        self._require_started()
+        return self._keys.public()
+
+    async def rotate_keys(self) -> KeyRotation:
+        """Sign with a new key from now on; tokens of the old one are good until they expire.
+
+        This process changes at once, every other one within ``BEDPLATE_AUTH__SIGNING_KEY_RELOAD`` seconds, and before
+        that as soon as it sees a token of the new key.
+
+        Raises:
+            KeyRotationError: The key is given by a setting.
+            ConfigurationError: The key cannot be written.
+        """
+        self._require_started()
+        rotation = await self._keys.rotate()
+        _log.warning("signing key rotated", key_id=rotation.key_id, previous_key_id=rotation.previous_key_id)
+        return rotation
 
     async def setup_needed(self) -> bool:
         """Whether there is no superuser yet."""

@@ -83,7 +83,7 @@ class Sessions:
             RefreshReusedError: It was used before; the session has just been revoked.
             RefreshConflictError: It was used within the grace; nothing was revoked.
         """
-        claims = self._tokens.read(token, TokenType.REFRESH)
+        claims = await self._tokens.check(token, TokenType.REFRESH)
         now, token_id = utc_now(), secrets.token_urlsafe(16)
         async with self._database.transaction() as session:
             repository = AuthSessionRepository(session)
@@ -110,7 +110,7 @@ class Sessions:
         Raises:
             InvalidTokenError: The token or its session is not good (any more).
         """
-        claims = self._tokens.read(token, TokenType.ACCESS)
+        claims = await self._tokens.check(token, TokenType.ACCESS)
         async with self._database.session() as session:
             row = await AuthSessionRepository(session).with_user(claims.session_id)
         row = _alive(row, TOKEN_KIND, claims.user_id, utc_now())
@@ -143,7 +143,7 @@ class Sessions:
 
     async def _session_of(self, value: str) -> uuid.UUID | None:
         try:
-            return self._tokens.read(value, None, expired=True).session_id
+            return (await self._tokens.check(value, None, expired=True)).session_id
         except InvalidTokenError:
             pass
         try:

@@ -9,16 +9,16 @@ from typing import Any
 import msgspec
 
 from bedplate.services.auth.errors import InvalidTokenError, TokenExpiredError
-from bedplate.services.engines.keyring import Keyring
+from bedplate.services.auth.key_ring import KeyRing
+from bedplate.services.auth.signing_keys import SigningKey
 from bedplate.services.engines.workers import Workers
 from bedplate.services.settings.groups.auth import AuthSettings
 
 __all__ = ["Claims", "TokenType", "Tokens"]
 
-ALGORITHM = "HS256"
 REQUIRED = ["iss", "aud", "sub", "exp", "nbf", "iat", "jti", "typ", "sid"]
 MAX_LENGTH = 4096
-"""Characters; a token of ours has about 500, and what is longer is not even parsed."""
+"""Characters; a token of ours has less than 1,000, or 2,000 with a large RSA key; what is longer is not parsed."""
 
 
 class TokenType(StrEnum):
@@ -43,32 +43,25 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tokens:
-    """Issues and checks tokens under a key of the installation's own.
+    """Issues and checks tokens under keys of the installation's own.
 
     PyJWT is imported at first use, since with all of cryptography that it brings it costs a good part of a start.
 
     Args:
-        settings: Issuer, audience, lifetimes, leeway.
-        keyring: Derives the signing key and its id.
+        settings: Issuer, audience, lifetimes.
+        keys: The keys to sign and verify with.
         workers: Imports.
 
     Attributes:
         ready: Whether the import is done.
     """
 
-    def __init__(self, settings: AuthSettings, keyring: Keyring, workers: Workers) -> None:
+    def __init__(self, settings: AuthSettings, keys: KeyRing, workers: Workers) -> None:
         self.ready = False
         self._settings = settings
-        self._keyring = keyring
+        self._keys = keys
         self._workers = workers
-        self._key = b""
-        self._key_id = ""
         self._ttl = {TokenType.ACCESS: settings.access_token_ttl, TokenType.REFRESH: settings.refresh_token_ttl}
-
-    def load(self) -> None:
-        """Derive the key, before the first token."""
-        self._key = self._keyring.derive("auth/jwt")
-        self._key_id = self._keyring.derive("auth/jwt-key-id")[:8].hex()
 
     async def prepare(self) -> None:
         """Import PyJWT where the event loop does not stand still for it."""
@@ -91,7 +84,17 @@ class Tokens:
             "typ": kind.value,
             "sid": str(session_id),
         }
-        return jwt.encode(claims, self._key, algorithm=ALGORITHM, headers={"kid": self._key_id})
+        key = self._keys.current
+        return jwt.encode(claims, key.signs, algorithm=key.algorithm, headers={"kid": key.id})
+
+    async def check(self, token: str, kind: TokenType | None, *, expired: bool = False) -> Claims:
+        """As :meth:`read`, and look for the key of the token where another process may have made it."""
+        try:
+            return self.read(token, kind, expired=expired)
+        except InvalidTokenError:
+            if not await self._keys.look_for(_key_id(token)):
+                raise
+        return self.read(token, kind, expired=expired)
 
     def read(self, token: str, kind: TokenType | None, *, expired: bool = False) -> Claims:
         """Check a token and return what it says.
@@ -109,11 +112,15 @@ class Tokens:
 
         if len(token) > MAX_LENGTH:
             raise InvalidTokenError(why=f"longer than {MAX_LENGTH} characters")
+        key = self._keys.of_token(token) or self._keys.get(_key_id(token))
+        if key is None:
+            raise InvalidTokenError(why="unknown key")
         try:
             decoded = jwt.decode_complete(
                 token,
-                self._key,
-                algorithms=[ALGORITHM],
+                key.verifies,
+                # The algorithm is the key's own, whatever the token says (RFC 8725, section 3.1).
+                algorithms=[key.algorithm],
                 audience=self._settings.audience,
                 issuer=self._settings.issuer,
                 leeway=self._settings.clock_leeway,
@@ -122,24 +129,35 @@ class Tokens:
         except (jwt.PyJWTError, ValueError, TypeError) as error:
             # Only the class: the text of some of these errors quotes the token.
             raise InvalidTokenError(why=type(error).__name__) from None
-        claims = self._claims(decoded["header"], decoded["payload"], kind)
+        claims = _claims(key, decoded["header"], decoded["payload"], kind)
         if not expired and decoded["payload"]["exp"] <= time.time():
             raise TokenExpiredError
         return claims
 
-    def _claims(self, header: dict[str, Any], payload: dict[str, Any], kind: TokenType | None) -> Claims:
-        # Signed by us, yet not to be trusted blindly: another version may have issued it.
-        if header != {"alg": ALGORITHM, "typ": "JWT", "kid": self._key_id}:
-            raise InvalidTokenError(why="unexpected header")
-        if payload["typ"] not in ([kind] if kind else list(TokenType)):
-            raise InvalidTokenError(why="a token of another type")
-        if type(payload["exp"]) is not int:
-            raise InvalidTokenError(why="exp is no integer")
-        try:
-            return Claims(
-                user_id=uuid.UUID(payload["sub"]),
-                session_id=uuid.UUID(payload["sid"]),
-                token_id=payload["jti"],
-            )
-        except (ValueError, AttributeError, TypeError):
-            raise InvalidTokenError(why="sub or sid is no UUID") from None
+
+def _key_id(token: str) -> object:
+    """What an unverified token calls its key; None if it calls it nothing."""
+    import jwt
+
+    try:
+        return jwt.get_unverified_header(token).get("kid") if len(token) <= MAX_LENGTH else None
+    except (jwt.PyJWTError, ValueError, TypeError):
+        return None
+
+
+def _claims(key: SigningKey, header: dict[str, Any], payload: dict[str, Any], kind: TokenType | None) -> Claims:
+    # Signed by us, yet not to be trusted blindly: another version may have issued it.
+    if header != key.header:
+        raise InvalidTokenError(why="unexpected header")
+    if payload["typ"] not in ([kind] if kind else list(TokenType)):
+        raise InvalidTokenError(why="a token of another type")
+    if type(payload["exp"]) is not int:
+        raise InvalidTokenError(why="exp is no integer")
+    try:
+        return Claims(
+            user_id=uuid.UUID(payload["sub"]),
+            session_id=uuid.UUID(payload["sid"]),
+            token_id=payload["jti"],
+        )
+    except (ValueError, AttributeError, TypeError):
+        raise InvalidTokenError(why="sub or sid is no UUID") from None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from bedplate.services.engines.private_files import publish, write_private
 from bedplate.services.errors import ConfigurationError
 from bedplate.services.settings.strength import weakness_of
 
@@ -94,8 +95,8 @@ class SecretKeyFile:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:
-                _write(temporary, f"{secrets.token_urlsafe(32)}\n".encode())
-                return _publish(temporary, self.path)
+                write_private(temporary, f"{secrets.token_urlsafe(32)}\n".encode())
+                return publish(temporary, self.path)
             finally:
                 temporary.unlink(missing_ok=True)
         except OSError as error:
@@ -115,25 +116,3 @@ class SecretKeyFile:
 
     def _error(self, what: str, *, fix: str, why: str | None = None) -> SecretKeyError:
         return SecretKeyError(f"{what}: {self.path}", service="keyring", why=why, fix=fix)
-
-
-def _write(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-
-
-def _publish(temporary: Path, path: Path) -> bool:
-    """Give the finished file its name, unless the name is taken: a link, unlike a rename, never replaces a file."""
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        return False
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-    return True

@@ -16,6 +16,7 @@ COMMANDS = {
     "serve": "Start the services and answer over HTTP.",
     "settings": "Show the settings, their origin, and what can be set.",
     "db": "Look after the database schema.",
+    "auth": "Look after the keys that tokens are signed with.",
     "superuser": "Make a superuser.",
     "variables": "List, set and delete the variables of a user.",
     "services": "Start every service, report on it, and stop again.",

@@ -21,6 +21,7 @@ __all__ = ["create_app"]
 
 _ROUTERS = (
     "system",
+    "jwks",
     "setup",
     "login",
     "users",

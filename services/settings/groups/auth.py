@@ -32,6 +32,20 @@ class AuthSettings(ServiceSettings):
     """``iss`` of the tokens."""
     audience: str = "bedplate"
     """``aud`` of the tokens."""
+    algorithm: Literal["HS256", "RS256", "EdDSA"] = "HS256"
+    """How tokens are signed: with the secret key, or with a key of their own that others can verify by JWKS."""
+    previous_algorithms: tuple[Literal["HS256", "RS256", "EdDSA"], ...] = ()
+    """Algorithms of before, whose tokens are good until they expire."""
+    signing_key: SecretStr | None = None
+    """PEM of the private key to sign with (RS256, EdDSA); unset: keys are made and kept in the data directory."""
+    signing_key_file: Location | None = None
+    """File that holds that PEM."""
+    verification_key_files: tuple[Location, ...] = ()
+    """Files with PEMs of further keys, private or public, whose tokens are good: those of before, or of after."""
+    rsa_key_bits: int = Field(default=2048, ge=2048, le=8192)
+    """Size of the RSA keys that are made."""
+    signing_key_reload: float = Field(default=30.0, gt=0)
+    """Seconds after which every process signs with a key that another has rotated to."""
     argon2_memory_kib: int = Field(default=19_456, ge=8)
     """Memory that hashing a password takes, in KiB (OWASP: 19 MiB)."""
     argon2_time_cost: int = Field(default=2, ge=1)
@@ -75,4 +89,13 @@ class AuthSettings(ServiceSettings):
     def _enough_memory(self) -> Self:
         if self.argon2_memory_kib < 8 * self.argon2_parallelism:
             raise ValueError("argon2_memory_kib must be at least 8 times argon2_parallelism")
+        return self
+
+    @model_validator(mode="after")
+    def _one_source_of_keys(self) -> Self:
+        if self.signing_key is not None and self.signing_key_file is not None:
+            raise ValueError("signing_key and signing_key_file exclude each other")
+        given = self.signing_key is not None or self.signing_key_file is not None
+        if given and self.algorithm == "HS256":
+            raise ValueError("signing_key is for RS256 and EdDSA: HS256 signs with the secret key")
         return self

@@ -92,6 +92,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "GET /api/v1/services": Operation(Access.OPERATOR),
     "GET /api/v1/version": _anyone(200),
     "GET /api/v1/config": _anyone(200),
+    "GET /.well-known/jwks.json": _anyone(200),
     "GET /setup": _anyone(404),
     "POST /setup": _anyone(404),
     "POST /api/v1/login": _anyone(422),

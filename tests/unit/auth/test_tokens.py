@@ -5,6 +5,7 @@ import hmac
 import json
 import time
 import uuid
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from bedplate.services.auth import AuthService, Credentials, TokenPair
 from bedplate.services.auth.errors import InvalidTokenError, TokenExpiredError
+from bedplate.services.auth.key_ring import KeyRing
 from bedplate.services.auth.tokens import Tokens, TokenType
 from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.workers import Workers
@@ -25,10 +27,11 @@ from bedplate.services.settings.groups.auth import AuthSettings
 
 
 @pytest.fixture
-def tokens(keyring: Keyring, workers: Workers) -> Tokens:
-    tokens = Tokens(AuthSettings(), keyring, workers)
-    tokens.load()
-    return tokens
+async def tokens(tmp_path: Path, keyring: Keyring, workers: Workers) -> AsyncIterator[Tokens]:
+    keys = KeyRing(AuthSettings(), keyring, workers, tmp_path)
+    await keys.start()
+    yield Tokens(AuthSettings(), keys, workers)
+    await keys.stop()
 
 
 @pytest.fixture
@@ -157,12 +160,14 @@ async def test_a_token_of_another_installation_is_refused(tmp_path: Path, tokens
     """AUTH-2: the signing key derives from the secret key."""
     elsewhere = Keyring(SettingsService(data_dir=tmp_path, secret_key="the-secret-key-of-another-place-98765"))
     await elsewhere.start()
-    theirs = Tokens(AuthSettings(), elsewhere, workers)
-    theirs.load()
+    keys = KeyRing(AuthSettings(), elsewhere, workers, tmp_path / "elsewhere")
+    await keys.start()
+    theirs = Tokens(AuthSettings(), keys, workers)
     foreign = theirs.issue(TokenType.ACCESS, user_id=uuid.uuid4(), session_id=uuid.uuid4(), token_id="1")
     theirs.read(foreign, TokenType.ACCESS)
     with pytest.raises(InvalidTokenError):
         tokens.read(foreign, TokenType.ACCESS)
+    await keys.stop()
     await elsewhere.stop()
 
 
