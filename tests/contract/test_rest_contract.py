@@ -1,11 +1,9 @@
 """The routes and shapes that existing clients rely on."""
 
-import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.contract.reference import document
 
 from bedplate.containers import ApplicationContainer
 from bedplate.wiring.http import create_app
@@ -20,13 +18,9 @@ _LATER = (
 
 
 def _operations() -> list[tuple[str, str]]:
-    folder = os.environ.get("BEDPLATE_REFERENCE_DIR")
-    if not folder:
-        return []
-    document = json.loads((Path(folder) / "contract" / "openapi.json").read_text())
     return [
         (method, path)
-        for path, methods in document["paths"].items()
+        for path, methods in document()["paths"].items()
         if not path.startswith(_LATER)
         for method in methods
     ]

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 __all__ = [
     "CancelFlowResponse",
@@ -23,7 +23,9 @@ class EventDelivery(StrEnum):
 
 
 class InputValueRequest(BaseModel):
-    """What a run is given."""
+    """What a run is given; what is misspelt is refused, as it would be without effect."""
+
+    model_config = ConfigDict(extra="forbid")
 
     components: list[str] | None = []
     input_value: str | None = None
