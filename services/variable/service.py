@@ -3,6 +3,7 @@
 import builtins
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 from pydantic import SecretStr
@@ -92,8 +93,19 @@ class VariableService(Service):
         *,
         type: VariableType | str = VariableType.CREDENTIAL,  # noqa: A002 - the word of the contract
         default_fields: Sequence[str] = (),
+        id: uuid.UUID | None = None,  # noqa: A002 - the word of the contract
+        created_at: datetime | None = None,
     ) -> Variable:
         """Make a variable.
+
+        Args:
+            user_id: The owner.
+            name: What it is called.
+            value: Its value.
+            type: Credential or Generic.
+            default_fields: The fields of components that it fills unless they say otherwise.
+            id: The id of an imported one, kept; None makes one.
+            created_at: When an imported one was made; None: now.
 
         Raises:
             InvalidVariableError: The name, value, type or default fields are wrong.
@@ -103,7 +115,7 @@ class VariableService(Service):
         """
         sealing, now = self._ready(), utc_now()
         blank = StoredVariable(
-            id=new_id(),
+            id=id or new_id(),
             user_id=user_id,
             name=checked_name(name),
             type=checked_type(type),
@@ -111,7 +123,7 @@ class VariableService(Service):
             default_fields=checked_fields(default_fields),
             key_id="",
             version=1,
-            created_at=now,
+            created_at=created_at or now,
             updated_at=now,
         )
         stored = sealing.sealed(blank, checked_value(value, self._settings.max_value_bytes))

@@ -1,5 +1,6 @@
 """The command ``bedplate``: its commands by name, imported when called."""
 
+import keyword
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 from bedplate import __version__
 from bedplate.services.errors import BedplateError
 
-__all__ = ["COMMANDS", "app", "run"]
+__all__ = ["COMMANDS", "app", "module_of", "run"]
 
 COMMANDS = {
     "serve": "Start the services and answer over HTTP.",
@@ -19,11 +20,17 @@ COMMANDS = {
     "auth": "Look after the keys that tokens are signed with.",
     "superuser": "Make a superuser.",
     "variables": "List, set and delete the variables of a user.",
+    "import": "Carry over what another system holds.",
     "services": "Start every service, report on it, and stop again.",
     "graph": "Draw which service needs which, as Mermaid, without starting any.",
     "version": "Print the version.",
 }
-"""What each command is for, as its help says; its module is ``bedplate.wiring.cli.commands.<name>``."""
+"""What each command is for, as its help says."""
+
+
+def module_of(command: str) -> Any:
+    """Import the module of a command: the one of its name, with an underscore after a word that Python keeps."""
+    return import_module(f"bedplate.wiring.cli.commands.{command}{'_' * keyword.iskeyword(command)}")
 
 
 class LazyGroup(TyperGroup):
@@ -38,8 +45,7 @@ class LazyGroup(TyperGroup):
         """Replace the placeholder of the called command by the command."""
         name, command, rest = super().resolve_command(ctx, args)
         if name in COMMANDS:
-            module = import_module(f"bedplate.wiring.cli.commands.{name}")
-            command = typer.main.get_command(module.app)
+            command = typer.main.get_command(module_of(name).app)
         return name, command, rest
 
 

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from bedplate.services.settings.keys import Key, dotted, environment_name, field
 from bedplate.services.settings.meanings import meaning_of
 from bedplate.services.settings.profiles import PROFILES
 from bedplate.services.settings.reference import default_of
-from bedplate.wiring.cli.app import COMMANDS
+from bedplate.wiring.cli.app import COMMANDS, module_of
 
 __all__ = ["pages"]
 
@@ -60,7 +59,7 @@ def _commands() -> Iterator[str]:
     yield from (_GENERATED, "", "# Command line", "")
     yield "Errors are printed as what, why and fix. Exit codes: 0 done, 1 failed, 2 wrong settings or arguments."
     for name in COMMANDS:
-        app = import_module(f"bedplate.wiring.cli.commands.{name}").app
+        app = module_of(name).app
         yield from _command(f"bedplate {name}", typer.main.get_command(app))
 
 

