@@ -19,7 +19,7 @@ from bedplate.wiring.langflow.errors import UnusableError
 from bedplate.wiring.langflow.report import ImportReport
 from bedplate.wiring.langflow.secrets import LangflowSecrets, looks_encrypted
 from bedplate.wiring.langflow.source import LangflowSource
-from bedplate.wiring.langflow.target import Target, reason_of
+from bedplate.wiring.langflow.target import Target
 from bedplate.wiring.langflow.values import SourceRow
 
 __all__ = ["UserPlan", "carry_api_keys", "plan_users"]
@@ -103,8 +103,8 @@ async def _plan_new(plan: UserPlan, row: SourceRow, workers: Workers, settings: 
     key, name = row.id(), row.text("username")
     try:
         made = _user(row, settings)
-    except (UnusableError, BedplateError) as error:
-        report.left_out("user", key, name, reason_of(error))
+    except BedplateError as error:
+        report.left_out("user", key, name, error.what)
         return
     reasons = []
     if not made.password_hash.startswith(_BCRYPT):
@@ -156,8 +156,8 @@ async def carry_api_keys(source: LangflowSource, target: Target, secrets: Langfl
                 target.report.present("apikey")
                 continue
             await _check_unknown(target, made.key_hash)
-        except (UnusableError, BedplateError) as error:
-            target.report.left_out("apikey", key, name, reason_of(error))
+        except BedplateError as error:
+            target.report.left_out("apikey", key, name, error.what)
             continue
         await target.insert([made])
         target.report.carried("apikey")

@@ -11,5 +11,7 @@ class LangflowSourceError(InvalidInputError):
     code = "langflow_source"
 
 
-class UnusableError(Exception):
+class UnusableError(InvalidInputError):
     """One row, or one value in it, cannot be carried over; its text says why, without any value."""
+
+    code = "langflow_row"

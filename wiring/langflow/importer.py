@@ -21,7 +21,7 @@ from bedplate.wiring.langflow.messages import carry_messages
 from bedplate.wiring.langflow.report import ImportReport
 from bedplate.wiring.langflow.secrets import LangflowSecrets
 from bedplate.wiring.langflow.source import LangflowSource
-from bedplate.wiring.langflow.target import Target, reason_of
+from bedplate.wiring.langflow.target import Target
 from bedplate.wiring.langflow.values import SourceRow
 from bedplate.wiring.langflow.variables import carry_variables
 from bedplate.wiring.langflow.work import carry_flows, carry_projects
@@ -119,8 +119,8 @@ class LangflowImport:
                     report.present("file")
                 else:
                     await copies.copy_of_user(row, _owner(plan, row))
-            except (UnusableError, BedplateError) as error:
-                report.left_out("file", row.id(), row.text("name"), reason_of(error))
+            except BedplateError as error:
+                report.left_out("file", row.id(), row.text("name"), error.what)
         async for row in source.rows("flow"):
             for path in await copies.files_of_flow(row.id()):
                 try:
@@ -128,8 +128,8 @@ class LangflowImport:
                         report.carried("file of a flow")
                     else:
                         report.present("file of a flow")
-                except (UnusableError, BedplateError) as error:
-                    report.left_out("file of a flow", f"{row.id()}/{path.name!a}", "", reason_of(error))
+                except BedplateError as error:
+                    report.left_out("file of a flow", f"{row.id()}/{path.name!a}", "", error.what)
 
     async def _is_here(self, file_id: uuid.UUID) -> bool:
         async with self._database.session() as session:

@@ -9,7 +9,7 @@ from bedplate.services.database.models import MessageRow, utc_now
 from bedplate.services.errors import BedplateError
 from bedplate.wiring.langflow.errors import UnusableError
 from bedplate.wiring.langflow.source import LangflowSource
-from bedplate.wiring.langflow.target import CHUNK, Target, reason_of
+from bedplate.wiring.langflow.target import CHUNK, Target
 from bedplate.wiring.langflow.values import SourceRow
 
 __all__ = ["carry_messages"]
@@ -22,8 +22,8 @@ async def carry_messages(source: LangflowSource, target: Target) -> None:
         key = row.id()
         try:
             chunk[key] = _message(row, target)
-        except (UnusableError, BedplateError) as error:
-            target.report.left_out("message", key, "", reason_of(error))
+        except BedplateError as error:
+            target.report.left_out("message", key, "", error.what)
         if len(chunk) == CHUNK:
             await _store(chunk, target)
             chunk = {}

@@ -8,12 +8,11 @@ import sqlalchemy as sa
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bedplate.services.database.models.base import Table
-from bedplate.services.errors import BedplateError
 from bedplate.services.settings import Settings
 from bedplate.wiring.langflow.errors import UnusableError
 from bedplate.wiring.langflow.report import ImportReport
 
-__all__ = ["CHUNK", "Target", "reason_of"]
+__all__ = ["CHUNK", "Target"]
 
 CHUNK = 500
 """Rows that are looked up and inserted together."""
@@ -71,8 +70,3 @@ class Target(NamedTuple):
         if rows:
             connection = await self.session.connection()
             await connection.execute(sa.insert(type(rows[0])), [row.model_dump() for row in rows])
-
-
-def reason_of(error: UnusableError | BedplateError) -> str:
-    """Why a row was left out: the sentence of the error, which holds no values that are secret."""
-    return error.what if isinstance(error, BedplateError) else str(error)

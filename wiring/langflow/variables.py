@@ -5,10 +5,9 @@ from pydantic import SecretStr
 from bedplate.services.database.models import VariableRow
 from bedplate.services.errors import BedplateError
 from bedplate.services.variable import VariableService, VariableType
-from bedplate.wiring.langflow.errors import UnusableError
 from bedplate.wiring.langflow.secrets import LangflowSecrets, looks_encrypted
 from bedplate.wiring.langflow.source import LangflowSource
-from bedplate.wiring.langflow.target import Target, reason_of
+from bedplate.wiring.langflow.target import Target
 from bedplate.wiring.langflow.values import SourceRow
 
 __all__ = ["carry_variables"]
@@ -22,8 +21,8 @@ async def carry_variables(
         key, name = row.id(), row.text("name")
         try:
             await _carry(row, target, variables, secrets)
-        except (UnusableError, BedplateError) as error:
-            target.report.left_out("variable", key, name, reason_of(error))
+        except BedplateError as error:
+            target.report.left_out("variable", key, name, error.what)
 
 
 async def _carry(row: SourceRow, target: Target, variables: VariableService, secrets: LangflowSecrets) -> None:

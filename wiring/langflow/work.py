@@ -13,9 +13,8 @@ from bedplate.services.session import AccessType, NewFlow
 from bedplate.services.session.names import next_endpoint, next_name
 from bedplate.services.session.projects import default_project
 from bedplate.services.session.validation import check_flow, check_name
-from bedplate.wiring.langflow.errors import UnusableError
 from bedplate.wiring.langflow.source import LangflowSource
-from bedplate.wiring.langflow.target import Target, reason_of
+from bedplate.wiring.langflow.target import Target
 from bedplate.wiring.langflow.values import SourceRow
 
 __all__ = ["carry_flows", "carry_projects"]
@@ -37,8 +36,8 @@ async def carry_projects(source: LangflowSource, target: Target) -> dict[uuid.UU
             projects[key] = await _carry_project(row, target)
             if projects[key] == key and (parent := row.id_or_none("parent_id")) is not None:
                 parents[key] = parent
-        except (UnusableError, BedplateError) as error:
-            target.report.left_out("folder", key, name, reason_of(error))
+        except BedplateError as error:
+            target.report.left_out("folder", key, name, error.what)
     for key, parent in parents.items():
         if parent in projects and (made := await target.session.get(FolderRow, key)) is not None:
             made.parent_id = projects[parent]
@@ -69,8 +68,8 @@ async def carry_flows(source: LangflowSource, target: Target, projects: dict[uui
         key, name = row.id(), row.text("name")
         try:
             await _carry_flow(row, target, projects)
-        except (UnusableError, BedplateError) as error:
-            target.report.left_out("flow", key, name, reason_of(error))
+        except BedplateError as error:
+            target.report.left_out("flow", key, name, error.what)
 
 
 async def _carry_flow(row: SourceRow, target: Target, projects: dict[uuid.UUID, uuid.UUID]) -> None:
