@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 from tests.integration.langflow.conftest import Import
-from tests.integration.langflow.installation import ADA_KEY, APIKEY, FLOW, FOLDER, MESSAGE, VARIABLE, Installation
+from tests.integration.langflow.installation import (
+    ADA_KEY,
+    APIKEY,
+    FLOW,
+    FOLDER,
+    MESSAGE,
+    MOMENT,
+    VARIABLE,
+    Installation,
+)
 
 from bedplate.containers import ApplicationContainer
 from bedplate.services.auth.errors import InactiveUserError
@@ -22,7 +31,7 @@ def _reasons(report: ImportReport, table: str, outcome: Outcome = Outcome.LEFT_O
 
 async def test_users(installation: Installation, carry: Import, container: ApplicationContainer) -> None:
     """DB-7: no default account comes in through the back door."""
-    installation.user("langflow", "langflow", is_superuser=True)
+    installation.user("langflow", "langflow", is_superuser=True, last_login_at=MOMENT.replace(tzinfo=None))
     odd = installation.user("odd")
     installation.execute(f"UPDATE user SET password = 'plain' WHERE id = '{odd.hex}'")
     installation.user(" spaced ")
