@@ -6,6 +6,7 @@ from bedplate.services.auth.models import (
     Client,
     Credentials,
     KeyRotation,
+    LoginSession,
     Method,
     NewApiKey,
     Principal,
@@ -18,6 +19,7 @@ from bedplate.services.auth.models import (
 )
 from bedplate.services.auth.origins import check_origin
 from bedplate.services.auth.service import AuthService
+from bedplate.services.auth.user_sessions import UserSessions
 from bedplate.services.auth.users import Users
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "Client",
     "Credentials",
     "KeyRotation",
+    "LoginSession",
     "Method",
     "NewApiKey",
     "Principal",
@@ -36,6 +39,7 @@ __all__ = [
     "User",
     "UserChanges",
     "UserPage",
+    "UserSessions",
     "Users",
     "check_origin",
 ]

@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from bedplate.services.auth.account_rules import check_text, to_user
 from bedplate.services.auth.errors import ApiKeyLimitError, ApiKeyNotFoundError, InvalidApiKeyError, UserNotFoundError
 from bedplate.services.auth.key_format import SHOWN, hash_key, mask, new_key, well_formed
-from bedplate.services.auth.key_usage import KeyUsage
 from bedplate.services.auth.models import ApiKey, Method, NewApiKey, Principal
+from bedplate.services.auth.usage import Usage
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import ApiKeyRow, utc_now
 from bedplate.services.database.repositories.api_key import ApiKeyRepository
@@ -35,7 +35,7 @@ class ApiKeys:
         usage: Counts their uses.
     """
 
-    def __init__(self, settings: AuthSettings, database: DatabaseService, usage: KeyUsage) -> None:
+    def __init__(self, settings: AuthSettings, database: DatabaseService, usage: Usage) -> None:
         self._settings = settings
         self._database = database
         self._usage = usage

@@ -23,7 +23,7 @@
     ├── SetupCompletedError           there is a superuser already               (409)
     └── KeyRotationError              the signing key is given by a setting      (409)
     NotFoundError
-    └── UserNotFoundError · ApiKeyNotFoundError (400 for the latter, as clients expect)
+    └── UserNotFoundError · SessionNotFoundError · ApiKeyNotFoundError (400 for the last, as clients expect)
 
 An :class:`AuthError` carries ``challenge``: True is a 401 with ``WWW-Authenticate: Bearer``, False a 403.
 """
@@ -61,6 +61,7 @@ __all__ = [
     "RefreshConflictError",
     "RefreshReusedError",
     "SamePasswordError",
+    "SessionNotFoundError",
     "SetupCompletedError",
     "SignUpClosedError",
     "TokenExpiredError",
@@ -269,6 +270,13 @@ class UserNotFoundError(_AuthServiceError, NotFoundError):
 
     code = "user_not_found"
     text = "User not found"
+
+
+class SessionNotFoundError(_AuthServiceError, NotFoundError):
+    """There is no such login session, it has ended, or it is somebody else's."""
+
+    code = "auth_session_not_found"
+    text = "Session not found"
 
 
 class ApiKeyNotFoundError(_AuthServiceError, NotFoundError):

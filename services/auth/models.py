@@ -15,6 +15,7 @@ __all__ = [
     "Client",
     "Credentials",
     "KeyRotation",
+    "LoginSession",
     "Method",
     "NewApiKey",
     "Principal",
@@ -226,3 +227,29 @@ class KeyRotation(msgspec.Struct, frozen=True, kw_only=True):
     algorithm: str
     previous_key_id: str
     previous_good_until: datetime
+
+
+class LoginSession(msgspec.Struct, frozen=True, kw_only=True):
+    """A place where a user is logged in.
+
+    Attributes:
+        id: Its id, also the ``sid`` of its tokens.
+        user_id: Whose it is.
+        kind: ``token`` for a pair of tokens, ``cookie`` for Bedplate's own session cookie.
+        user_agent: What the client called itself at the login.
+        address: IP address that the login came from.
+        created_at: When that was.
+        last_used_at: When it was used last, to the minute.
+        expires_at: When it ends, if it is not refreshed.
+        current: Whether it is the caller's own.
+    """
+
+    id: uuid.UUID
+    user_id: uuid.UUID
+    kind: str
+    user_agent: str | None
+    address: str | None
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    current: bool

@@ -4,7 +4,6 @@ from bedplate.services.auth.accounts import Accounts
 from bedplate.services.auth.api_keys import ApiKeys
 from bedplate.services.auth.errors import AutoLoginDisabledError, MissingCredentialsError
 from bedplate.services.auth.key_ring import KeyRing
-from bedplate.services.auth.key_usage import KeyUsage
 from bedplate.services.auth.logins import Logins
 from bedplate.services.auth.models import (
     Client,
@@ -21,6 +20,8 @@ from bedplate.services.auth.passwords import Passwords
 from bedplate.services.auth.sessions import Sessions
 from bedplate.services.auth.setup import Setup
 from bedplate.services.auth.tokens import Tokens
+from bedplate.services.auth.usage import Usage
+from bedplate.services.auth.user_sessions import UserSessions
 from bedplate.services.auth.users import Users
 from bedplate.services.base import Service
 from bedplate.services.database import DatabaseService
@@ -45,6 +46,7 @@ class AuthService(Service):
     Attributes:
         users: The accounts.
         api_keys: The keys of users.
+        sessions: Where users are logged in.
     """
 
     type = ServiceType.AUTH
@@ -61,10 +63,11 @@ class AuthService(Service):
         self._settings = settings.values.auth
         self._origins = settings.values.server.cors_origins
         self._database = database
-        self._usage = KeyUsage(self._settings, telemetry, database)
+        self._usage = Usage(self._settings, telemetry, database)
         self._keys = KeyRing(self._settings, keyring, workers, settings.values.data_dir)
         self._tokens = Tokens(self._settings, self._keys, workers)
-        self._sessions = Sessions(self._settings, database, self._tokens)
+        self._sessions = Sessions(self._settings, database, self._tokens, self._usage)
+        self.sessions = UserSessions(database, self._usage)
         passwords = Passwords(self._settings, workers)
         self._logins = Logins(self._settings, telemetry, database, passwords, self._sessions)
         accounts = Accounts(self._settings, database, passwords)

@@ -20,6 +20,7 @@ from bedplate.services.auth.errors import (
 )
 from bedplate.services.auth.models import Client, Method, Principal, SessionCookie, TokenPair, User
 from bedplate.services.auth.tokens import Claims, Tokens, TokenType
+from bedplate.services.auth.usage import Usage
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import AuthSessionRow, UserRow, new_id, utc_now
 from bedplate.services.database.repositories.auth_session import AuthSessionRepository
@@ -45,12 +46,14 @@ class Sessions:
         settings: Lifetimes, limits, cookie.
         database: Keeps the sessions.
         tokens: Issues and checks the JWTs.
+        usage: Notes when a session was used last.
     """
 
-    def __init__(self, settings: AuthSettings, database: DatabaseService, tokens: Tokens) -> None:
+    def __init__(self, settings: AuthSettings, database: DatabaseService, tokens: Tokens, usage: Usage) -> None:
         self._settings = settings
         self._database = database
         self._tokens = tokens
+        self._usage = usage
 
     async def open_tokens(self, session: AsyncSession, user: UserRow, client: Client) -> TokenPair:
         """Open a session for a pair of tokens, in the caller's transaction, which has locked the user."""
@@ -114,6 +117,7 @@ class Sessions:
         async with self._database.session() as session:
             row = await AuthSessionRepository(session).with_user(claims.session_id)
         row = _alive(row, TOKEN_KIND, claims.user_id, utc_now())
+        self._usage.session_used(claims.session_id, row.last_used_at)
         return Principal(user=to_user(row), method=Method.ACCESS_TOKEN, session_id=claims.session_id)
 
     async def by_cookie(self, value: str) -> Principal:
@@ -128,6 +132,7 @@ class Sessions:
         row = _alive(row, COOKIE_KIND, None, utc_now())
         if not hmac.compare_digest(row.current_jti, _digest(secret)):
             raise InvalidTokenError(why="a cookie with a wrong secret")
+        self._usage.session_used(session_id, row.last_used_at)
         return Principal(user=to_user(row), method=Method.COOKIE, session_id=session_id)
 
     async def end(self, *values: str) -> int:

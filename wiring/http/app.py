@@ -24,6 +24,7 @@ _ROUTERS = (
     "jwks",
     "setup",
     "login",
+    "auth_sessions",
     "users",
     "api_keys",
     "variables",

@@ -76,5 +76,7 @@ class ApiKeyRepository:
 
     async def record(self, uses: Sequence[KeyUse]) -> None:
         """Add to the counts of keys in one statement; keys deleted meanwhile are skipped."""
+        if not uses:
+            return
         connection = await self._session.connection()
         await connection.execute(_RECORD_USE, [{"key": use.key_id, "uses": use.uses, "at": use.at} for use in uses])

@@ -1,6 +1,7 @@
 """Queries over login sessions, for the auth service."""
 
 import uuid
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +9,7 @@ import sqlalchemy as sa
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bedplate.services.database.models import AuthSessionRow, UserRow
+from bedplate.services.database.models import PREFIX, AuthSessionRow, UserRow, metadata
 from bedplate.services.database.repositories.user import PUBLIC_COLUMNS
 
 __all__ = ["AuthSessionRepository"]
@@ -20,12 +21,21 @@ _WITH_USER = (
         col(AuthSessionRow.current_jti),
         col(AuthSessionRow.expires_at),
         col(AuthSessionRow.created_at).label("opened_at"),
+        col(AuthSessionRow.last_used_at),
     )
     .join(UserRow, col(UserRow.id) == col(AuthSessionRow.user_id))
     .where(
         col(AuthSessionRow.id) == sa.bindparam("session_id"),
         col(AuthSessionRow.revoked_at).is_(None),
     )
+)
+
+_table = metadata.tables[f"{PREFIX}auth_session"]
+_RECORD_USE = (
+    sa.update(_table)
+    # A refresh may have written a later one meanwhile.
+    .where(_table.c.id == sa.bindparam("session"), _table.c.last_used_at < sa.bindparam("at"))
+    .values(last_used_at=sa.bindparam("at"))
 )
 
 
@@ -46,7 +56,7 @@ class AuthSessionRepository:
         return (await self._session.exec(query.execution_options(populate_existing=True))).first()
 
     async def with_user(self, session_id: uuid.UUID) -> Any:
-        """One row of the user's public columns, kind, current_jti, expires_at, opened_at; None unless alive."""
+        """One row of the user's public columns and those of the session; None unless it is alive."""
         connection = await self._session.connection()
         return (await connection.execute(_WITH_USER, {"session_id": session_id})).first()
 
@@ -65,6 +75,35 @@ class AuthSessionRepository:
             .execution_options(synchronize_session=False)
         )
         return result.rowcount == 1
+
+    async def alive_of(self, user_id: uuid.UUID, now: datetime) -> Sequence[AuthSessionRow]:
+        """The sessions of a user that have neither been ended nor expired, newest first."""
+        query = (
+            select(AuthSessionRow)
+            .where(
+                col(AuthSessionRow.user_id) == user_id,
+                col(AuthSessionRow.revoked_at).is_(None),
+                col(AuthSessionRow.expires_at) > now,
+            )
+            .order_by(col(AuthSessionRow.id).desc())
+        )
+        return (await self._session.exec(query)).all()
+
+    async def record(self, uses: Mapping[uuid.UUID, datetime]) -> None:
+        """Set when sessions were used last, in one statement."""
+        if not uses:
+            return
+        connection = await self._session.connection()
+        await connection.execute(_RECORD_USE, [{"session": session_id, "at": at} for session_id, at in uses.items()])
+
+    async def revoke_of(self, user_id: uuid.UUID, session_id: uuid.UUID, reason: str, now: datetime) -> bool:
+        """End one session if it is the user's and alive; False otherwise."""
+        condition = sa.and_(
+            col(AuthSessionRow.id) == session_id,
+            col(AuthSessionRow.user_id) == user_id,
+            col(AuthSessionRow.expires_at) > now,
+        )
+        return await self._revoke(condition, reason, now) == 1
 
     async def revoke(self, session_id: uuid.UUID, reason: str, now: datetime) -> bool:
         """End one session; False if there is none, or it has been ended."""

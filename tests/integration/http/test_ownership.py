@@ -42,6 +42,7 @@ class Kind(StrEnum):
     FLOW = "flow"
     JOB = "job"
     KEY = "key"
+    LOGIN = "login"
     MESSAGE = "message"
     PROJECT = "project"
     SESSION = "session"
@@ -108,6 +109,11 @@ OPERATIONS: Mapping[str, Operation] = {
     "GET /api/v1/api_key/": _user(),
     "POST /api/v1/api_key/": _user({"body:user_id": Kind.USER}, _NEW),
     "DELETE /api/v1/api_key/{api_key_id}": _user({"path:api_key_id": Kind.KEY}),
+    "GET /api/v1/auth/sessions": _user({"query:user_id": Kind.USER}),
+    "DELETE /api/v1/auth/sessions": _user({"query:user_id": Kind.USER}),
+    "DELETE /api/v1/auth/sessions/{auth_session_id}": _user(
+        {"path:auth_session_id": Kind.LOGIN, "query:user_id": Kind.USER}
+    ),
     "GET /api/v1/variables/": _user(),
     "POST /api/v1/variables/": _user(body=_NEW | {"value": "v", "default_fields": []}),
     "PATCH /api/v1/variables/{variable_id}": _user(
@@ -330,6 +336,7 @@ async def _furnished(client: httpx.AsyncClient, upload: Upload, mark: str, sessi
     ids[Kind.JOB] = (await client.post(f"/api/v1/build/{flow['id']}/flow", json=sent)).json()["job_id"]
     await client.get(f"/api/v1/build/{ids[Kind.JOB]}/events")
     ids[Kind.MESSAGE] = (await client.get("/api/v1/monitor/messages")).json()[0]["id"]
+    ids[Kind.LOGIN] = (await client.get("/api/v1/auth/sessions")).json()["sessions"][0]["id"]
     ids[Kind.TRACE] = (await client.get("/api/v1/monitor/traces")).json()["items"][0]["id"]
     return ids
 

@@ -11,7 +11,10 @@ __all__ = [
     "ApiKeyCreateRequest",
     "ApiKeyRead",
     "ApiKeysResponse",
+    "LoginSessionRead",
+    "LoginSessionsResponse",
     "PasswordForm",
+    "RevokedSessions",
     "Token",
     "UnmaskedApiKeyRead",
     "UserCreate",
@@ -133,3 +136,30 @@ class ApiKeysResponse(BaseModel):
     total_count: int
     user_id: UUID
     api_keys: list[ApiKeyRead]
+
+
+class LoginSessionRead(BaseModel):
+    """A place where a user is logged in."""
+
+    id: UUID
+    kind: str
+    user_agent: str | None
+    address: str | None
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    current: bool
+
+
+class LoginSessionsResponse(BaseModel):
+    """Where a user is logged in."""
+
+    total_count: int
+    user_id: UUID
+    sessions: list[LoginSessionRead]
+
+
+class RevokedSessions(BaseModel):
+    """How many sessions a request ended."""
+
+    revoked: int

@@ -1,22 +1,27 @@
-"""Counting the uses of API keys without writing to the database at each."""
+"""Counting the uses of API keys and sessions without writing to the database at each."""
 
 import asyncio
 import contextlib
 import uuid
+from datetime import datetime, timedelta
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import utc_now
 from bedplate.services.database.repositories.api_key import ApiKeyRepository, KeyUse
+from bedplate.services.database.repositories.auth_session import AuthSessionRepository
 from bedplate.services.logs import get_logger
 from bedplate.services.settings.groups.auth import AuthSettings
 from bedplate.services.telemetry import TelemetryService
 
-__all__ = ["KeyUsage"]
+__all__ = ["Usage"]
+
+SESSION_RESOLUTION = timedelta(seconds=60)
+"""How exactly the last use of a session is known: each is written at most once in this time."""
 
 _log = get_logger("bedplate.auth")
 
 
-class KeyUsage:
+class Usage:
     """Gathers uses and records them together, by interval and at stop.
 
     Args:
@@ -29,6 +34,7 @@ class KeyUsage:
         self._settings = settings
         self._database = database
         self._pending: dict[uuid.UUID, KeyUse] = {}
+        self._sessions: dict[uuid.UUID, datetime] = {}
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._dropped = telemetry.meter.counter(
@@ -38,7 +44,7 @@ class KeyUsage:
     def start(self) -> None:
         """Begin to record by interval."""
         self._stopping = asyncio.Event()
-        self._task = asyncio.create_task(self._run(self._stopping), name="bedplate-auth-key-usage")
+        self._task = asyncio.create_task(self._run(self._stopping), name="bedplate-auth-usage")
 
     async def stop(self) -> None:
         """Record what waits, and end."""
@@ -65,17 +71,35 @@ class KeyUsage:
         """Drop what waits for a key that was deleted."""
         self._pending.pop(key_id, None)
 
+    def session_used(self, session_id: uuid.UUID, known: datetime) -> None:
+        """Note that a session is in use now.
+
+        Args:
+            session_id: The session.
+            known: Its last use that the database knows of.
+        """
+        now = utc_now()
+        if now - known >= SESSION_RESOLUTION and len(self._sessions) < self._settings.key_usage_pending:
+            self._sessions[session_id] = now
+
+    def last_used(self, session_id: uuid.UUID, known: datetime) -> datetime:
+        """When a session was used last, as far as the database or this process knows."""
+        return max(known, self._sessions.get(session_id, known))
+
     async def flush(self) -> None:
         """Record what waits; on failure it goes on waiting."""
-        taken, self._pending = self._pending, {}
-        if not taken:
+        keys, self._pending = self._pending, {}
+        sessions, self._sessions = self._sessions, {}
+        if not keys and not sessions:
             return
         try:
             async with self._database.transaction() as session:
-                await ApiKeyRepository(session).record(list(taken.values()))
+                await ApiKeyRepository(session).record(list(keys.values()))
+                await AuthSessionRepository(session).record(sessions)
         except BaseException:
-            for use in taken.values():
+            for use in keys.values():
                 self._restore(use)
+            self._sessions = sessions | self._sessions
             raise
 
     def _restore(self, use: KeyUse) -> None:
@@ -95,4 +119,4 @@ class KeyUsage:
             try:
                 await self.flush()
             except Exception as error:
-                _log.warning("uses of API keys could not be recorded yet", error=type(error).__name__)
+                _log.warning("uses of API keys and sessions could not be recorded yet", error=type(error).__name__)
