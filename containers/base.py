@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING, Any, Self
 from dependency_injector import containers, providers
 
 from bedplate.containers import binding, strict
+from bedplate.containers.doctor import backends_of, build, examine
 from bedplate.containers.errors import UnknownServiceError
 from bedplate.containers.graph import ProviderLike, refuse_cycles
 from bedplate.containers.health import ContainerHealth, check_health
 from bedplate.containers.lifecycle import Lifecycle
 from bedplate.containers.plan import Plan, make_plan
 from bedplate.containers.report import Report
+from bedplate.services.checks import Finding
 from bedplate.services.errors import WiringError
+from bedplate.services.settings import SettingsService
 
 __all__ = ["ContainerInstance", "ServiceContainer"]
+
+_CHECKS_TIMEOUT = 30.0
 
 
 class ContainerInstance(containers.DynamicContainer):
@@ -104,6 +109,24 @@ class ContainerInstance(containers.DynamicContainer):
     async def health(self) -> ContainerHealth:
         """Ask every started service for its health, all at once, each within ``server.health_timeout``."""
         return await check_health(self._lifecycle.report, self._lifecycle.values, self._lifecycle.settings)
+
+    async def examine(self) -> list[Finding]:
+        """Run the checks of all services, the worst findings first; starts nothing, and changes nothing.
+
+        A service that cannot be built, such as for want of an extra, is a finding too.
+
+        Raises:
+            CycleError: Services need each other in a circle; none has been called.
+            ConfigurationError: A setting is wrong.
+        """
+        plan = self._plan(())
+        built, unusable = build(plan)
+        settings = next((one for one in built.values() if isinstance(one, SettingsService)), None)
+        if settings is None:
+            return unusable
+        return unusable + await examine(
+            built, settings, backends_of(plan), started=self.started, timeout=_CHECKS_TIMEOUT
+        )
 
     # What is in it
 

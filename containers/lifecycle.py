@@ -11,12 +11,14 @@ from typing import Any
 from dependency_injector import providers
 
 from bedplate.containers.budget import StopBudget
+from bedplate.containers.doctor import backends_of, examine
 from bedplate.containers.errors import StartError, StopError, hide_credentials, reason
 from bedplate.containers.graph import ProviderLike
 from bedplate.containers.plan import Node, Plan, is_startable
 from bedplate.containers.records import backend_of, left_out, record_of
 from bedplate.containers.report import Record, Report, State
 from bedplate.containers.supervise import Limits, Outcome, Step, acquire_uninterrupted, supervise
+from bedplate.services.checks import Severity
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.logs import get_logger
 from bedplate.services.settings import SettingsService
@@ -24,6 +26,9 @@ from bedplate.services.settings import SettingsService
 __all__ = ["Lifecycle"]
 
 _log = get_logger("bedplate.containers")
+
+_PATIENCE = 5.0
+"""Seconds that the checks of a start may take."""
 
 
 @dataclass(eq=False)
@@ -110,6 +115,8 @@ class Lifecycle:
                 verb="start",
                 give_up_when_cancelled=True,
             )
+            if cancelled is None and not failures.errors and plan.whole:
+                cancelled = await self._examine(plan)
             if cancelled is not None or failures.errors:
                 rollback, cancelled = await self._stop(records, cancelled)
                 self.report.start_ms = _milliseconds(begun)
@@ -208,6 +215,23 @@ class Lifecycle:
             if record.required:
                 failures.add(record.name, outcome.error, record.error)
         return not failures.errors
+
+    async def _examine(self, plan: Plan) -> asyncio.CancelledError | None:
+        """Run the checks of what is started; return the cancellation of the caller, if there was one."""
+        settings = self.settings
+        if settings is None:
+            return None
+        self.report.aliases = dict(settings.aliases)
+        try:
+            self.report.findings = await examine(
+                self.values, settings, backends_of(plan), started=True, timeout=_PATIENCE
+            )
+        except asyncio.CancelledError as error:
+            return error
+        for one in self.report.findings:
+            write = _log.info if one.severity is Severity.NOTE else _log.warning
+            write("check", check=one.check, severity=one.severity, what=one.what, fix=one.fix)
+        return None
 
     def _log_start(self) -> None:
         _log.info(

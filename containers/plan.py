@@ -63,12 +63,14 @@ class Plan:
     Attributes:
         nodes: The nodes, each after those that it needs.
         left_out: The names of the services that nothing needs.
+        whole: Whether it is all that something needs, and not a part that was asked for.
         stop_budget: Seconds in all for stopping them again.
     """
 
     nodes: list[Node]
     left_out: list[str]
     stop_budget: float
+    whole: bool = True
 
 
 def make_plan(
@@ -89,11 +91,12 @@ def make_plan(
     refuse_cycles(named)
     graph = _Graph(named)
     refuse_cycles(named, graph.edges)
-    live = graph.reachable(list(only) or graph.roots(used))
+    chosen = list(only)
+    live = graph.reachable(chosen or graph.roots(used))
     nodes = graph.nodes(live)
     planned = {node.provider for node in nodes}
     left_out = [name for name, one in named.items() if _is_managed(one) and final(one) not in planned]
-    return Plan(nodes=nodes, left_out=sorted(left_out), stop_budget=graph.stop_budget)
+    return Plan(nodes=nodes, left_out=sorted(left_out), stop_budget=graph.stop_budget, whole=not chosen)
 
 
 class _Graph:

@@ -4,6 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
+from bedplate.services.checks import Finding
+
 __all__ = ["Record", "Report", "State"]
 
 
@@ -51,11 +53,15 @@ class Report(msgspec.Struct, kw_only=True):
 
     Attributes:
         services: A record each; those that nothing needs come last.
+        aliases: The variables of Langflow that were read, each with the setting that it gave its value to.
+        findings: What the checks of the services found at the last start, the worst first.
         start_ms: How long the last start took in all, in milliseconds.
         stop_ms: The same for the last stop.
     """
 
     services: list[Record] = []
+    aliases: dict[str, str] = {}
+    findings: list[Finding] = []
     start_ms: float | None = None
     stop_ms: float | None = None
 
@@ -86,6 +92,12 @@ class Report(msgspec.Struct, kw_only=True):
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         if self.start_ms is not None:
             lines.append(f"started in {self.start_ms:.0f} ms")
+        if self.aliases:
+            lines += ["", "Variables of Langflow that were read:"]
+            lines += [f"    {name} as {key}" for name, key in self.aliases.items()]
+        if self.findings:
+            lines += ["", *(f"{one.severity.capitalize()}: {one.what} [{one.check}]" for one in self.findings)]
+            lines.append("    `bedplate doctor` says what to do about each.")
         return "\n".join(lines)
 
     def mermaid(self) -> str:

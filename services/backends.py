@@ -2,8 +2,8 @@
 
 import functools
 import importlib
-from collections.abc import Callable
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Literal, ParamSpec, Protocol, TypeVar
 
 import msgspec
 
@@ -15,6 +15,13 @@ __all__ = ["Backend", "Choice", "ServiceFactory", "service_factory"]
 P = ParamSpec("P")
 S = TypeVar("S")
 
+_REACH: Mapping[str, Literal["process", "machine", "all"]] = {
+    "memory": "process",
+    "disk": "machine",
+    "local": "machine",
+    "sqlite": "machine",
+}
+
 
 class Backend(msgspec.Struct, frozen=True, kw_only=True):
     """One way in which a service can work.
@@ -24,12 +31,20 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
         target: Where its class is, as ``"package.module:Class"``; imported only when chosen.
         extra: The extra that brings its libraries, or None for an embedded one.
         needs: The engines of the container that it uses, by attribute name.
+        reach: Who shares what it keeps: the tasks of one process, the processes of one machine, or all replicas; left
+            out: what the name suggests.
     """
 
     name: str
     target: str
     extra: str | None = None
     needs: tuple[str, ...] = ()
+    reach: Literal["process", "machine", "all"] | None = None
+
+    @property
+    def shared_by(self) -> Literal["process", "machine", "all"]:
+        """Who shares what it keeps."""
+        return self.reach or _REACH.get(self.name, "all")
 
     def load(self, service: ServiceType) -> Any:
         """Import and return the class.

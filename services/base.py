@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import ClassVar
 
+from bedplate.services.checks import Check
 from bedplate.services.errors import BedplateError, UnavailableError
 from bedplate.services.health import Health, HealthStatus
 from bedplate.services.schema import ServiceType
@@ -21,10 +22,12 @@ class Service:
     Attributes:
         type: Which of the sixteen this is; None for an engine or an app's own service.
         backend: The name of the backend in use, for the report.
+        checks: What ``bedplate doctor``, and each start, look at on behalf of this service.
     """
 
     type: ClassVar[ServiceType | None] = None
     backend: str = "embedded"
+    checks: ClassVar[tuple[Check, ...]] = ()
 
     _started: bool = False
     _opened: bool = False  # _start has begun, and no _stop has ended since

@@ -2,6 +2,7 @@
 
 from bedplate.services.auth.accounts import Accounts
 from bedplate.services.auth.api_keys import ApiKeys
+from bedplate.services.auth.checks import CHECKS
 from bedplate.services.auth.errors import AutoLoginDisabledError, MissingCredentialsError
 from bedplate.services.auth.key_ring import KeyRing
 from bedplate.services.auth.logins import Logins
@@ -50,6 +51,7 @@ class AuthService(Service):
     """
 
     type = ServiceType.AUTH
+    checks = CHECKS
     backend = "database"
 
     def __init__(

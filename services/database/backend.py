@@ -38,6 +38,15 @@ class DatabaseBackend(Protocol):
     name: str
 
     @property
+    def is_kept(self) -> bool:
+        """Whether what is stored outlives the process."""
+        ...
+
+    def exists(self) -> bool:
+        """Whether there is a database; False where ``open`` would make one. Blocks no longer than a look at a disk."""
+        ...
+
+    @property
     def is_open(self) -> bool:
         """Whether ``open`` has been called, and ``close`` not since."""
         ...

@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bedplate.services.base import Service
 from bedplate.services.database.backend import DatabaseBackend, typed_errors
+from bedplate.services.database.checks import CHECKS
 from bedplate.services.database.errors import TransactionLostError
 from bedplate.services.database.migrations import Migrations
 from bedplate.services.errors import BedplateError
@@ -46,6 +47,7 @@ class DatabaseService(Service):
     """
 
     type = ServiceType.DATABASE
+    checks = CHECKS
 
     def __init__(self, settings: SettingsService, telemetry: TelemetryService, backend: DatabaseBackend) -> None:
         self._settings = settings.values.database
@@ -59,6 +61,15 @@ class DatabaseService(Service):
         self._waited = meter.histogram("bedplate_database_write_wait_seconds", "Waiting for the turn to write")
         self._lasted = meter.histogram("bedplate_database_transaction_seconds", "From begin to commit or rollback")
         self._failed = meter.counter("bedplate_database_errors", "Errors of the database itself", labels=("code",))
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether what is stored outlives the process."""
+        return self._backend.is_kept
+
+    def exists(self) -> bool:
+        """Whether there is a database; False where the first start would make one."""
+        return self._backend.exists()
 
     async def _start(self) -> None:
         with typed_errors(self._backend, self._count):

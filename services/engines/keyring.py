@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from bedplate.services.base import Service
+from bedplate.services.engines.keyring_checks import CHECKS
 from bedplate.services.engines.secret_key import SecretKeyFile, StoredKey
 from bedplate.services.logs import get_logger
 from bedplate.services.settings import SettingsService
@@ -22,6 +23,8 @@ class Keyring(Service):
     The key is the setting ``secret_key``, or the content of the file of that name in the data directory, which is made
     at the first start. All that is signed or encrypted depends on it: it belongs in a backup, apart from the database.
     """
+
+    checks = CHECKS
 
     def __init__(self, settings: SettingsService) -> None:
         self._settings = settings

@@ -11,7 +11,7 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
     "embedded": {},
     # A replica behind a load balancer, its output read by a collector.
     "cluster": {
-        "server": {"host": "0.0.0.0"},  # noqa: S104 - a container listens on every address of its own
+        "server": {"host": "0.0.0.0", "replicas": 2},  # noqa: S104 - a container listens on every address of its own
         "telemetry": {"log_format": "json"},
     },
     # Fast rather than safe or patient: nothing that a test makes is worth protecting.

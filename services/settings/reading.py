@@ -1,6 +1,7 @@
 """One reading of all sources: where each value came from, and everything that is wrong."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -28,7 +29,10 @@ class Reading:
         groups: Every group by its key.
         overrides: As given.
         origins: Where the value of each setting that some source gives came from.
+        files: The file that the value came from, where it was one.
         problems: What is wrong so far.
+        foreign: What the file ``.env`` holds beside variables of Bedplate.
+        aliases: The variables of Langflow that give a setting its value, with the setting.
     """
 
     def __init__(self, model: type[BaseModel], overrides: Mapping[str, Any]) -> None:
@@ -37,14 +41,19 @@ class Reading:
         self.groups = groups_of(model)
         self.overrides = overrides
         self.origins: dict[Key, str] = {}
+        self.files: dict[Key, Path] = {}
         self.problems: list[Problem] = []
+        self.foreign: dict[str, str] = {}
+        self.aliases: dict[str, Key] = {}
         self._shapes: dict[Key, str] = {}
 
-    def admit(self, into: dict[str, Any], key: Key, value: Any, origin: str) -> None:
+    def admit(self, into: dict[str, Any], key: Key, value: Any, origin: str, file: Path | None = None) -> None:
         """Take a value of a known setting from a source; sources of higher precedence have been read before."""
         value = sealed(self.fields[key], value)
         if key not in self.origins:
             self.origins[key] = origin
+            if file is not None:
+                self.files[key] = file
             self._shapes[key] = shape_of(value)
         for name in key[:-1]:
             into = into.setdefault(name, {})

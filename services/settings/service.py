@@ -1,5 +1,7 @@
 """The settings service."""
 
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -7,6 +9,7 @@ from pydantic import ValidationError
 from bedplate.services.base import Service
 from bedplate.services.errors import InvalidInputError
 from bedplate.services.schema import ServiceType
+from bedplate.services.settings.checks import CHECKS
 from bedplate.services.settings.errors import SettingsError
 from bedplate.services.settings.groups.base import ServiceSettings
 from bedplate.services.settings.keys import Key, dotted, nearest
@@ -22,7 +25,8 @@ class SettingsService(Service):
     """The configuration, read once, when built, and frozen from then on; reading it writes nothing.
 
     From the strongest to the weakest source: the arguments; the environment (``BEDPLATE_CACHE__MAX_ENTRIES``); the file
-    ``.env``; the file ``bedplate.toml``; the secrets directory; the profile; the defaults.
+    ``.env``; the file ``bedplate.toml``; the secrets directory; variables of Langflow that mean the same; the profile;
+    the defaults.
 
     Args:
         **overrides: Values by name, those of a group as a dict: ``SettingsService(cache={"max_entries": 5})``.
@@ -35,10 +39,21 @@ class SettingsService(Service):
     """
 
     type = ServiceType.SETTINGS
+    checks = CHECKS
 
     def __init__(self, **overrides: Any) -> None:
         self._reading = Reading(Settings, overrides)
         self.values: Final = _read(self._reading)
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """The variables of Langflow that were read, each with the setting that it gives its value to."""
+        return {name: dotted(key) for name, key in self._reading.aliases.items()}
+
+    @property
+    def foreign(self) -> Collection[str]:
+        """The names of the variables in the file ``.env`` that are not Bedplate's."""
+        return self._reading.foreign.keys()
 
     def origin(self, key: str) -> str:
         """Where the value of a setting came from, such as ``"environment BEDPLATE_CACHE__MAX_ENTRIES"``.
@@ -50,6 +65,14 @@ class SettingsService(Service):
             InvalidInputError: There is no such setting.
         """
         return self._reading.origin(self._known(key))
+
+    def file(self, key: str) -> Path | None:
+        """The file that the value of a setting came from; None if it came from none.
+
+        Raises:
+            InvalidInputError: There is no such setting.
+        """
+        return self._reading.files.get(self._known(key))
 
     def of(self, service: str) -> ServiceSettings:
         """The common settings of a service by name; the defaults for one without a group of its own."""

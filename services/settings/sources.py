@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from bedplate.services.settings.aliases import ALIASES
 from bedplate.services.settings.files import read_text
 from bedplate.services.settings.keys import ENVIRONMENT_PREFIX, Key, dotted, environment_name
 from bedplate.services.settings.profiles import PROFILES
@@ -31,7 +32,15 @@ def sources_of(model: type[BaseSettings], reading: Reading) -> tuple[PydanticBas
     """All sources, in the order of precedence."""
     return tuple(
         source(model, reading)
-        for source in (ArgumentsSource, EnvironmentSource, DotEnvSource, TomlSource, SecretsSource, ProfileSource)
+        for source in (
+            ArgumentsSource,
+            EnvironmentSource,
+            DotEnvSource,
+            TomlSource,
+            SecretsSource,
+            AliasSource,
+            ProfileSource,
+        )
     )
 
 
@@ -49,6 +58,7 @@ class Source(PydanticBaseSettingsSource):
         self._reading = reading
         self._found: dict[str, Any] = {}
         self._taken: set[Key] = set()
+        self._file: Path | None = None  # where the values come from that are being taken
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Not used: a source is read as a whole, so that unknown names are seen too."""
@@ -68,7 +78,7 @@ class Source(PydanticBaseSettingsSource):
             self._reading.refuse(key, value, origin, what=what, fix=fix)
         elif key not in self._taken:
             self._taken.add(key)
-            self._reading.admit(self._found, key, value, origin)
+            self._reading.admit(self._found, key, value, origin, self._file)
 
     def _located(self, setting: str) -> tuple[Path, bool]:
         """The path that a setting names, and whether it was named rather than the default."""
@@ -162,6 +172,7 @@ class DotEnvSource(TextSource):
         text = read_text(self._reading, "env_file", path, required=named)
         if text is None:
             return
+        self._file = path
         # Imported when there is such a file: most starts have none.
         from dotenv import dotenv_values
         from dotenv.parser import parse_stream
@@ -173,6 +184,8 @@ class DotEnvSource(TextSource):
         sound = "".join(binding.original.string for binding in bindings if not binding.error)
         for name, value in dotenv_values(stream=StringIO(sound)).items():
             self._take(name, value, f"{path} {name}")
+            if value is not None and not name.upper().startswith(ENVIRONMENT_PREFIX):
+                self._reading.foreign[name] = value
 
 
 class TomlSource(StructuredSource):
@@ -181,8 +194,9 @@ class TomlSource(StructuredSource):
     settled = frozenset({("env_file",), ("config_file",)})
 
     def _read(self) -> None:
-        self._path, named = self._located("config_file")
-        text = read_text(self._reading, "config_file", self._path, required=named)
+        path, named = self._located("config_file")
+        self._file = path
+        text = read_text(self._reading, "config_file", path, required=named)
         if text is None:
             return
         try:
@@ -191,12 +205,12 @@ class TomlSource(StructuredSource):
             # The parser's message may quote the file; the place at its end is enough, and is no secret.
             place = re.search(r"\(at ([^()]*)\)$", str(error))
             what = f"is not TOML at {place[1]}" if place else "is not TOML"
-            self._reading.refuse_file("config_file", str(self._path), "a file", what=what, fix="correct the syntax")
+            self._reading.refuse_file("config_file", str(path), "a file", what=what, fix="correct the syntax")
         else:
             self._take(table)
 
     def _origin(self, key: Key) -> str:
-        return f"{self._path} {dotted(key)}"
+        return f"{self._file} {dotted(key)}"
 
 
 class SecretsSource(TextSource):
@@ -220,7 +234,25 @@ class SecretsSource(TextSource):
             if path.name.upper().startswith(ENVIRONMENT_PREFIX):
                 text = read_text(self._reading, "secrets_dir", path, required=True, limit=self._MAX_BYTES)
                 if text is not None:
+                    self._file = path
                     self._take(path.name, text.strip(), f"secret file {path}")
+
+
+class AliasSource(TextSource):
+    """Variables of Langflow that mean the same as a setting, in the environment, then in the file ``.env``."""
+
+    settled = frozenset({("env_file",), ("config_file",), ("secrets_dir",)})
+
+    def _read(self) -> None:
+        path, _ = self._located("env_file")
+        for variables, place in ((os.environ, "environment"), (self._reading.foreign, path)):
+            self._file = path if place is path else None
+            for name, alias in ALIASES.items():
+                # One that is overruled is not looked at, and an empty one says nothing, as in Langflow's examples.
+                text = None if alias.key in self._reading.origins else variables.get(name)
+                if text and (meaning := alias.convert(text)) is not None:
+                    self._reading.aliases[name] = alias.key
+                    self._convert(alias.key, meaning, f"{place} {name}")
 
 
 class ProfileSource(StructuredSource):

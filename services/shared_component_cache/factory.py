@@ -12,7 +12,12 @@ __all__ = ["build_shared_component_cache"]
 
 @service_factory(
     ServiceType.SHARED_COMPONENT_CACHE,
-    Backend(name="memory", target="bedplate.services.shared_component_cache.service:SharedComponentCacheService"),
+    Backend(
+        name="memory",
+        target="bedplate.services.shared_component_cache.service:SharedComponentCacheService",
+        # Replicas of one release read the same definitions.
+        reach="all",
+    ),
 )
 def build_shared_component_cache(
     settings: SettingsService, telemetry: TelemetryService, workers: Workers

@@ -17,6 +17,7 @@ from bedplate.services.engines.redactor import Limits, Redactor
 from bedplate.services.logs import MAX_TEXT, add_masker, remove_masker
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
+from bedplate.services.telemetry.checks import CHECKS
 from bedplate.services.telemetry.log_router import SERVER_LOGGERS, LogRouter
 from bedplate.services.telemetry.meter import Meter
 
@@ -34,6 +35,7 @@ class TelemetryService(Service):
     """
 
     type = ServiceType.TELEMETRY
+    checks = CHECKS
 
     exposition_type = CONTENT_TYPE_PLAIN_0_0_4
     """The media type of :meth:`exposition`."""

@@ -20,6 +20,7 @@ from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
 from bedplate.services.variable.backend import StoredVariable, VariableBackend
 from bedplate.services.variable.canary import check_key
+from bedplate.services.variable.checks import CHECKS
 from bedplate.services.variable.errors import InvalidVariableError, VariableNotFoundError
 from bedplate.services.variable.models import Variable, VariableType
 from bedplate.services.variable.operator import OperatorVariables
@@ -46,6 +47,7 @@ class VariableService(Service):
     """
 
     type = ServiceType.VARIABLE
+    checks = CHECKS
 
     def __init__(
         self,

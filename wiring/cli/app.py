@@ -16,6 +16,7 @@ __all__ = ["COMMANDS", "app", "module_of", "run"]
 COMMANDS = {
     "serve": "Start the services and answer over HTTP.",
     "settings": "Show the settings, their origin, and what can be set.",
+    "doctor": "Look for what will go wrong, in settings, files and database; exit code 1 if there is an error.",
     "db": "Look after the database schema.",
     "auth": "Look after the keys that tokens are signed with.",
     "superuser": "Make a superuser.",

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 import orjson
 from rich.console import Console
 from rich.table import Table
@@ -25,7 +26,8 @@ class Format(StrEnum):
 
 def print_json(value: Any) -> None:
     """Print a value as indented JSON, structs included."""
-    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
+    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    sys.stdout.write(orjson.dumps(value, msgspec.to_builtins, options).decode())
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -32,7 +32,7 @@ def database_template(folder: Path) -> Path:
 
 def copy_database(template: Path, data_dir: Path) -> None:
     """Give a data directory a copy of the template as its database."""
-    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     shutil.copyfile(template, data_dir / DATABASE_FILE)
 
 

@@ -61,6 +61,15 @@ class SQLiteBackend:
             self._location = Location.of(database_url(self._settings))
         return self._location
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is in a file."""
+        return self.location.path is not None
+
+    def exists(self) -> bool:
+        """Whether the file is there; one in memory never is."""
+        return self.location.path is not None and self.location.path.exists()
+
     async def open(self) -> None:
         """Open the first connections, which makes the file where there is none."""
         location = self.location

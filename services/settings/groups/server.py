@@ -14,6 +14,8 @@ class ServerSettings(SettingsGroup):
     """Address to listen on."""
     port: int = Field(default=7860, ge=0, le=65535)
     """Port to listen on; 0 takes a free one."""
+    replicas: int = Field(default=1, ge=1)
+    """Processes that serve together; nothing but ``bedplate doctor`` looks at it."""
     max_body_bytes: int = Field(default=16 * 1024 * 1024, gt=0)
     """Largest accepted body of a request without files."""
     cors_origins: tuple[str, ...] = ()
