@@ -4,7 +4,6 @@ import json
 import re
 import sys
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import typer
 from bedplate import __version__
 from bedplate.containers.errors import StartError
 from bedplate.services.errors import BedplateError, ConfigurationError, ConflictError, UnavailableError
-from bedplate.wiring.cli.app import COMMANDS
+from bedplate.wiring.cli.app import COMMANDS, module_of
 from bedplate.wiring.cli.output import print_error
 
 HEAVY = ["fastapi", "dependency_injector", "sqlalchemy", "pydantic", "uvicorn", "cryptography", "alembic"]
@@ -66,7 +65,7 @@ def test_help_names_every_command(bedplate: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_says_of_itself_what_the_list_says(name: str, bedplate: Callable[..., Any]) -> None:
-    command = typer.main.get_command(import_module(f"bedplate.wiring.cli.commands.{name}").app)
+    command = typer.main.get_command(module_of(name).app)
     assert command.help == COMMANDS[name]
     assert bedplate(name, "--help").code == 0
 
