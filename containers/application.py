@@ -15,6 +15,7 @@ from bedplate.services.job_queue.factory import build_job_queue
 from bedplate.services.session.factory import build_runner, build_session
 from bedplate.services.settings import SettingsService
 from bedplate.services.shared_component_cache.factory import build_shared_component_cache
+from bedplate.services.state.factory import build_state
 from bedplate.services.storage.factory import build_storage
 from bedplate.services.telemetry.factory import build_telemetry
 from bedplate.services.tracing.factory import build_tracing
@@ -39,6 +40,7 @@ class ApplicationContainer(ServiceContainer):
     database = Singleton(build_database, settings, telemetry)
     cache = Singleton(build_cache, settings, telemetry, workers)
     auth = Singleton(build_auth, settings, telemetry, database, keyring, workers)
+    state = Singleton(build_state, settings, telemetry)
     variable = Singleton(build_variable, settings, telemetry, database, keyring, redactor)
     storage = Singleton(build_storage, settings, telemetry, database, workers)
     tracing = Singleton(build_tracing, settings, telemetry, database, redactor)

@@ -17,6 +17,7 @@ from bedplate.services.session import SessionService
 from bedplate.services.session.runner import Runner as RunnerPort
 from bedplate.services.settings import SettingsService
 from bedplate.services.shared_component_cache import SharedComponentCacheService
+from bedplate.services.state import StateService
 from bedplate.services.storage import StorageService
 from bedplate.services.telemetry import TelemetryService
 from bedplate.services.tracing import TracingService
@@ -35,6 +36,7 @@ __all__ = [
     "Sessions",
     "Settings",
     "SharedComponentCache",
+    "State",
     "Storage",
     "Telemetry",
     "Tracing",
@@ -48,6 +50,7 @@ Database = Annotated[DatabaseService, Provide["database"]]
 Cache = Annotated[CacheService, Provide["cache"]]
 Auth = Annotated[AuthService, Provide["auth"]]
 Variables = Annotated[VariableService, Provide["variable"]]
+State = Annotated[StateService, Provide["state"]]
 Storage = Annotated[StorageService, Provide["storage"]]
 Tracing = Annotated[TracingService, Provide["tracing"]]
 SharedComponentCache = Annotated[SharedComponentCacheService, Provide["shared_component_cache"]]

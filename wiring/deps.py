@@ -13,6 +13,7 @@ from bedplate.services.job_queue import JobQueueService
 from bedplate.services.session import SessionService
 from bedplate.services.settings import SettingsService
 from bedplate.services.shared_component_cache import SharedComponentCacheService
+from bedplate.services.state import StateService
 from bedplate.services.storage import StorageService
 from bedplate.services.telemetry import TelemetryService
 from bedplate.services.tracing import TracingService
@@ -31,6 +32,7 @@ __all__ = [
     "get_session_service",
     "get_settings_service",
     "get_shared_component_cache_service",
+    "get_state_service",
     "get_storage_service",
     "get_telemetry_service",
     "get_tracing_service",
@@ -74,6 +76,11 @@ get_db_service = get_database_service
 def get_cache_service() -> CacheService:
     """Values by key, bounded in number, size and time."""
     return cast("CacheService", get_service("cache"))
+
+
+def get_state_service() -> StateService:
+    """Values that the parts of a run share."""
+    return cast("StateService", get_service("state"))
 
 
 def get_storage_service() -> StorageService:

@@ -14,6 +14,7 @@ from bedplate.services.errors import BedplateError
 from bedplate.services.job_queue import Job, JobEvent, JobQueueService
 from bedplate.services.session import Flow, SessionService
 from bedplate.services.session.runner import RunInputs, RunOutput
+from bedplate.services.state import StateService
 from bedplate.services.storage import StorageService
 from bedplate.services.tracing import TracingService
 from bedplate.services.variable import VariableService
@@ -66,6 +67,7 @@ class Execution:
         variable: Users' secrets.
         redactor: Masks secrets in events and answers.
         storage: Users' files.
+        state: What the vertices of a run share.
     """
 
     def __init__(
@@ -78,8 +80,9 @@ class Execution:
         variable: VariableService,
         redactor: Redactor,
         storage: StorageService,
+        state: StateService,
     ) -> None:
-        self._services = RunServices(session, chat, job_queue, tracing, variable, redactor, storage)
+        self._services = RunServices(session, chat, job_queue, tracing, variable, redactor, storage, state)
 
     @classmethod
     def of(cls, container: ApplicationContainer) -> "Execution":
@@ -92,6 +95,7 @@ class Execution:
             variable=container.variable(),
             redactor=container.redactor(),
             storage=container.storage(),
+            state=container.state(),
         )
 
     async def start(

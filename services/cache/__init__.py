@@ -1,5 +1,6 @@
 """The cache service: values by key, bounded in number, size and time."""
 
+from bedplate.services.cache.codec import Codec
 from bedplate.services.cache.errors import (
     CacheKeyError,
     CacheStorageError,
@@ -8,8 +9,9 @@ from bedplate.services.cache.errors import (
     NotANumberError,
     RecursiveLoadError,
     UncacheableError,
+    UndecodableError,
 )
-from bedplate.services.cache.models import MISS, CacheStats, Miss
+from bedplate.services.cache.models import MISS, CacheStats, Item, Miss
 from bedplate.services.cache.namespace import CacheNamespace
 from bedplate.services.cache.service import CacheService
 
@@ -21,9 +23,12 @@ __all__ = [
     "CacheStats",
     "CacheStorageError",
     "CacheValueTooLargeError",
+    "Codec",
+    "Item",
     "LoadCancelledError",
     "Miss",
     "NotANumberError",
     "RecursiveLoadError",
     "UncacheableError",
+    "UndecodableError",
 ]

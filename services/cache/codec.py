@@ -135,8 +135,11 @@ class Codec:
     def _encode_list(self, value: Any, depth: int) -> list[Any]:
         if not depth:
             raise UncacheableError(type(value), why=f"it is nested more than {MAX_DEPTH} levels deep")
-        encoded = []
+        encoded: list[Any] = []
         for item in value:
+            if _plain(item):
+                encoded.append(item)
+                continue
             try:
                 encoded.append(self._encode(item, depth - 1))
             except UncacheableError as error:
@@ -147,6 +150,22 @@ class Codec:
     def _encode_dict(self, value: dict[Any, Any], depth: int) -> Any:
         if not depth:
             raise UncacheableError(dict, why=f"it is nested more than {MAX_DEPTH} levels deep")
+        encoded: dict[str, Any] = {}
+        for key, item in value.items():
+            if type(key) is not str or not key.isascii():
+                return self._encode_any_dict(value, depth)
+            if _plain(item):
+                encoded[key] = item
+                continue
+            try:
+                encoded[key] = self._encode(item, depth - 1)
+            except UncacheableError as error:
+                error.within(f"[{key!r:.40}]")
+                raise
+        return encoded
+
+    def _encode_any_dict(self, value: dict[Any, Any], depth: int) -> Any:
+        """A dictionary with any keys."""
         keys: list[Any] = []
         values: list[Any] = []
         for key, item in value.items():
@@ -209,6 +228,16 @@ class Codec:
         if entry is None:
             raise UndecodableError(f"the type {name!r} is not registered")
         return entry.load(parts)
+
+
+def _plain(value: Any) -> bool:
+    """Whether MessagePack has the value as it is: most parts of most values, and so worth a short cut."""
+    kind = type(value)
+    if kind is str:
+        return bool(value.isascii())
+    if kind is int:
+        return bool(-(2**63) <= value < 2**64)
+    return kind is float or kind is bool or kind is NoneType
 
 
 def _as_is(value: Any, _depth: int) -> Any:

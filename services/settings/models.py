@@ -15,6 +15,7 @@ from bedplate.services.settings.groups.job_queue import JobQueueSettings
 from bedplate.services.settings.groups.server import ServerSettings
 from bedplate.services.settings.groups.session import SessionSettings
 from bedplate.services.settings.groups.shared_component_cache import SharedComponentCacheSettings
+from bedplate.services.settings.groups.state import StateSettings
 from bedplate.services.settings.groups.storage import StorageSettings
 from bedplate.services.settings.groups.telemetry import TelemetrySettings
 from bedplate.services.settings.groups.tracing import TracingSettings
@@ -63,6 +64,7 @@ class Settings(BaseSettings):
     job_queue: JobQueueSettings = Field(default_factory=JobQueueSettings)
     session: SessionSettings = Field(default_factory=SessionSettings)
     shared_component_cache: SharedComponentCacheSettings = Field(default_factory=SharedComponentCacheSettings)
+    state: StateSettings = Field(default_factory=StateSettings)
     storage: StorageSettings = Field(default_factory=StorageSettings)
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
     tracing: TracingSettings = Field(default_factory=TracingSettings)

@@ -7,7 +7,7 @@ so that defining a component costs nothing.
 
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 from uuid import UUID
 
 import msgspec
@@ -26,10 +26,15 @@ __all__ = [
     "Message",
     "Output",
     "PastMessage",
+    "SharedState",
+    "StateChange",
+    "StateChanges",
+    "StateScope",
 ]
 
 FieldType = Literal["str", "int", "float", "bool", "dict", "prompt", "code", "file", "slider", "tab", "other"]
 Kind = Literal["chain", "llm", "prompt", "retriever", "tool"]
+StateScope = Literal["run", "session", "user"]
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,6 +182,75 @@ class ChatEndpoint(Protocol):
         ...
 
 
+class StateChange(Protocol):
+    """One change of a key of the state."""
+
+    @property
+    def kind(self) -> str:
+        """``"set"``, ``"append"``, ``"delete"``, ``"expire"``, or ``"current"``: no change, but what is there.
+
+        A reader that lags too far behind gets a ``"current"`` one in place of what it missed.
+        """
+        ...
+
+    @property
+    def value(self) -> Any:
+        """The value that was set, or the item that was appended; None where nothing is there any more."""
+        ...
+
+    @property
+    def missed(self) -> int:
+        """How many changes before this one were lost because the reader lagged."""
+        ...
+
+
+class StateChanges(Protocol):
+    """The changes of a key, in order: ``async with await state.subscribe(key) as changes: async for …``."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *error: Any) -> None: ...
+
+    def __aiter__(self) -> Self: ...
+
+    async def __anext__(self) -> StateChange: ...
+
+
+class SharedState(Protocol):
+    """Values that the components of a run share, and the runs of its session (``scope="session"``) or its user.
+
+    Values are data: texts, numbers, lists, dictionaries, bytes, times. What a component gets is its own copy. The
+    values of a run are gone when it ends. Each method raises an ``InvalidInputError`` for a key or value that cannot
+    be kept, and a ``RateLimitedError`` where there is too much already.
+    """
+
+    async def get(self, key: str, default: Any = None, *, scope: StateScope = "run") -> Any:
+        """The value of a key; ``default`` if there is none."""
+        ...
+
+    async def set(self, key: str, value: Any, *, scope: StateScope = "run") -> None:
+        """Give a key a value."""
+        ...
+
+    async def append(self, key: str, value: Any, *, scope: StateScope = "run") -> None:
+        """Add an item to the list of a key; a value that is no list becomes the first item of one."""
+        ...
+
+    async def delete(self, key: str, *, scope: StateScope = "run") -> bool:
+        """Forget a value; whether there was one."""
+        ...
+
+    async def subscribe(self, key: str, *, scope: StateScope = "run", current: bool = False) -> StateChanges:
+        """Listen to the changes of a key from now on, until the run ends.
+
+        Args:
+            key: The key; there need be no value yet.
+            scope: Whose.
+            current: Give the value that is there now as the first change.
+        """
+        ...
+
+
 class ComponentContext(Protocol):
     """What a component may ask of the run that builds it."""
 
@@ -208,6 +282,11 @@ class ComponentContext(Protocol):
     @property
     def llm(self) -> ChatEndpoint:
         """The endpoint that language models are called at."""
+        ...
+
+    @property
+    def state(self) -> SharedState:
+        """Values that the components of the run share."""
         ...
 
     @property
@@ -301,6 +380,8 @@ class Component:
         kind: What it is to a trace.
         input_type: Which input of a run fills its field ``input_value``; None for none.
         output_type: As which output of a run its result is reported; None for none.
+        writes_state: The field that holds the key of the run's state that it writes; None for none.
+        reads_state: The field that holds the key that it reads: it is built after those of the flow that write it.
         fields: Its form, in order.
         outputs: What it produces; the first is the main one.
     """
@@ -314,6 +395,8 @@ class Component:
     kind: ClassVar[Kind] = "chain"
     input_type: ClassVar[Literal["chat", "text"] | None] = None
     output_type: ClassVar[Literal["chat", "text"] | None] = None
+    writes_state: ClassVar[str | None] = None
+    reads_state: ClassVar[str | None] = None
     fields: ClassVar[tuple[Field, ...]] = ()
     outputs: ClassVar[tuple[Output, ...]] = ()
 

@@ -16,6 +16,7 @@ from bedplate.services.job_queue import JobLog, JobQueueService
 from bedplate.services.logs import get_logger
 from bedplate.services.session import Flow, FlowSession, SessionService, SessionStatus
 from bedplate.services.session.runner import FlowDocument, RunContext, RunFailed, RunInputs, RunOutput
+from bedplate.services.state import StateService
 from bedplate.services.storage import StorageService
 from bedplate.services.tracing import Run, TracingService
 from bedplate.services.uninterrupted import uninterrupted
@@ -25,6 +26,7 @@ from bedplate.wiring.runs.consumer import RunConsumer, RunKind
 from bedplate.wiring.runs.conversation import Conversation
 from bedplate.wiring.runs.files import read_file_of
 from bedplate.wiring.runs.records import Records
+from bedplate.wiring.runs.state import BoundState
 
 __all__ = ["RunRequest", "RunServices", "RunWork"]
 
@@ -41,6 +43,7 @@ class RunServices(NamedTuple):
     variable: VariableService
     redactor: Redactor
     storage: StorageService
+    state: StateService
 
 
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +88,9 @@ class RunWork:
         self._run_id = new_id()
         self._secrets: set[str] = set()
         self._touched = False
+        self._state = BoundState(
+            services.state, request.user_id, request.flow.id, request.session.session_id, self._run_id
+        )
         owner = (request.user_id, request.flow.id, self._run_id)
         self._conversation = Conversation(services.chat, *owner)
         self._records = Records(services.session, *owner, log_builds=request.log_builds)
@@ -115,11 +121,11 @@ class RunWork:
 
     async def _settle(self, consumer: RunConsumer) -> tuple[RunOutput, ...] | RunFailed:
         """Run to the end, however it comes, and store what belongs to the run."""
-        session, status = self._services.session, SessionStatus.FAILED
+        status = SessionStatus.FAILED
         try:
             # A cancellation in the middle would leave open whether the end has to be noted.
             await uninterrupted(self._touch())
-            outcome = await consumer.consume(session.run(self._request.document, self._request.inputs, self._context()))
+            outcome = await self._consume(consumer)
             status = SessionStatus.FAILED if isinstance(outcome, RunFailed) else SessionStatus.IDLE
         except asyncio.CancelledError:
             status = SessionStatus.CANCELLED
@@ -135,6 +141,13 @@ class RunWork:
                 if self._touched:
                     await self._finish(status)
         return outcome
+
+    async def _consume(self, consumer: RunConsumer) -> tuple[RunOutput, ...] | RunFailed:
+        request = self._request
+        try:
+            return await consumer.consume(self._services.session.run(request.document, request.inputs, self._context()))
+        finally:
+            await uninterrupted(self._state.close())
 
     async def _touch(self) -> None:
         await self._services.session.touch(self._request.session)
@@ -173,6 +186,7 @@ class RunWork:
             history=self._conversation.history,
             secret=self._secret,
             read_file=functools.partial(read_file_of, self._services.storage, self._request.user_id),
+            state=self._state,
         )
 
 

@@ -31,7 +31,11 @@ from bedplate.services.session.runner.port import (
     RunContext,
     RunInputs,
     Runner,
+    RunState,
     SecretReader,
+    StateChange,
+    StateChanges,
+    StateScope,
 )
 
 __all__ = [
@@ -59,8 +63,12 @@ __all__ = [
     "RunLimits",
     "RunMessage",
     "RunOutput",
+    "RunState",
     "Runner",
     "SecretReader",
+    "StateChange",
+    "StateChanges",
+    "StateScope",
     "TokenStreamed",
     "TokenUsage",
     "Toolbox",

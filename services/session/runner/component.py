@@ -83,6 +83,16 @@ class ComponentType(Protocol):
         ...
 
     @property
+    def writes_state(self) -> str | None:
+        """The field that holds the key of the run's state that it writes."""
+        ...
+
+    @property
+    def reads_state(self) -> str | None:
+        """The field that holds the key of the run's state that it reads."""
+        ...
+
+    @property
     def output_type(self) -> Literal["chat", "text"] | None:
         """As which output of a run it is reported."""
         ...

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from bedplate.services.session.runner.component import LanguageModelEndpoint, Toolbox
 from bedplate.services.session.runner.events import MessageProduced, RunEvent, RunMessage, TokenStreamed, TokenUsage
-from bedplate.services.session.runner.port import HistoryQuery, RunContext
+from bedplate.services.session.runner.port import HistoryQuery, RunContext, RunState
 
 if TYPE_CHECKING:
     import httpx
@@ -80,6 +80,11 @@ class VertexContext:
     def llm(self) -> LanguageModelEndpoint:
         """The endpoint that language models are called at."""
         return self._toolbox.llm
+
+    @property
+    def state(self) -> RunState:
+        """Values that the vertices of the run share."""
+        return self._run.state
 
     async def secret(self, name: str) -> SecretStr:
         """The value of a variable of the user who runs the flow."""

@@ -14,6 +14,7 @@ from bedplate.services.session.runner.execution import Execution
 from bedplate.services.session.runner.failures import failure
 from bedplate.services.session.runner.plan import plan_run
 from bedplate.services.session.runner.port import RunContext, RunInputs
+from bedplate.services.session.runner.signals import with_signals
 from bedplate.services.session.runner.tweaks import apply_input, apply_tweaks
 
 __all__ = ["GraphRunner", "RunLimits"]
@@ -65,7 +66,7 @@ class GraphRunner:
         by_component = {flow.nodes[vertex_id].component: component for vertex_id, component in types.items()}
         nodes = apply_tweaks({vertex_id: flow.nodes[vertex_id] for vertex_id in plan.order}, inputs.tweaks)
         return Execution(
-            plan,
+            with_signals(plan, nodes, types),
             apply_input(nodes, inputs, {name: found.input_type for name, found in by_component.items()}),
             types,
             inputs=inputs,

@@ -2,12 +2,12 @@
 
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, Self, TypeAlias
 
 import msgspec
 from pydantic import SecretStr
 
-from bedplate.services.errors import NotFoundError
+from bedplate.services.errors import NotFoundError, UnavailableError
 from bedplate.services.session.runner.document import FlowDocument
 from bedplate.services.session.runner.events import RunEvent, RunMessage
 
@@ -19,8 +19,12 @@ __all__ = [
     "OutputType",
     "RunContext",
     "RunInputs",
+    "RunState",
     "Runner",
     "SecretReader",
+    "StateChange",
+    "StateChanges",
+    "StateScope",
     "no_files",
 ]
 
@@ -63,6 +67,93 @@ async def no_files(_path: str) -> bytes:
     raise NotFoundError("File not found", service="session", fix="upload it first")
 
 
+StateScope: TypeAlias = Literal["run", "session", "user"]
+"""Whose values: those of this run alone, of all runs of its session, or of all runs of its user."""
+
+
+class StateChange(Protocol):
+    """One change of a key."""
+
+    @property
+    def kind(self) -> str:
+        """``"set"``, ``"append"`` (the value is the item), ``"delete"``, ``"expire"``, or ``"current"``."""
+        ...
+
+    @property
+    def value(self) -> Any:
+        """The value, or the item; None where there is none."""
+        ...
+
+    @property
+    def missed(self) -> int:
+        """How many changes before this one were lost because the reader lagged."""
+        ...
+
+
+class StateChanges(Protocol):
+    """The changes of a key, in order; used in ``async with``. It ends with the run."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *error: Any) -> None: ...
+
+    def __aiter__(self) -> Self: ...
+
+    async def __anext__(self) -> StateChange: ...
+
+
+class RunState(Protocol):
+    """Values that the vertices of a run share, and the runs of its session or user.
+
+    Values are data; what a caller gets is its own copy. Those of the run are gone when it ends, however it ends.
+    """
+
+    async def get(self, key: str, default: Any = None, *, scope: StateScope = "run") -> Any:
+        """The value of a key."""
+        ...
+
+    async def set(self, key: str, value: Any, *, scope: StateScope = "run") -> None:
+        """Give a key a value."""
+        ...
+
+    async def append(self, key: str, value: Any, *, scope: StateScope = "run") -> None:
+        """Add an item to the list of a key."""
+        ...
+
+    async def delete(self, key: str, *, scope: StateScope = "run") -> bool:
+        """Forget a value; whether there was one."""
+        ...
+
+    async def subscribe(self, key: str, *, scope: StateScope = "run", current: bool = False) -> StateChanges:
+        """Listen to a key from now on; with ``current``, to the value that is there first."""
+        ...
+
+
+class _NoState:
+    """The state of a run that was given none."""
+
+    async def get(self, key: str, default: Any = None, *, scope: StateScope = "run") -> Any:
+        raise _no_state()
+
+    async def set(self, key: str, value: Any, *, scope: StateScope = "run") -> None:
+        raise _no_state()
+
+    async def append(self, key: str, value: Any, *, scope: StateScope = "run") -> None:
+        raise _no_state()
+
+    async def delete(self, key: str, *, scope: StateScope = "run") -> bool:
+        raise _no_state()
+
+    async def subscribe(self, key: str, *, scope: StateScope = "run", current: bool = False) -> StateChanges:
+        raise _no_state()
+
+
+def _no_state() -> UnavailableError:
+    return UnavailableError(
+        "this run keeps no state", service="session", fix="give its RunContext a state, as wiring.execution does"
+    )
+
+
 class RunInputs(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller asks of one run.
 
@@ -102,6 +193,7 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
         history: Reads messages of earlier runs.
         secret: Reads the owner's variables.
         read_file: Reads the owner's files.
+        state: Values that its vertices share.
         new_id: Makes the ids of messages.
     """
 
@@ -112,6 +204,7 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     history: HistoryReader
     secret: SecretReader
     read_file: ContentReader = no_files
+    state: RunState = _NoState()
     new_id: Callable[[], uuid.UUID] = uuid.uuid4
 
 

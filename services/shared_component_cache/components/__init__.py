@@ -7,6 +7,7 @@ from bedplate.services.shared_component_cache.components.language_model import L
 from bedplate.services.shared_component_cache.components.memory import Memory
 from bedplate.services.shared_component_cache.components.outputs import ChatOutput, TextOutput
 from bedplate.services.shared_component_cache.components.prompt import Prompt
+from bedplate.services.shared_component_cache.components.signals import Listen, Notify
 from bedplate.services.shared_component_cache.components.webhook import Webhook
 
 __all__ = ["BUILTIN"]
@@ -19,6 +20,8 @@ BUILTIN: tuple[type[Component], ...] = (
     Prompt,
     LanguageModel,
     Memory,
+    Notify,
+    Listen,
     ChatOutput,
     TextOutput,
 )
