@@ -8,7 +8,7 @@ from bedplate.services.state.errors import (
     StateValueError,
     StateValueTooLargeError,
 )
-from bedplate.services.state.models import ChangeKind, Scope, ScopeKind, StateChange, StateEntry
+from bedplate.services.state.models import ChangeKind, Scope, ScopeKind, StateChange, StateEntry, StateUsage
 from bedplate.services.state.service import StateService
 from bedplate.services.state.subscription import Subscription
 
@@ -23,6 +23,7 @@ __all__ = [
     "StateFullError",
     "StateKeyError",
     "StateService",
+    "StateUsage",
     "StateValueError",
     "StateValueTooLargeError",
     "Subscription",

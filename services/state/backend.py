@@ -5,10 +5,10 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from bedplate.services.cache import Item
-from bedplate.services.state.models import Scope, ScopeKind
+from bedplate.services.state.models import Scope, ScopeKind, StateUsage
 from bedplate.services.state.subscription import Change, Subscription
 
-__all__ = ["Limits", "Record", "StateBackend", "Usage"]
+__all__ = ["Limits", "Record", "StateBackend"]
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,16 +45,6 @@ class Record(NamedTuple):
     item: Item
     version: int
     left: float
-
-
-class Usage(NamedTuple):
-    """How much there is now, and what has happened since the backend was built."""
-
-    scopes: int
-    entries: int
-    bytes: int
-    subscriptions: int
-    expired: int
 
 
 class StateBackend(Protocol):
@@ -139,6 +129,6 @@ class StateBackend(Protocol):
         """Remove what has expired; how many values there were."""
         ...
 
-    def usage(self) -> Usage:
+    def usage(self) -> StateUsage:
         """How much there is, as last known, without waiting."""
         ...

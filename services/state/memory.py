@@ -8,10 +8,10 @@ from math import inf
 from uuid import UUID
 
 from bedplate.services.cache import Item
-from bedplate.services.state.backend import Limits, Record, Usage
+from bedplate.services.state.backend import Limits, Record
 from bedplate.services.state.errors import StateConflictError, StateFullError, StateValueTooLargeError
 from bedplate.services.state.lists import GrowingList
-from bedplate.services.state.models import ChangeKind, Scope
+from bedplate.services.state.models import ChangeKind, Scope, StateUsage
 from bedplate.services.state.shelf import OVERHEAD, Entry, Owner, Shelf
 from bedplate.services.state.subscription import Change, Subscription
 
@@ -178,10 +178,16 @@ class MemoryBackend:
                 self._expire(shelf, key)
         return self._expired - before
 
-    def usage(self) -> Usage:
+    def usage(self) -> StateUsage:
         """How much there is."""
         entries = sum(len(shelf.entries) for shelf in self._shelves.values())
-        return Usage(len(self._shelves), entries, self._bytes, self._subscriptions, self._expired)
+        return StateUsage(
+            scopes=len(self._shelves),
+            entries=entries,
+            bytes=self._bytes,
+            subscriptions=self._subscriptions,
+            expired=self._expired,
+        )
 
     def _look(self, scope: Scope, key: str, now: float) -> tuple[Shelf, Entry | None]:
         """The shelf of a scope, a new one that is not kept before there is something on it, and what a key holds."""

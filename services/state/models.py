@@ -8,7 +8,7 @@ import msgspec
 
 from bedplate.services.state.errors import StateKeyError
 
-__all__ = ["ChangeKind", "Scope", "ScopeKind", "StateChange", "StateEntry"]
+__all__ = ["ChangeKind", "Scope", "ScopeKind", "StateChange", "StateEntry", "StateUsage"]
 
 MAX_SESSION_ID: Final = 1024
 """Longest id of a session, in characters."""
@@ -125,3 +125,21 @@ class StateChange(msgspec.Struct, frozen=True, kw_only=True):
     value: Any = None
     version: int
     missed: int = 0
+
+
+class StateUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """How much there is now, and what has happened since the service was built.
+
+    Attributes:
+        scopes: Runs, sessions, users that have values or subscriptions; the application may be one more.
+        entries: Values kept.
+        bytes: Bytes that they count for, about half a KiB for each included.
+        subscriptions: Subscriptions that have not ended.
+        expired: Values whose time was over.
+    """
+
+    scopes: int
+    entries: int
+    bytes: int
+    subscriptions: int
+    expired: int

@@ -22,7 +22,7 @@ from bedplate.services.state.errors import (
     StateValueError,
     StateValueTooLargeError,
 )
-from bedplate.services.state.models import Scope, StateEntry
+from bedplate.services.state.models import Scope, StateEntry, StateUsage
 from bedplate.services.state.subscription import Subscription
 from bedplate.services.telemetry import TelemetryService
 
@@ -216,6 +216,10 @@ class StateService(Service):
         """Remove what has expired now; how many values there were. Also done at intervals."""
         self._require_started()
         return await self._store.purge()
+
+    def usage(self) -> StateUsage:
+        """How much there is, as last known, without waiting."""
+        return self._store.usage()
 
     async def _start(self) -> None:
         await self._store.start()

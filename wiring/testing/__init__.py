@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bedplate.wiring.testing.clients import Clients
     from bedplate.wiring.testing.job_queue import JobQueueConformance, JobQueueHarness
     from bedplate.wiring.testing.llm import LocalLLM
+    from bedplate.wiring.testing.state import StateConformance, StateHarness
 
 __all__ = [
     "CacheConformance",
@@ -23,6 +24,8 @@ __all__ = [
     "JobQueueConformance",
     "JobQueueHarness",
     "LocalLLM",
+    "StateConformance",
+    "StateHarness",
     "cancel_at_every_await",
 ]
 
@@ -36,6 +39,8 @@ if not TYPE_CHECKING:  # a type checker would take every name for one that this 
         "JobQueueConformance": "job_queue",
         "JobQueueHarness": "job_queue",
         "LocalLLM": "llm",
+        "StateConformance": "state",
+        "StateHarness": "state",
         "cancel_at_every_await": "cancellation",
     }
 

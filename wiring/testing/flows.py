@@ -18,8 +18,10 @@ from bedplate.services.session.runner import (
     RunInputs,
     RunLimits,
     RunMessage,
+    RunState,
     Toolbox,
 )
+from bedplate.services.session.runner.port import NoState
 from bedplate.services.shared_component_cache import Component
 from bedplate.services.shared_component_cache.components import BUILTIN
 
@@ -102,6 +104,7 @@ class Stage:
         limits: How much one run may do at once.
         variables: The user's variables.
         files: The user's files by path.
+        state: What the vertices of its runs share; none, unless a test gives one.
         messages: What the history holds.
         queries: What the history was asked for.
     """
@@ -113,6 +116,7 @@ class Stage:
         self.limits = RunLimits()
         self.variables = {"OPENAI_API_KEY": llm.key}
         self.files: dict[str, bytes] = {}
+        self.state: RunState = NoState()
         self.messages: list[RunMessage] = []
         self.queries: list[HistoryQuery] = []
 
@@ -148,6 +152,7 @@ class Stage:
             history=self.history,
             secret=self.secret,
             read_file=self.read_file,
+            state=self.state,
         )
 
     async def events(self, data: object, session_id: str = "session", **inputs: Any) -> list[RunEvent]:

@@ -16,6 +16,7 @@ __all__ = [
     "HistoryQuery",
     "HistoryReader",
     "InputType",
+    "NoState",
     "OutputType",
     "RunContext",
     "RunInputs",
@@ -129,22 +130,27 @@ class RunState(Protocol):
         ...
 
 
-class _NoState:
-    """The state of a run that was given none."""
+class NoState:
+    """The state of a run that was given none: every use is refused by ``UnavailableError``."""
 
     async def get(self, key: str, default: Any = None, *, scope: StateScope = "run") -> Any:
+        """Refuse."""
         raise _no_state()
 
     async def set(self, key: str, value: Any, *, scope: StateScope = "run") -> None:
+        """Refuse."""
         raise _no_state()
 
     async def append(self, key: str, value: Any, *, scope: StateScope = "run") -> None:
+        """Refuse."""
         raise _no_state()
 
     async def delete(self, key: str, *, scope: StateScope = "run") -> bool:
+        """Refuse."""
         raise _no_state()
 
     async def subscribe(self, key: str, *, scope: StateScope = "run", current: bool = False) -> StateChanges:
+        """Refuse."""
         raise _no_state()
 
 
@@ -204,7 +210,7 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     history: HistoryReader
     secret: SecretReader
     read_file: ContentReader = no_files
-    state: RunState = _NoState()
+    state: RunState = NoState()
     new_id: Callable[[], uuid.UUID] = uuid.uuid4
 
 
