@@ -6,13 +6,16 @@ from bedplate.services.cache.errors import (
     CacheStorageError,
     CacheValueTooLargeError,
     LoadCancelledError,
+    LoadTimeoutError,
     NotANumberError,
     RecursiveLoadError,
+    TooManyHungLoadsError,
     UncacheableError,
     UndecodableError,
 )
 from bedplate.services.cache.models import MISS, CacheStats, Item, Miss
 from bedplate.services.cache.namespace import CacheNamespace
+from bedplate.services.cache.policy import LoadOptions
 from bedplate.services.cache.service import CacheService
 
 __all__ = [
@@ -26,9 +29,12 @@ __all__ = [
     "Codec",
     "Item",
     "LoadCancelledError",
+    "LoadOptions",
+    "LoadTimeoutError",
     "Miss",
     "NotANumberError",
     "RecursiveLoadError",
+    "TooManyHungLoadsError",
     "UncacheableError",
     "UndecodableError",
 ]

@@ -1,13 +1,13 @@
 """What a backend of the cache does: it keeps items under namespace and key, within bounds, and forgets them in time."""
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from bedplate.services.cache.models import Item
 
-__all__ = ["CacheBackend", "Counts", "Limits", "Reader", "Usage", "cost_of"]
+__all__ = ["CacheBackend", "Counts", "Limits", "Reader", "Stale", "Terms", "Usage", "cost_of"]
 
 Reader = Callable[[str], Coroutine[Any, Any, Any]]
 
@@ -15,10 +15,11 @@ Reader = Callable[[str], Coroutine[Any, Any, Any]]
 class Counts:
     """What has happened in one namespace; see :class:`~bedplate.services.cache.models.CacheStats`."""
 
-    __slots__ = ("failed_loads", "hits", "loads", "misses", "unstored")
+    __slots__ = ("failed_loads", "hits", "loads", "misses", "refreshes", "stale", "timeouts", "unstored")
 
     def __init__(self) -> None:
         self.hits = self.misses = self.loads = self.failed_loads = self.unstored = 0
+        self.stale = self.refreshes = self.timeouts = 0
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,17 +41,49 @@ class Usage(NamedTuple):
     bytes: int
 
 
-def cost_of(key: str, item: Item) -> int:
-    """The bytes that an item counts for."""
-    return len(key.encode()) + len(item.data)
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """On what terms items are kept.
+
+    Attributes:
+        lifetime: Seconds until nothing but ``stale`` answers with them; ``inf``: for ever.
+        grace: Seconds after that until ``stale`` does not either.
+        tags: What they can be invalidated by.
+        since: What ``moment`` answered before the items were made; None: they are of now.
+    """
+
+    lifetime: float
+    grace: float = 0.0
+    tags: tuple[str, ...] = ()
+    since: object = None
+
+
+class Stale(NamedTuple):
+    """An item that may have outlived its time.
+
+    Attributes:
+        item: The item.
+        late: Seconds since its time was over; not positive where it is not.
+    """
+
+    item: Item
+    late: float
+
+
+def cost_of(key: str, item: Item, tags: Collection[str] = ()) -> int:
+    """The bytes that an item counts for, with its key and its tags."""
+    cost = len(key.encode()) + len(item.data)
+    return cost + sum(len(tag.encode()) for tag in tags) if tags else cost
 
 
 class CacheBackend(Protocol):
     """Keeps items. The service has checked keys, sizes and times before it calls.
 
     Each method is atomic, also when its caller is cancelled: it happens wholly or not at all. Lifetimes are seconds,
-    ``inf`` for ever; what has outlived its time is in no answer. When there is too much, what has expired goes first,
-    then what was used longest ago; what was just written stays.
+    ``inf`` for ever; what has outlived its time is in no answer but that of ``stale``. When there is too much, what has
+    expired goes first, then what was used longest ago; what was just written stays.
+
+    An item whose tag is invalidated is gone for every answer from then on, as if it had been deleted, however many
+    there are: invalidating costs the same for one item and for a million.
 
     Attributes:
         name: What the setting calls it.
@@ -83,26 +116,44 @@ class CacheBackend(Protocol):
         """The items that are there, now marked as used."""
         ...
 
-    async def put(self, namespace: str, items: Mapping[str, Item], lifetime: float) -> None:
-        """Keep the items, each in place of what was there."""
+    async def stale(self, namespace: str, key: str) -> Stale | None:
+        """An item that is there, or is within its grace, now marked as used."""
+        ...
+
+    async def put(self, namespace: str, items: Mapping[str, Item], terms: Terms) -> bool:
+        """Keep the items, each in place of what was there.
+
+        Returns:
+            Whether they were kept: not if one of their tags was invalidated since ``terms.since``, or might have been.
+        """
         ...
 
     async def update(
-        self, namespace: str, key: str, change: Callable[[Item | None], Item], lifetime: float, keep: bool
+        self, namespace: str, key: str, change: Callable[[Item | None], Item], terms: Terms, keep: bool
     ) -> Item:
         """Replace an item by what ``change`` makes of it (None: nothing there), with nobody writing in between.
+
+        The tags of an item that is there stay, and those of ``terms`` are added.
 
         Args:
             namespace: As everywhere.
             key: As everywhere.
             change: Quick and free of side effects: it may run more than once, and in another thread.
-            lifetime: Of the new item.
+            terms: Of the new item.
             keep: Whether an item that is there keeps the lifetime that it has.
         """
         ...
 
+    async def moment(self, namespace: str, tags: Collection[str]) -> object:
+        """A mark of now for these tags: what is put with it is gone if one of them was invalidated after it."""
+        ...
+
+    async def invalidate(self, namespace: str, tags: Collection[str]) -> None:
+        """Let every item that has one of the tags be gone, and all that is made from an earlier moment."""
+        ...
+
     async def delete(self, namespace: str, key: str) -> bool:
-        """Forget an item; whether it was there."""
+        """Forget an item, also one within its grace; whether it was there."""
         ...
 
     async def left(self, namespace: str, key: str) -> float | None:

@@ -4,11 +4,11 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from bedplate.services.cache.backend import Counts, Limits, Usage
+from bedplate.services.cache.backend import Counts, Limits, Stale, Terms, Usage
 from bedplate.services.cache.disk_file import CacheFile
 from bedplate.services.cache.errors import CacheStorageError
 from bedplate.services.cache.models import Item
@@ -92,12 +92,18 @@ class DiskBackend:
         wanted = list(keys)
         return await self._run(lambda file: file.get(namespace, wanted))
 
-    async def put(self, namespace: str, items: Mapping[str, Item], lifetime: float) -> None:
-        """Keep the items, each in place of what was there."""
-        self._count(await self._run(lambda file: file.put(namespace, items, lifetime)))
+    async def stale(self, namespace: str, key: str) -> Stale | None:
+        """An item that is there, or is within its grace, now marked as used."""
+        return await self._run(lambda file: file.stale(namespace, key))
+
+    async def put(self, namespace: str, items: Mapping[str, Item], terms: Terms) -> bool:
+        """Keep the items, each in place of what was there; whether they were kept."""
+        evicted = await self._run(lambda file: file.put(namespace, items, terms))
+        self._count(evicted or {})
+        return evicted is not None
 
     async def update(
-        self, namespace: str, key: str, change: Callable[[Item | None], Item], lifetime: float, keep: bool
+        self, namespace: str, key: str, change: Callable[[Item | None], Item], terms: Terms, keep: bool
     ) -> Item:
         """Replace an item by what ``change`` makes of it, in the thread, in one transaction."""
         failure: Exception | None = None
@@ -111,7 +117,7 @@ class DiskBackend:
                 raise
 
         try:
-            item, evicted = await self._run(lambda file: file.update(namespace, key, guarded, lifetime, keep))
+            item, evicted = await self._run(lambda file: file.update(namespace, key, guarded, terms, keep))
         except CacheStorageError:
             if failure is not None:  # it was not the file that failed
                 raise failure from None
@@ -139,6 +145,14 @@ class DiskBackend:
         """Remove what has expired; how many items there were. Brings :meth:`usage` up to date."""
         purged, self._usage = await self._run(lambda file: (file.purge(), file.usage()))
         return purged
+
+    async def moment(self, namespace: str, tags: Collection[str]) -> object:
+        """The generation that the file is in."""
+        return await self._run(lambda file: file.moment())
+
+    async def invalidate(self, namespace: str, tags: Collection[str]) -> None:
+        """Let every item that has one of the tags be gone; they are removed when the file is purged."""
+        await self._run(lambda file: file.invalidate(namespace, tags))
 
     def usage(self) -> Mapping[str, Usage]:
         """How much each namespace takes up, as of the last purge."""

@@ -1,56 +1,32 @@
 """The file of the disk backend: one SQLite database, used from one worker thread."""
 
 import contextlib
+import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from math import inf
 from pathlib import Path
 from typing import Any
 
-from bedplate.services.cache.backend import Limits, Usage, cost_of
+from bedplate.services.cache.backend import Limits, Stale, Terms, Usage, cost_of
+from bedplate.services.cache.disk_tables import APPLICATION_ID, IS_DEAD, TABLES, VERSION, statements
+from bedplate.services.cache.disk_tags import DiskTags
 from bedplate.services.cache.models import Item
 
 __all__ = ["CacheFile"]
 
-VERSION = 1
-"""Version of the tables below; a file of another version is begun anew."""
-
-APPLICATION_ID = 0x42504341
-"""Tells the file from any other SQLite database (``PRAGMA application_id``)."""
-
-_TABLES = """
-CREATE TABLE entries (
-    namespace TEXT NOT NULL,
-    key TEXT NOT NULL,
-    raw INTEGER NOT NULL,
-    data BLOB NOT NULL,
-    cost INTEGER NOT NULL,
-    due REAL,
-    used INTEGER NOT NULL,
-    PRIMARY KEY (namespace, key)
-);
-CREATE INDEX entries_used ON entries (used);
-CREATE INDEX entries_due ON entries (due) WHERE due IS NOT NULL;
-CREATE TABLE usage (namespace TEXT PRIMARY KEY, entries INTEGER NOT NULL, bytes INTEGER NOT NULL);
-CREATE TRIGGER entry_added AFTER INSERT ON entries BEGIN
-    INSERT INTO usage VALUES (new.namespace, 1, new.cost)
-    ON CONFLICT DO UPDATE SET entries = entries + 1, bytes = bytes + new.cost;
-END;
-CREATE TRIGGER entry_changed AFTER UPDATE OF cost ON entries BEGIN
-    UPDATE usage SET bytes = bytes + new.cost - old.cost WHERE namespace = new.namespace;
-END;
-CREATE TRIGGER entry_removed AFTER DELETE ON entries BEGIN
-    UPDATE usage SET entries = entries - 1, bytes = bytes - old.cost WHERE namespace = old.namespace;
-END;
-"""
-
 _PUT = """
-INSERT INTO entries VALUES (:namespace, :key, :raw, :data, :cost, :due, :used)
-ON CONFLICT DO UPDATE SET raw = :raw, data = :data, cost = :cost, due = :due, used = :used
+INSERT INTO entries VALUES (:namespace, :key, :raw, :data, :cost, :due, :grace, :gone, :tags, :born, :used)
+ON CONFLICT DO UPDATE SET raw = :raw, data = :data, cost = :cost, due = :due, grace = :grace, gone = :gone,
+    tags = :tags, born = :born
+RETURNING used
 """
+# Of an entry that is replaced, the use is noted like that of one that is read: its index would cost too much here.
 
-_LIVE = "namespace = ? AND key = ? AND (due IS NULL OR due > ?)"
+_KEPT = f"namespace = ? AND key = ? AND (tags IS NULL OR NOT {IS_DEAD})"
+_LIVE = f"{_KEPT} AND (due IS NULL OR due > ?)"
+_STALE = f"{_KEPT} AND (gone IS NULL OR gone > ?)"
 
 MAX_UNWRITTEN_USES = 1_000
 """Uses of entries kept in memory before they are written down."""
@@ -77,6 +53,7 @@ class CacheFile:
         self._tick = 0
         self._uses: dict[tuple[str, str], int] = {}
         self._db = sqlite3.connect(path, timeout=busy_timeout, isolation_level=None, check_same_thread=False)
+        self._tags = DiskTags(self._db)
         try:
             self._prepare()
         except BaseException:
@@ -103,22 +80,48 @@ class CacheFile:
                 self._write_uses()
         return found
 
-    def put(self, namespace: str, items: Mapping[str, Item], lifetime: float) -> dict[str, int]:
-        """Keep the items; how many entries were evicted for them, by namespace."""
+    def stale(self, namespace: str, key: str) -> Stale | None:
+        """An item that is there, or is within its grace, now marked as used."""
+        row = self._row("raw, data, due", namespace, key, where=_STALE)
+        if row is None:
+            return None
+        self._uses[namespace, key] = self._next_tick()
+        return Stale(Item(row[1], bool(row[0])), -inf if row[2] is None else self._clock() - row[2])
+
+    def put(self, namespace: str, items: Mapping[str, Item], terms: Terms) -> dict[str, int] | None:
+        """Keep the items; how many entries were evicted for them, by namespace. None: they were not kept."""
         with self._writing():
+            born = self._tags.born(terms) if terms.tags else None
+            if terms.tags and born is None:
+                return None
+            due = self._due(terms.lifetime)
             for key, item in items.items():
-                self._put(namespace, key, item, self._due(lifetime))
+                self._put(namespace, key, item, due, terms.grace, terms.tags, born)
             return self._make_room()
 
     def update(
-        self, namespace: str, key: str, change: Callable[[Item | None], Item], lifetime: float, keep: bool
+        self, namespace: str, key: str, change: Callable[[Item | None], Item], terms: Terms, keep: bool
     ) -> tuple[Item, dict[str, int]]:
         """Replace an item by what ``change`` makes of it; the new item, and evictions as in :meth:`put`."""
         with self._writing():
-            row = self._row("raw, data, due", namespace, key)
+            row = self._row("raw, data, due, grace, tags", namespace, key)
             item = change(None if row is None else Item(row[1], bool(row[0])))
-            self._put(namespace, key, item, row[2] if keep and row is not None else self._due(lifetime))
+            due, grace, tags = self._due(terms.lifetime), terms.grace, terms.tags
+            if row is not None:
+                tags = tuple(dict.fromkeys((*json.loads(row[4] or "[]"), *tags)))
+                if keep:
+                    due, grace = row[2], row[3]
+            self._put(namespace, key, item, due, grace, tags, self._tags.generation() if tags else None)
             return item, self._make_room()
+
+    def moment(self) -> object:
+        """A mark of now, for every tag of every namespace."""
+        return self._tags.moment()
+
+    def invalidate(self, namespace: str, tags: Collection[str]) -> None:
+        """Let every item that has one of the tags be gone; they are removed when the file is purged."""
+        with self._writing():
+            self._tags.invalidate(namespace, tags, self._clock())
 
     def delete(self, namespace: str, key: str) -> bool:
         """Forget an item; whether it was there."""
@@ -137,10 +140,11 @@ class CacheFile:
 
     def touch(self, namespace: str, key: str, lifetime: float) -> bool:
         """Give an item a new lifetime, and mark it as used; whether it was there."""
+        due = self._due(lifetime)
         with self._writing():
             changed = self._db.execute(
-                f"UPDATE entries SET due = ?, used = ? WHERE {_LIVE}",  # noqa: S608 - a constant
-                (self._due(lifetime), self._next_tick(), namespace, key, self._clock()),
+                f"UPDATE entries SET due = ?, gone = ? + grace, used = ? WHERE {_LIVE}",  # noqa: S608 - a constant
+                (due, due, self._next_tick(), namespace, key, self._clock()),
             ).rowcount
             self._uses.pop((namespace, key), None)
         return changed > 0
@@ -149,13 +153,17 @@ class CacheFile:
         """Forget a whole namespace; how many items there were."""
         with self._writing():
             self._expire()
-            return self._db.execute("DELETE FROM entries WHERE namespace = ?", (namespace,)).rowcount
+            count = "SELECT count(*) FROM entries WHERE namespace = ? AND (due IS NULL OR due > ?)"
+            number = int(self._db.execute(count, (namespace, self._clock())).fetchone()[0])
+            self._db.execute("DELETE FROM entries WHERE namespace = ?", (namespace,))
+        return number
 
     def purge(self) -> int:
         """Remove what has expired, and give some of its space back to the file system; how many items there were."""
         with self._writing():
             self._write_uses()
             expired = self._expire()
+            self._tags.forget(self._clock())
             self._db.execute("DELETE FROM usage WHERE entries = 0")
         # As a script, which is run to its end; execute() would stop after the first page.
         self._db.executescript(f"PRAGMA incremental_vacuum({MAX_FREED_PAGES})")
@@ -179,9 +187,9 @@ class CacheFile:
         self._db.execute("PRAGMA journal_size_limit = 16777216")
         with self._writing():
             if self._pragma("user_version") != VERSION:
-                for table in ("entries", "usage"):
+                for table in ("entries", "usage", "invalidations", "generation"):
                     self._db.execute(f"DROP TABLE IF EXISTS {table}")
-                for statement in _statements(_TABLES):
+                for statement in statements(TABLES):
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {VERSION}")
 
@@ -200,24 +208,38 @@ class CacheFile:
             raise
         self._db.execute("COMMIT")
 
-    def _row(self, columns: str, namespace: str, key: str) -> Any:
+    def _row(self, columns: str, namespace: str, key: str, *, where: str = _LIVE) -> Any:
         return self._db.execute(
-            f"SELECT {columns} FROM entries WHERE {_LIVE}",  # noqa: S608 - columns and condition are constants
+            f"SELECT {columns} FROM entries WHERE {where}",  # noqa: S608 - columns and condition are constants
             (namespace, key, self._clock()),
         ).fetchone()
 
-    def _put(self, namespace: str, key: str, item: Item, due: float | None) -> None:
-        self._uses.pop((namespace, key), None)
+    def _put(
+        self,
+        namespace: str,
+        key: str,
+        item: Item,
+        due: float | None,
+        grace: float,
+        tags: tuple[str, ...],
+        born: int | None,
+    ) -> None:
+        tick = self._next_tick()
         row = {
             "namespace": namespace,
             "key": key,
             "raw": item.raw,
             "data": item.data,
-            "cost": cost_of(key, item),
+            "cost": cost_of(key, item, tags),
             "due": due,
-            "used": self._next_tick(),
+            "grace": grace,
+            "gone": None if due is None else due + grace,
+            "tags": json.dumps(tags) if tags else None,
+            "born": born,
+            "used": tick,
         }
-        self._db.execute(_PUT, row)
+        if self._db.execute(_PUT, row).fetchone()[0] != tick:
+            self._uses[namespace, key] = tick
 
     def _due(self, lifetime: float) -> float | None:
         return None if lifetime == inf else self._clock() + lifetime
@@ -235,10 +257,15 @@ class CacheFile:
         self._uses.clear()
 
     def _expire(self) -> int:
-        return self._db.execute("DELETE FROM entries WHERE due <= ?", (self._clock(),)).rowcount
+        """Remove what has expired, and what was invalidated; how many of the first."""
+        expired = self._db.execute("DELETE FROM entries WHERE gone <= ?", (self._clock(),)).rowcount
+        self._tags.remove_dead()
+        return expired
 
     def _make_room(self) -> dict[str, int]:
         """Evict what has to go, within a transaction; how many entries, by namespace."""
+        if len(self._uses) > MAX_UNWRITTEN_USES:
+            self._write_uses()
         if not any(self._excess()):
             return {}
         self._write_uses()
@@ -258,13 +285,3 @@ class CacheFile:
     def _excess(self) -> tuple[int, int]:
         entries, size = self._db.execute("SELECT total(entries), total(bytes) FROM usage").fetchone()
         return max(0, int(entries) - self._limits.entries), max(0, int(size) - self._limits.bytes)
-
-
-def _statements(script: str) -> Iterator[str]:
-    """The statements of a script, one by one: ``executescript`` would commit the open transaction."""
-    statement = ""
-    for line in script.strip().splitlines():
-        statement += f"{line}\n"
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""

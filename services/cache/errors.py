@@ -12,7 +12,9 @@
     └── RecursiveLoadError         a loader waits for its own result
     UnavailableError
     ├── CacheStorageError          the file of the disk backend cannot be read or written
-    └── LoadCancelledError         the loader, or the whole cache, stopped before there was a value
+    ├── LoadCancelledError         the loader, or the whole cache, stopped before there was a value
+    ├── LoadTimeoutError           a load took longer than its hard timeout
+    └── TooManyHungLoadsError      too many loaders do not end though their time is over
     CorruptDataError
     └── UndecodableError           a stored value cannot be read back
 """
@@ -31,8 +33,10 @@ __all__ = [
     "CacheStorageError",
     "CacheValueTooLargeError",
     "LoadCancelledError",
+    "LoadTimeoutError",
     "NotANumberError",
     "RecursiveLoadError",
+    "TooManyHungLoadsError",
     "UncacheableError",
     "UndecodableError",
 ]
@@ -135,6 +139,32 @@ class LoadCancelledError(UnavailableError):
     def __init__(self, key: str) -> None:
         super().__init__(
             f"loading {key!r} was cancelled", service=ServiceType.CACHE, fix="ask again if the cache still runs"
+        )
+
+
+class LoadTimeoutError(UnavailableError):
+    """A load took longer than its hard timeout; it was ended, or its caller stopped waiting for it."""
+
+    code = "cache_load_timeout"
+
+    def __init__(self, key: str, limit: float) -> None:
+        super().__init__(
+            f"loading {key!r} took longer than {limit:g} seconds",
+            service=ServiceType.CACHE,
+            fix="make the loader faster, or raise hard_timeout (BEDPLATE_CACHE__HARD_TIMEOUT)",
+        )
+
+
+class TooManyHungLoadsError(UnavailableError):
+    """So many loaders heed neither their timeout nor their cancellation that no other is begun."""
+
+    code = "cache_hung_loads"
+
+    def __init__(self, number: int) -> None:
+        super().__init__(
+            f"{number} loaders go on after their timeout",
+            service=ServiceType.CACHE,
+            fix="let loaders end when they are cancelled, and run what blocks in a pool of threads",
         )
 
 

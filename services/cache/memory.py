@@ -2,50 +2,16 @@
 
 import heapq
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import count
 from math import inf
 from typing import Any
 
-from bedplate.services.cache.backend import Counts, Limits, Reader, Usage, cost_of
+from bedplate.services.cache.backend import Counts, Limits, Reader, Stale, Terms, Usage
+from bedplate.services.cache.memory_shelf import Entry, Shelf, Tag
 from bedplate.services.cache.models import MISS, Item
 
 __all__ = ["MemoryBackend"]
-
-
-class _Entry:
-    """One value: the value itself where it is immutable, else its encoded bytes (``packed``).
-
-    ``due`` is when it expires and ``used`` when it was last read or written, by the backend's clock.
-    """
-
-    __slots__ = ("cost", "due", "key", "packed", "shelf", "used", "value")
-
-    def __init__(self, shelf: "_Shelf", key: str, item: Item) -> None:
-        self.shelf = shelf
-        self.key = key
-        self.packed = item.scalar is MISS
-        self.value: Any = item.data if self.packed else item.scalar
-        self.cost = cost_of(key, item)
-        self.due = inf
-        self.used = 0.0
-
-    @property
-    def item(self) -> Item:
-        """The value as it crosses the boundary of a backend; the bytes of a scalar are not kept."""
-        return Item(self.value) if self.packed else Item(b"", scalar=self.value)
-
-
-class _Shelf:
-    """The entries of one namespace, least recently used first."""
-
-    __slots__ = ("bytes", "entries", "name")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.entries: OrderedDict[str, _Entry] = OrderedDict()
-        self.bytes = 0
 
 
 class MemoryBackend:
@@ -68,13 +34,14 @@ class MemoryBackend:
         self._limits = limits
         self._decode = decode
         self._clock = clock
-        self._shelves: dict[str, _Shelf] = {}
+        self._shelves: dict[str, Shelf] = {}
         self._entries = 0
         self._bytes = 0
-        # Entries by the time they are due. One that was removed, or given another time, stays, without its value, until
-        # it is met or until half of them are such; the number breaks ties, as entries have no order.
-        self._due: list[tuple[float, int, _Entry]] = []
+        # Entries by the time they go. One that was removed, or given another time, stays, without its value, until it
+        # is met or until half of them are such; the number breaks ties, as entries have no order.
+        self._due: list[tuple[float, int, Entry]] = []
         self._number = count()
+        self._dead: list[Tag] = []
 
     async def start(self) -> None:
         """Do nothing: there is nothing to open."""
@@ -82,10 +49,10 @@ class MemoryBackend:
     async def stop(self) -> None:
         """Forget everything."""
         for shelf in self._shelves.values():
-            shelf.entries.clear()
-            shelf.bytes = 0
+            shelf.empty()
         self._entries = self._bytes = 0
         self._due.clear()
+        self._dead.clear()
 
     async def check(self) -> None:
         """Do nothing: there is nothing that could be down."""
@@ -94,7 +61,7 @@ class MemoryBackend:
         """The whole of a ``get`` on one namespace: one frame, with everything that it needs at hand."""
         entries = self._shelf(namespace).entries
         touch = entries.move_to_end
-        clock, decode, remove = self._clock, self._decode, self._remove
+        clock, decode, is_fresh = self._clock, self._decode, self._is_fresh
 
         async def get(key: str) -> Any:
             try:
@@ -103,8 +70,7 @@ class MemoryBackend:
                 missed(key)
                 return MISS
             now = clock()
-            if now >= entry.due:
-                remove(entry)
+            if now >= entry.gate and not is_fresh(entry, now):
                 missed(key)
                 return MISS
             entry.used = now
@@ -126,30 +92,49 @@ class MemoryBackend:
                 found[key] = entry.item
         return found
 
-    async def put(self, namespace: str, items: Mapping[str, Item], lifetime: float) -> None:
-        """Keep the items, each in place of what was there."""
-        due = self._clock() + lifetime
+    async def stale(self, namespace: str, key: str) -> Stale | None:
+        """An item that is there, or is within its grace, now marked as used."""
+        shelf = self._shelf(namespace)
+        self._live(shelf, key)  # which removes what is neither
+        entry = shelf.entries.get(key)
+        if entry is None:
+            return None
+        self._use(entry)
+        return Stale(entry.item, self._clock() - entry.due)
+
+    async def put(self, namespace: str, items: Mapping[str, Item], terms: Terms) -> bool:
+        """Keep the items, each in place of what was there; whether they were kept."""
+        shelf = self._shelf(namespace)
+        tags = shelf.tagged(terms.tags) if terms.since is None else shelf.still_tagged(terms.since)
+        if tags is None:
+            return False
+        due = self._clock() + terms.lifetime
         for key, item in items.items():
-            self._put(self._shelf(namespace), key, item, due)
+            self._put(Entry(shelf, key, item, tags), due, terms.grace)
+        return True
 
     async def update(
-        self, namespace: str, key: str, change: Callable[[Item | None], Item], lifetime: float, keep: bool
+        self, namespace: str, key: str, change: Callable[[Item | None], Item], terms: Terms, keep: bool
     ) -> Item:
         """Replace an item by what ``change`` makes of it; nobody writes in between, as nothing waits."""
         shelf = self._shelf(namespace)
         entry = self._live(shelf, key)
         item = change(None if entry is None else entry.item)
-        due = entry.due if keep and entry is not None else self._clock() + lifetime
-        self._put(shelf, key, item, due)
+        tags, due, grace = shelf.tagged(terms.tags), self._clock() + terms.lifetime, terms.grace
+        if entry is not None:
+            tags = tuple(dict.fromkeys((*entry.tags, *tags)))
+            if keep:
+                due, grace = entry.due, entry.grace
+        self._put(Entry(shelf, key, item, tags), due, grace)
         return item
 
     async def delete(self, namespace: str, key: str) -> bool:
         """Forget an item; whether it was there."""
-        entry = self._live(self._shelf(namespace), key)
-        if entry is None:
-            return False
-        self._remove(entry)
-        return True
+        shelf = self._shelf(namespace)
+        was_there = self._live(shelf, key) is not None
+        if (entry := shelf.entries.get(key)) is not None:
+            self._remove(entry)
+        return was_there
 
     async def left(self, namespace: str, key: str) -> float | None:
         """Seconds that an item still has; None: it is not there."""
@@ -162,18 +147,18 @@ class MemoryBackend:
         if entry is None:
             return False
         self._use(entry)
-        self._schedule(entry, self._clock() + lifetime)
+        self._schedule(entry, self._clock() + lifetime, entry.grace)
         return True
 
     async def clear(self, namespace: str) -> int:
         """Forget a whole namespace; how many items there were."""
         shelf = self._shelf(namespace)
         self._expire()
-        number = len(shelf.entries)
-        self._entries -= number
+        now = self._clock()
+        number = sum(now < entry.due for entry in shelf.entries.values())
+        self._entries -= len(shelf.entries)
         self._bytes -= shelf.bytes
-        shelf.entries.clear()
-        shelf.bytes = 0
+        shelf.empty()
         self._reschedule()
         return number
 
@@ -181,65 +166,85 @@ class MemoryBackend:
         """Remove what has expired; how many items there were."""
         return self._expire()
 
+    async def moment(self, namespace: str, tags: Collection[str]) -> object:
+        """The tags as they are now."""
+        return self._shelf(namespace).tagged(tags)
+
+    async def invalidate(self, namespace: str, tags: Collection[str]) -> None:
+        """Let every item that has one of the tags be gone; they are removed when they are met, or purged."""
+        shelf = self._shelf(namespace)
+        for name in tags:
+            if (tag := shelf.tags.pop(name, None)) is not None:
+                tag.dead = True
+                self._dead.append(tag)
+
     def usage(self) -> Mapping[str, Usage]:
         """How much each namespace takes up."""
         return {name: Usage(len(shelf.entries), shelf.bytes) for name, shelf in self._shelves.items()}
 
-    def _shelf(self, namespace: str) -> _Shelf:
+    def _shelf(self, namespace: str) -> Shelf:
         shelf = self._shelves.get(namespace)
         if shelf is None:
-            shelf = self._shelves[namespace] = _Shelf(namespace)
+            shelf = self._shelves[namespace] = Shelf(namespace)
         return shelf
 
-    def _live(self, shelf: _Shelf, key: str) -> _Entry | None:
+    def _live(self, shelf: Shelf, key: str) -> Entry | None:
         entry = shelf.entries.get(key)
-        if entry is not None and self._clock() >= entry.due:
-            self._remove(entry)
+        now = self._clock()
+        if entry is None or (now >= entry.gate and not self._is_fresh(entry, now)):
             return None
         return entry
 
-    def _use(self, entry: _Entry) -> None:
+    def _is_fresh(self, entry: Entry, now: float) -> bool:
+        """Whether an entry can be answered with; one that is of no use any more is removed."""
+        if now >= entry.due + entry.grace or entry.is_dead():
+            self._remove(entry)
+            return False
+        return now < entry.due
+
+    def _use(self, entry: Entry) -> None:
         entry.used = self._clock()
         entry.shelf.entries.move_to_end(entry.key)
 
-    def _put(self, shelf: _Shelf, key: str, item: Item, due: float) -> None:
-        present = shelf.entries.get(key)
+    def _put(self, entry: Entry, due: float, grace: float) -> None:
+        present = entry.shelf.entries.get(entry.key)
         if present is not None:
             self._remove(present)
-        entry = shelf.entries[key] = _Entry(shelf, key, item)
         entry.used = self._clock()
-        shelf.bytes += entry.cost
+        entry.shelf.add(entry)
         self._bytes += entry.cost
         self._entries += 1
-        self._schedule(entry, due)
+        self._schedule(entry, due, grace)
         if self._full():
             self._make_room(entry)
 
-    def _remove(self, entry: _Entry) -> None:
-        del entry.shelf.entries[entry.key]
-        entry.value = None
-        entry.shelf.bytes -= entry.cost
+    def _remove(self, entry: Entry) -> None:
+        entry.shelf.remove(entry)
         self._bytes -= entry.cost
         self._entries -= 1
 
-    def _schedule(self, entry: _Entry, due: float) -> None:
-        entry.due = due
+    def _schedule(self, entry: Entry, due: float, grace: float) -> None:
+        entry.live_until(due, grace)
         if len(self._due) > 2 * self._entries + 64:
             self._reschedule()
         elif due != inf:
-            heapq.heappush(self._due, (due, next(self._number), entry))
+            heapq.heappush(self._due, (due + grace, next(self._number), entry))
 
     def _reschedule(self) -> None:
         entries = (entry for shelf in self._shelves.values() for entry in shelf.entries.values())
-        self._due = [(entry.due, next(self._number), entry) for entry in entries if entry.due != inf]
+        self._due = [(entry.due + entry.grace, next(self._number), entry) for entry in entries if entry.due != inf]
         heapq.heapify(self._due)
 
     def _expire(self) -> int:
+        """Remove what has expired, and what was invalidated; how many of the first."""
+        while self._dead:
+            for entry in list(self._dead.pop().entries):
+                self._remove(entry)
         now = self._clock()
         removed = 0
         while self._due and self._due[0][0] <= now:
             entry = heapq.heappop(self._due)[2]
-            if now >= entry.due and entry.shelf.entries.get(entry.key) is entry:
+            if now >= entry.due + entry.grace and entry.shelf.entries.get(entry.key) is entry:
                 self._remove(entry)
                 removed += 1
         return removed
@@ -247,7 +252,7 @@ class MemoryBackend:
     def _full(self) -> bool:
         return self._entries > self._limits.entries or self._bytes > self._limits.bytes
 
-    def _make_room(self, newest: _Entry) -> None:
+    def _make_room(self, newest: Entry) -> None:
         self._expire()
         while self._full():
             oldest = min(

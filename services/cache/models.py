@@ -46,16 +46,22 @@ class CacheStats(msgspec.Struct, frozen=True, kw_only=True):
         misses: Lookups that did not.
         loads: Loaders run by ``get_or_set``.
         failed_loads: Those of them that failed.
+        refreshes: Loads begun in the background while a stale value was answered.
+        timeouts: Loads and waits that took longer than their hard timeout.
+        stale: Answers whose time was over, given instead of a wait or an error; counted as misses too.
         evictions: Values removed to make room, before their time.
         unstored: Loaded values that were too large, or that the backend failed to take, and so were only passed on.
         entries: Values kept now.
-        bytes: Bytes of keys and encoded values kept now.
+        bytes: Bytes of keys, tags and encoded values kept now.
     """
 
     hits: int
     misses: int
     loads: int
     failed_loads: int
+    refreshes: int
+    timeouts: int
+    stale: int
     evictions: int
     unstored: int
     entries: int

@@ -1,18 +1,15 @@
 """The operations of the cache on one namespace, with the policy that all backends share."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
-from bedplate.services.cache.backend import Counts, Usage, cost_of
+from bedplate.services.cache.backend import Counts, Terms, Usage
 from bedplate.services.cache.core import CacheCore, Lifetime
-from bedplate.services.cache.errors import (
-    CacheStorageError,
-    CacheValueTooLargeError,
-    NotANumberError,
-    UndecodableError,
-)
-from bedplate.services.cache.flights import Flight, Flights
+from bedplate.services.cache.errors import NotANumberError
+from bedplate.services.cache.loading import Loading
 from bedplate.services.cache.models import MISS, CacheStats, Item
+from bedplate.services.cache.policy import LoadOptions
+from bedplate.services.cache.values import Values
 
 __all__ = ["CacheNamespace"]
 
@@ -29,6 +26,9 @@ class CacheNamespace:
     Values that are computed (``set``, ``set_many``, ``upsert``, ``get_or_set``) live up to the configured share less,
     so that those set together do not end together; ``touch`` and ``increment`` are exact.
 
+    Tags are texts, by which :meth:`invalidate` lets go of many values at once. They belong to the value that they were
+    given with: another one under the same key has those that it is given, and ``upsert`` and ``increment`` keep them.
+
     Every method may raise:
         CacheKeyError: The key is no text, empty or too long, or the time to live is not a positive number.
         CacheStorageError: The backend cannot read or write.
@@ -42,11 +42,11 @@ class CacheNamespace:
         self.name = name
         self._core = core
         self._backend = core.store
-        self._flights: Flights[tuple[Item, bool]] = Flights()
         self._counts = Counts()
+        self._values = Values(core, name)
         reader = core.store.reader(name, self._counts, self._missed)
-        self._instant = reader is not None
         self._read = reader or self._wait_and_read
+        self._loading = Loading(core, name, self._counts, self._values, reader)
         if type(self).get is CacheNamespace.get:
             # The hot path: the function itself, instead of a call to it from a method.
             self.get = self._read  # type: ignore[assignment,method-assign]
@@ -62,13 +62,13 @@ class CacheNamespace:
         found = {
             key: value
             for key, item in (await self._backend.get(self.name, wanted)).items()
-            if (value := self._value(item)) is not MISS
+            if (value := self._values.of(item)) is not MISS
         }
         self._counts.hits += len(found)
         self._counts.misses += len(wanted) - len(found)
         return found
 
-    async def set(self, key: str, value: Any, ttl: Lifetime = None) -> None:
+    async def set(self, key: str, value: Any, ttl: Lifetime = None, *, tags: Iterable[str] = ()) -> None:
         """Keep ``value`` under ``key``.
 
         Raises:
@@ -76,53 +76,62 @@ class CacheNamespace:
             CacheValueTooLargeError: It is over the limit.
         """
         self._core.require(key)
-        await self.set_many({key: value}, ttl)
+        await self.set_many({key: value}, ttl, tags=tags)
 
-    async def set_many(self, values: Mapping[str, Any], ttl: Lifetime = None) -> None:
+    async def set_many(self, values: Mapping[str, Any], ttl: Lifetime = None, *, tags: Iterable[str] = ()) -> None:
         """Keep all of the values, or none if one of them is refused as in :meth:`set`."""
         self._core.require(*values)
-        lifetime = self._core.lifetime(ttl)
-        items = {key: self._fitting(key, value) for key, value in values.items()}
+        terms = self._core.terms(ttl, tags)
+        items = {key: self._values.fitting(key, value, terms.tags) for key, value in values.items()}
         for key in items:
-            self._flights.detach(key)
-        await self._backend.put(self.name, items, lifetime)
+            self._loading.detach(key)
+        await self._backend.put(self.name, items, terms)
 
-    async def get_or_set(self, key: str, loader: Callable[[], Awaitable[T]], ttl: Lifetime = None) -> T:
+    async def get_or_set(
+        self,
+        key: str,
+        loader: Callable[[], Awaitable[T]],
+        ttl: Lifetime = None,
+        *,
+        tags: Iterable[str] = (),
+        **options: Unpack[LoadOptions],
+    ) -> T:
         """The value of ``key``; where there is none, what ``loader`` returns, kept from then on.
 
         For any number of callers at once one loader runs. A caller that is cancelled does not end the load while others
         wait. When a loader fails, its caller gets the error and the next caller's loader is tried; when that fails too,
-        all who wait get its error. A key that is written or deleted while it is loaded does not get the loaded value.
+        all who wait get its error. A key that is written or deleted while it is loaded does not get the loaded value,
+        nor does one whose tag is invalidated meanwhile.
+
+        Args:
+            key: The key.
+            loader: Makes the value.
+            ttl: How long the value lives.
+            tags: What it can be invalidated by.
+            options: What to do about stale values and slow loaders; what is not given is taken from the settings.
 
         Raises:
             UncacheableError: The loaded value would not come back equal and of the same type.
             RecursiveLoadError: The loader waits for its own result.
             LoadCancelledError: The loader was cancelled, though the caller was not.
-            Exception: What a loader raised.
+            LoadTimeoutError: The hard timeout is over, and there is no stale value that may be given.
+            Exception: What a loader raised, where there is no stale value that may be given.
         """
-        result: T
-        if self._instant and (result := await self._read(key)) is not MISS:
-            return result
-        self._core.require(key)
-        lifetime = self._core.lifetime(ttl)
-
-        # No await stands between the miss of an instant backend and here; others look again when it is their turn.
-        async def load(flight: Flight[tuple[Item, bool]]) -> tuple[Item, bool]:
-            if not self._instant:
-                item = await self._lookup(key, lenient=True)
-                if item is not None and self._value(item) is not MISS:
-                    return item, True
-            return await self._load(flight, loader, lifetime), False
-
-        item, was_there = await self._flights.join(key, load)
-        if was_there:
-            self._counts.hits += 1
-        elif not self._instant:
-            self._counts.misses += 1
-        result = self._core.codec.value(item)
+        result: T = await self._loading.get_or_set(key, loader, ttl, tags, options)
         return result
 
-    async def upsert(self, key: str, update: Any, ttl: Lifetime = None) -> Any:
+    async def invalidate(self, *tags: str) -> None:
+        """Forget every value that has one of the tags, at the same cost for one value and for a million.
+
+        It is atomic: a value that is set before this is gone after it, also for who would take a stale one, and a value
+        that ``get_or_set`` began to load before this is given to those who wait, but not kept.
+        """
+        self._core.require()
+        wanted = self._core.tags(tags)
+        self._loading.detach_tagged(wanted)
+        await self._backend.invalidate(self.name, wanted)
+
+    async def upsert(self, key: str, update: Any, ttl: Lifetime = None, *, tags: Iterable[str] = ()) -> Any:
         """Change a value with nobody writing in between, and return the new one.
 
         Args:
@@ -131,24 +140,25 @@ class CacheNamespace:
                 is there, or MISS, which returns the new one; or any other value, which replaces what is there. A
                 function is quick and free of side effects: it may run more than once, and in another thread.
             ttl: How long the new value lives.
+            tags: What it can be invalidated by, beside the tags of the value that is there.
 
         Raises:
             UncacheableError, CacheValueTooLargeError: As in :meth:`set`.
             Exception: What the function raised; nothing has changed then.
         """
         self._core.require(key)
-        lifetime = self._core.lifetime(ttl)
+        terms = self._core.terms(ttl, tags)
 
         def change(item: Item | None) -> Item:
-            present = self._value(item)
+            present = self._values.of(item)
             if callable(update):
-                return self._fitting(key, update(present))
+                return self._values.fitting(key, update(present))
             if isinstance(update, Mapping) and isinstance(present, dict):
-                return self._fitting(key, present | dict(update))
-            return self._fitting(key, update)
+                return self._values.fitting(key, present | dict(update))
+            return self._values.fitting(key, update)
 
-        self._flights.detach(key)
-        item = await self._backend.update(self.name, key, change, lifetime, keep=False)
+        self._loading.detach(key)
+        item = await self._backend.update(self.name, key, change, terms, keep=False)
         return self._core.codec.value(item)
 
     async def increment(self, key: str, amount: float = 1, ttl: Lifetime = None) -> float:
@@ -165,22 +175,21 @@ class CacheNamespace:
         self._core.require(key)
 
         def change(item: Item | None) -> Item:
-            present = 0 if item is None else self._value(item)
-            present = 0 if present is MISS else present
+            present = 0 if (value := self._values.of(item)) is MISS else value
             if type(present) not in (int, float):
                 raise NotANumberError(key, type(present))
-            return self._fitting(key, present + amount)
+            return self._values.fitting(key, present + amount)
 
-        self._flights.detach(key)
-        lifetime = self._core.lifetime(ttl, exact=True)
-        item = await self._backend.update(self.name, key, change, lifetime, keep=True)
+        self._loading.detach(key)
+        terms = Terms(lifetime=self._core.lifetime(ttl, exact=True))
+        item = await self._backend.update(self.name, key, change, terms, keep=True)
         total: float = self._core.codec.value(item)
         return total
 
     async def delete(self, key: str) -> bool:
         """Forget a key; whether it was there."""
         self._core.require(key)
-        self._flights.detach(key)
+        self._loading.detach(key)
         return await self._backend.delete(self.name, key)
 
     async def exists(self, key: str) -> bool:
@@ -200,7 +209,7 @@ class CacheNamespace:
     async def clear(self) -> int:
         """Forget every key of this namespace, and of no other; how many there were."""
         self._core.require()
-        self._flights.detach_all()
+        self._loading.detach_all()
         return await self._backend.clear(self.name)
 
     def stats(self, usage: Mapping[str, Usage] | None = None) -> CacheStats:
@@ -211,6 +220,9 @@ class CacheNamespace:
             misses=self._counts.misses,
             loads=self._counts.loads,
             failed_loads=self._counts.failed_loads,
+            refreshes=self._counts.refreshes,
+            timeouts=self._loading.timeouts,
+            stale=self._counts.stale,
             evictions=self._backend.evictions.get(self.name, 0),
             unstored=self._counts.unstored,
             entries=used.entries,
@@ -219,10 +231,11 @@ class CacheNamespace:
 
     async def close_loads(self) -> None:
         """Cancel every load under way; the service calls it when it stops."""
-        await self._flights.close()
+        await self._loading.close()
 
     async def _wait_and_read(self, key: str) -> Any:
-        value = self._value(await self._lookup(key))
+        self._core.require(key)
+        value = self._values.of((await self._backend.get(self.name, [key])).get(key))
         if value is MISS:
             self._missed(key)
         else:
@@ -232,50 +245,3 @@ class CacheNamespace:
     def _missed(self, key: str) -> None:
         self._counts.misses += 1
         self._core.require(key)
-
-    async def _lookup(self, key: str, *, lenient: bool = False) -> Item | None:
-        self._core.require(key)
-        try:
-            return (await self._backend.get(self.name, [key])).get(key)
-        except CacheStorageError as error:
-            if not lenient:
-                raise
-            self._core.warn("the cache could not be read, so the value is loaded", self.name, error)
-            return None
-
-    async def _load(
-        self, flight: Flight[tuple[Item, bool]], loader: Callable[[], Awaitable[Any]], lifetime: float
-    ) -> Item:
-        self._counts.loads += 1
-        try:
-            item = self._core.codec.encode(await loader())
-        except BaseException:
-            self._counts.failed_loads += 1
-            raise
-        if flight.detached:
-            return item
-        if cost_of(flight.key, item) > self._core.max_value_bytes:
-            self._counts.unstored += 1
-            return item
-        try:
-            await self._backend.put(self.name, {flight.key: item}, lifetime)
-        except CacheStorageError as error:
-            self._counts.unstored += 1
-            self._core.warn("a loaded value could not be kept", self.name, error)
-        return item
-
-    def _fitting(self, key: str, value: Any) -> Item:
-        item = self._core.codec.encode(value)
-        if (cost := cost_of(key, item)) > self._core.max_value_bytes:
-            raise CacheValueTooLargeError(key, cost, self._core.max_value_bytes)
-        return item
-
-    def _value(self, item: Item | None) -> Any:
-        """The item's value; MISS where there is none, or none that can be read any more."""
-        if item is None:
-            return MISS
-        try:
-            return self._core.codec.value(item)
-        except UndecodableError as error:
-            self._core.warn("a cached value could not be read back", self.name, error)
-            return MISS

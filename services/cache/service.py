@@ -11,6 +11,7 @@ from bedplate.services.cache.backend import CacheBackend
 from bedplate.services.cache.codec import Codec
 from bedplate.services.cache.core import CacheCore
 from bedplate.services.cache.errors import CacheKeyError
+from bedplate.services.cache.models import CacheStats
 from bedplate.services.cache.namespace import CacheNamespace
 from bedplate.services.cache.registered import Dump, Load
 from bedplate.services.logs import get_logger
@@ -93,6 +94,14 @@ class CacheService(Service, CacheNamespace):
         """
         self._core.codec.register(cls, name=name, dump=dump, load=load)
 
+    def statistics(self) -> dict[str, CacheStats]:
+        """What has happened in each namespace since the service was built, and what it takes up now.
+
+        Where values are kept outside this process, entries and bytes are as of the last purge.
+        """
+        usage = self._core.store.usage()
+        return {name: namespace.stats(usage) for name, namespace in list(self._namespaces.items())}
+
     async def purge(self) -> int:
         """Remove what has expired from every namespace now; how many values there were. Also done at intervals."""
         self._core.require()
@@ -125,9 +134,8 @@ class CacheService(Service, CacheNamespace):
 
     def _observe(self, telemetry: TelemetryService) -> None:
         def read(field: str) -> Iterable[tuple[float, dict[str, str]]]:
-            usage = self._core.store.usage()
-            for name, namespace in list(self._namespaces.items()):
-                yield getattr(namespace.stats(usage), field), {"namespace": name}
+            for name, stats in self.statistics().items():
+                yield getattr(stats, field), {"namespace": name}
 
         def reader(field: str) -> Any:
             return lambda: read(field)
@@ -145,7 +153,10 @@ _COUNTED = {
     "misses": "Lookups that did not find a value.",
     "loads": "Loaders run.",
     "failed_loads": "Loaders that failed.",
+    "refreshes": "Loads begun in the background while a stale value was answered.",
+    "timeouts": "Loads and waits that took longer than their hard timeout.",
+    "stale": "Answers whose time was over, given instead of a wait or an error.",
     "evictions": "Values removed to make room, before their time.",
     "unstored": "Loaded values that were not kept.",
 }
-_MEASURED = {"entries": "Values kept.", "bytes": "Bytes of keys and encoded values kept."}
+_MEASURED = {"entries": "Values kept.", "bytes": "Bytes of keys, tags and encoded values kept."}

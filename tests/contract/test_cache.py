@@ -1,4 +1,4 @@
-"""CACHE-1 to CACHE-4 and CACHE-6: the backends of the cache, one suite for all."""
+"""CACHE-1 to CACHE-7: the backends of the cache, one suite for all."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -60,6 +60,7 @@ class TestMemory(CacheConformance):
 
 class TestDisk(CacheConformance):
     survives_restart = True
+    shared = True
 
     @pytest.fixture
     async def harness(self, tmp_path: Path, workers: Workers) -> AsyncIterator[Harness]:

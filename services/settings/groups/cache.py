@@ -19,11 +19,25 @@ class CacheSettings(ServiceSettings):
     max_entries: int = Field(default=10_000, ge=1)
     """Most entries kept; the least recently used go first."""
     max_bytes: int = Field(default=256 * 1024 * 1024, ge=1)
-    """Most bytes of keys and encoded values kept; the least recently used go first."""
+    """Most bytes of keys, tags and encoded values kept; the least recently used go first."""
     max_value_bytes: int = Field(default=32 * 1024 * 1024, ge=1)
     """Largest encoded value, with its key; never more than ``max_bytes``."""
     max_key_bytes: int = Field(default=1024, ge=1)
     """Longest key, in bytes of UTF-8."""
+    max_tags: int = Field(default=16, ge=1)
+    """Most tags of one value."""
+    max_stale: Seconds = 86_400.0
+    """Longest time, in seconds, that a caller may let a value be answered with after its time to live."""
+    stale_while_revalidate: Seconds = 0.0
+    """Seconds after its time to live in which ``get_or_set`` gives a value while a new one is being loaded."""
+    stale_if_error: Seconds = 0.0
+    """Seconds after its time to live in which ``get_or_set`` gives a value when loading a new one fails."""
+    retry_interval: Seconds = 1.0
+    """Seconds after a failed load in which the stale value is answered without another one."""
+    soft_timeout: Seconds = 0.0
+    """Seconds that ``get_or_set`` waits for a load before it gives a stale value, if there is one; 0: no limit."""
+    hard_timeout: Seconds = 300.0
+    """Seconds that a load may take, and that a caller waits for one; 0: without an end."""
     max_namespaces: int = Field(default=1000, ge=1)
     """Most namespaces; what varies without bound belongs into the key."""
     purge_interval: float = Field(default=60.0, gt=0)

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from bedplate.services.cache import MISS, CacheService, CacheStats, CacheStorageError, UncacheableError
+from bedplate.services.cache import MISS, CacheKeyError, CacheService, CacheStats, CacheStorageError, UncacheableError
 from bedplate.services.cache.disk import DiskBackend
 from bedplate.services.cache.factory import build_cache
 from bedplate.services.cache.memory import MemoryBackend
@@ -57,6 +57,22 @@ async def test_metrics_by_namespace(cache: CacheService, telemetry: TelemetrySer
     assert 'bedplate_cache_entries{namespace="graphs"} 1.0' in text
     assert 'bedplate_cache_evictions_total{namespace="graphs"} 0.0' in text
     assert 'bedplate_cache_bytes{namespace="graphs"} 2.0' in text
+
+
+async def test_a_flood_of_keys_and_tags_makes_no_series(cache: CacheService, telemetry: TelemetryService) -> None:
+    """CACHE-7: labels are namespaces alone, and those beyond the bound of a metric are counted together."""
+    small = cache.namespace("n")
+    for number in range(200):
+        await small.set(f"key {number}", number, tags=[f"tag {number}"])
+        await small.get(f"other {number}")
+    for number in range(2_000):
+        try:
+            cache.namespace(f"namespace-{number}")
+        except CacheKeyError:
+            break
+    lines = [line for line in telemetry.exposition().decode().splitlines() if line.startswith("bedplate_cache_misses")]
+    assert 100 <= len(lines) <= 101
+    assert 'bedplate_cache_misses_total{namespace="n"} 200.0' in lines
 
 
 async def test_expired_values_are_purged_without_being_asked_for(

@@ -16,11 +16,14 @@ from bedplate.wiring.testing.cache.bounds import Bounds
 from bedplate.wiring.testing.cache.harness import CacheHarness, ManualClock
 from bedplate.wiring.testing.cache.lifecycle import Lifecycle
 from bedplate.wiring.testing.cache.loads import Loads
+from bedplate.wiring.testing.cache.machine import Machine
 from bedplate.wiring.testing.cache.operations import Operations
+from bedplate.wiring.testing.cache.stale import StaleValues
+from bedplate.wiring.testing.cache.tags import Tags
 from bedplate.wiring.testing.cache.values import Values
 
 __all__ = ["CacheConformance", "CacheHarness", "ManualClock"]
 
 
-class CacheConformance(Operations, Values, Bounds, Loads, Lifecycle):
+class CacheConformance(Operations, Values, Bounds, Loads, Tags, StaleValues, Lifecycle, Machine):
     """The whole suite."""

@@ -39,16 +39,23 @@ class Capabilities:
 
     Attributes:
         survives_restart: Whether a second cache finds what the first one kept.
+        shared: Whether two caches that run at once see each other's values.
         bounded: Whether the backend keeps to ``max_entries`` and ``max_bytes`` itself.
     """
 
     survives_restart: ClassVar[bool] = False
+    shared: ClassVar[bool] = False
     bounded: ClassVar[bool] = True
 
     @pytest.fixture
     async def cache(self, harness: CacheHarness) -> CacheService:
         """A cache without jitter, so that times are exact."""
         return await harness.cache(ttl_jitter=0)
+
+    @pytest.fixture
+    async def patient(self, harness: CacheHarness) -> CacheService:
+        """A cache that tries again at once after a failed load."""
+        return await harness.cache(ttl_jitter=0, retry_interval=0)
 
     def require(self, capability: str) -> None:
         """Skip the test unless the backend has the capability."""

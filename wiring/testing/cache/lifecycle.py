@@ -27,6 +27,7 @@ class Lifecycle(Capabilities):
         assert (stats.hits, stats.misses, stats.loads, stats.failed_loads) == (3, 3, 1, 0)
         assert (stats.entries, stats.evictions) == (1, 0)
         assert cache.namespace("other").stats().hits == 0
+        assert cache.statistics() == {"default": stats, "other": cache.namespace("other").stats()}
 
     async def test_a_cancelled_call_happens_wholly_or_not_at_all(self, cache: CacheService) -> None:
         """ALL-1: wherever a cancellation strikes, the cache works on, and no value is half written."""

@@ -16,7 +16,7 @@ from bedplate.services.cache import (
 from bedplate.wiring.testing.cache.harness import Capabilities, one
 from bedplate.wiring.testing.cancellation import cancelled_at
 
-__all__ = ["Loads"]
+__all__ = ["Gate", "Loads"]
 
 _who: ContextVar[str] = ContextVar("who", default="nobody")
 
@@ -24,12 +24,16 @@ _who: ContextVar[str] = ContextVar("who", default="nobody")
 class Gate:
     """A loader that waits to be opened, and notes what happens to it."""
 
-    def __init__(self, value: object = "loaded", error: BaseException | None = None, loads: int = 1) -> None:
+    def __init__(
+        self, value: object = "loaded", error: BaseException | None = None, loads: int = 1, *, opened: bool = False
+    ) -> None:
         self.value = value
         self.error = error
         self.expected = loads
         self.entered = asyncio.Event()
         self.open = asyncio.Event()
+        if opened:
+            self.open.set()
         self.loads = 0
         self.cleaned = 0
 
