@@ -4,6 +4,7 @@ from dependency_injector.providers import ThreadSafeSingleton as Singleton
 
 from bedplate.containers.base import ServiceContainer
 from bedplate.services.auth.factory import build_auth
+from bedplate.services.auth.policy import OwnershipPolicy
 from bedplate.services.cache.factory import build_cache
 from bedplate.services.chat.factory import build_chat
 from bedplate.services.database.factory import build_database
@@ -35,11 +36,14 @@ class ApplicationContainer(ServiceContainer):
     workers = Singleton(Workers)
     http = Singleton(HttpEngine)
 
+    # Who may do what, beyond ownership.
+    policy = Singleton(OwnershipPolicy)
+
     # Services.
     telemetry = Singleton(build_telemetry, settings, redactor)
     database = Singleton(build_database, settings, telemetry)
     cache = Singleton(build_cache, settings, telemetry, workers)
-    auth = Singleton(build_auth, settings, telemetry, database, keyring, workers)
+    auth = Singleton(build_auth, settings, telemetry, database, keyring, workers, policy)
     state = Singleton(build_state, settings, telemetry)
     variable = Singleton(build_variable, settings, telemetry, database, keyring, redactor)
     storage = Singleton(build_storage, settings, telemetry, database, workers)

@@ -18,6 +18,8 @@ from bedplate.services.auth.models import (
     UserPage,
 )
 from bedplate.services.auth.origins import check_origin
+from bedplate.services.auth.policy import AuthorizationPolicy, OwnershipPolicy, Resource
+from bedplate.services.auth.scopes import Scope
 from bedplate.services.auth.service import AuthService
 from bedplate.services.auth.user_sessions import UserSessions
 from bedplate.services.auth.users import Users
@@ -26,13 +28,17 @@ __all__ = [
     "ApiKey",
     "ApiKeys",
     "AuthService",
+    "AuthorizationPolicy",
     "Client",
     "Credentials",
     "KeyRotation",
     "LoginSession",
     "Method",
     "NewApiKey",
+    "OwnershipPolicy",
     "Principal",
+    "Resource",
+    "Scope",
     "SessionCookie",
     "SetupToken",
     "TokenPair",

@@ -1,16 +1,24 @@
 """API keys: made, listed, changed, deleted and verified."""
 
 import uuid
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 
 from msgspec import UNSET, UnsetType
 from pydantic import SecretStr
 
 from bedplate.services.auth.account_rules import check_text, to_user
-from bedplate.services.auth.errors import ApiKeyLimitError, ApiKeyNotFoundError, InvalidApiKeyError, UserNotFoundError
+from bedplate.services.auth.errors import (
+    ApiKeyLimitError,
+    ApiKeyNotFoundError,
+    InvalidApiKeyError,
+    InvalidExpiryError,
+    InvalidScopeError,
+    UserNotFoundError,
+)
 from bedplate.services.auth.key_format import SHOWN, hash_key, mask, new_key, well_formed
 from bedplate.services.auth.models import ApiKey, Method, NewApiKey, Principal
+from bedplate.services.auth.scopes import Scope, covers, parse_scopes, stored_scopes
 from bedplate.services.auth.usage import Usage
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import ApiKeyRow, utc_now
@@ -41,16 +49,32 @@ class ApiKeys:
         self._usage = usage
 
     async def create(
-        self, user_id: uuid.UUID, name: str | None = None, *, expires_at: datetime | None = None
+        self,
+        user_id: uuid.UUID,
+        name: str | None = None,
+        *,
+        expires_at: datetime | None = None,
+        scopes: Iterable[str] | None = None,
+        maker: Principal | None = None,
     ) -> NewApiKey:
         """Make a key; what is returned is the only copy of its secret.
 
+        Args:
+            user_id: Whose key.
+            name: What its owner calls it.
+            expires_at: When it stops being valid, with a zone; None: never, or as late as allowed.
+            scopes: What it is limited to; None: nothing.
+            maker: Who asks for it. A key that makes another gives it no more rights and no longer life than its own.
+
         Raises:
             ApiKeyLimitError: The user has as many as allowed.
+            InvalidScopeError: A scope is unknown, or the maker does not have it.
+            InvalidExpiryError: It would have expired already, or would live longer than the settings or its maker.
             TooLargeError: The name is longer than 255 characters.
             UserNotFoundError: There is no such user.
         """
         check_text("The name of an API key", name, MAX_NAME)
+        granted = _granted(parse_scopes(scopes), maker)
         secret = new_key()
         row = ApiKeyRow(
             user_id=user_id,
@@ -58,7 +82,8 @@ class ApiKeys:
             prefix=secret[:SHOWN],
             length=len(secret),
             key_hash=hash_key(secret),
-            expires_at=expires_at,
+            expires_at=self._expiry(expires_at, maker),
+            scopes=None if granted is None else sorted(granted),
         )
         async with self._database.transaction() as session:
             if await UserRepository(session).by_id(user_id, lock=True) is None:
@@ -130,7 +155,31 @@ class ApiKeys:
         if row is None or not row.is_active or (row.key_expires_at is not None and row.key_expires_at <= utc_now()):
             raise InvalidApiKeyError(why="unknown, inactive or expired, or its user is")
         self._usage.used(row.key_id)
-        return Principal(user=to_user(row), method=Method.API_KEY, api_key_id=row.key_id)
+        return Principal(
+            user=to_user(row),
+            method=Method.API_KEY,
+            api_key_id=row.key_id,
+            expires_at=row.key_expires_at,
+            scopes=stored_scopes(row.scopes),
+        )
+
+    def _expiry(self, wanted: datetime | None, maker: Principal | None) -> datetime | None:
+        now = utc_now()
+        if wanted is not None and wanted.tzinfo is None:
+            raise InvalidExpiryError("The expiry of an API key must have a zone", fix="end it with Z for UTC")
+        if wanted is not None and wanted <= now:
+            raise InvalidExpiryError("The expiry of an API key must be in the future")
+        longest = self._settings.api_key_max_ttl
+        limits = [now + timedelta(seconds=longest)] if longest else []
+        if maker is not None and maker.api_key_id is not None and maker.expires_at is not None:
+            limits.append(maker.expires_at)
+        latest = min(limits, default=None)
+        if latest is not None and wanted is not None and wanted > latest:
+            raise InvalidExpiryError(
+                f"An API key made now may be valid until {latest:%Y-%m-%d %H:%M:%S} UTC at the latest",
+                fix="ask for an earlier expiry, or for none, to get the latest",
+            )
+        return wanted or latest
 
     def _to_key(self, row: ApiKeyRow) -> ApiKey:
         waiting = self._usage.waiting(row.id)
@@ -144,4 +193,16 @@ class ApiKeys:
             last_used_at=waiting.at if waiting else row.last_used_at,
             created_at=row.created_at,
             expires_at=row.expires_at,
+            scopes=None if (scopes := stored_scopes(row.scopes)) is None else tuple(sorted(scopes)),
         )
+
+
+def _granted(wanted: frozenset[Scope] | None, maker: Principal | None) -> frozenset[Scope] | None:
+    """The scopes of a new key: what is wanted, or what its maker has."""
+    if maker is None or maker.scopes is None:
+        return wanted
+    if wanted is None:
+        return maker.scopes
+    if beyond := sorted(scope for scope in wanted if not covers(maker.scopes, scope)):
+        raise InvalidScopeError(f"This key does not have {beyond[0]!r} itself", fix="make the key with a login instead")
+    return wanted

@@ -13,10 +13,12 @@
     InvalidInputError
     ├── WaitingForApprovalError       right password, account not yet activated  (400)
     ├── InvalidUsernameError · InvalidPasswordError · InvalidSetupTokenError · ApiKeyLimitError
+    ├── InvalidScopeError · InvalidExpiryError
     ├── SamePasswordError             the new password is the old one            (400)
     └── OwnAccountError · LastSuperuserError                                     (400)
     PermissionDeniedError
     ├── NotAllowedError · SignUpClosedError · AutoLoginDisabledError · OriginNotAllowedError
+    └── InsufficientScopeError · DeniedByPolicyError
     ConflictError
     ├── UsernameTakenError                                                       (400, as clients expect)
     ├── RefreshConflictError          another tab refreshed first                (409)
@@ -45,10 +47,14 @@ __all__ = [
     "ApiKeyNotFoundError",
     "AuthError",
     "AutoLoginDisabledError",
+    "DeniedByPolicyError",
     "InactiveUserError",
+    "InsufficientScopeError",
     "InvalidApiKeyError",
     "InvalidCredentialsError",
+    "InvalidExpiryError",
     "InvalidPasswordError",
+    "InvalidScopeError",
     "InvalidSetupTokenError",
     "InvalidTokenError",
     "InvalidUsernameError",
@@ -201,6 +207,34 @@ class ApiKeyLimitError(_AuthServiceError, InvalidInputError):
 
     code = "api_key_limit"
     text = "There are too many API keys"
+
+
+class InvalidScopeError(_AuthServiceError, InvalidInputError):
+    """A scope is unknown, or more than what the key that asks has itself."""
+
+    code = "invalid_scope"
+    text = "This scope cannot be granted"
+
+
+class InvalidExpiryError(_AuthServiceError, InvalidInputError):
+    """An API key would have expired already, or would live longer than allowed."""
+
+    code = "invalid_expiry"
+    text = "This expiry cannot be set"
+
+
+class InsufficientScopeError(_AuthServiceError, PermissionDeniedError):
+    """The API key is limited to scopes that this operation is not among."""
+
+    code = "insufficient_scope"
+    text = "The API key is not made for this"
+
+
+class DeniedByPolicyError(_AuthServiceError, PermissionDeniedError):
+    """The application's own policy forbids it."""
+
+    code = "denied_by_policy"
+    text = "Permission denied"
 
 
 class NotAllowedError(_AuthServiceError, PermissionDeniedError):

@@ -1,5 +1,6 @@
 """The backends of the auth service."""
 
+from bedplate.services.auth.policy import AuthorizationPolicy
 from bedplate.services.auth.service import AuthService
 from bedplate.services.backends import Backend, service_factory
 from bedplate.services.database import DatabaseService
@@ -22,8 +23,9 @@ def build_auth(
     database: DatabaseService,
     keyring: Keyring,
     workers: Workers,
+    policy: AuthorizationPolicy,
 ) -> AuthService:
     """Build the auth service from its settings."""
     backend = build_auth.choose(settings).backend
-    service: AuthService = backend.load(ServiceType.AUTH)(settings, telemetry, database, keyring, workers)
+    service: AuthService = backend.load(ServiceType.AUTH)(settings, telemetry, database, keyring, workers, policy)
     return service

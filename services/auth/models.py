@@ -10,6 +10,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from pydantic import SecretStr
 
+from bedplate.services.auth.scopes import Scope, covers
+
 __all__ = [
     "ApiKey",
     "Client",
@@ -119,12 +121,21 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         method: What proved it.
         session_id: The login session; None with an API key.
         api_key_id: The key; None without one.
+        expires_at: When what proved it stops being valid, in UTC; None: never.
+        scopes: What the key is limited to; None: nothing.
     """
 
     user: User
     method: Method
     session_id: uuid.UUID | None = None
     api_key_id: uuid.UUID | None = None
+    expires_at: datetime | None = None
+    scopes: frozenset[Scope] | None = None
+
+    @property
+    def is_superuser(self) -> bool:
+        """Whether the caller has the rights of a superuser: a key of one has them by its scopes alone."""
+        return self.user.is_superuser and covers(self.scopes, Scope.SYSTEM_ADMIN)
 
 
 class TokenPair(_Masked, frozen=True, kw_only=True):
@@ -188,6 +199,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
         masked: The first eight characters of the key, then one star per character.
         total_uses: How often it was used.
         expires_at: When it stops being valid; None: never.
+        scopes: What it is limited to, in order; None: nothing.
     """
 
     id: uuid.UUID
@@ -199,6 +211,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     last_used_at: datetime | None
     created_at: datetime
     expires_at: datetime | None
+    scopes: tuple[Scope, ...] | None
 
 
 class NewApiKey(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,12 @@
 from bedplate.services.auth.accounts import Accounts
 from bedplate.services.auth.api_keys import ApiKeys
 from bedplate.services.auth.checks import CHECKS
-from bedplate.services.auth.errors import AutoLoginDisabledError, MissingCredentialsError
+from bedplate.services.auth.errors import (
+    AutoLoginDisabledError,
+    DeniedByPolicyError,
+    InsufficientScopeError,
+    MissingCredentialsError,
+)
 from bedplate.services.auth.key_ring import KeyRing
 from bedplate.services.auth.logins import Logins
 from bedplate.services.auth.models import (
@@ -18,6 +23,8 @@ from bedplate.services.auth.models import (
 )
 from bedplate.services.auth.origins import check_origin, is_loopback
 from bedplate.services.auth.passwords import Passwords
+from bedplate.services.auth.policy import AuthorizationPolicy, Resource
+from bedplate.services.auth.scopes import Scope, covers
 from bedplate.services.auth.sessions import Sessions
 from bedplate.services.auth.setup import Setup
 from bedplate.services.auth.tokens import Tokens
@@ -61,7 +68,9 @@ class AuthService(Service):
         database: DatabaseService,
         keyring: Keyring,
         workers: Workers,
+        policy: AuthorizationPolicy,
     ) -> None:
+        self._policy = policy
         self._settings = settings.values.auth
         self._origins = settings.values.server.cors_origins
         self._database = database
@@ -136,6 +145,31 @@ class AuthService(Service):
         if credentials.cookie:
             return await self._sessions.by_cookie(credentials.cookie)
         raise MissingCredentialsError
+
+    async def authorize(self, principal: Principal, action: Scope | None, resource: Resource) -> None:
+        """Raise unless a caller, as verified, may do this, as far as scopes and the application's policy go.
+
+        What belongs to whom is checked by the services, whatever this allows.
+
+        Args:
+            principal: The caller.
+            action: The scope that the operation asks for; None: one that only callers without limits have.
+            resource: What it asks for.
+
+        Raises:
+            InsufficientScopeError: The API key is limited to other scopes.
+            DeniedByPolicyError: The policy forbids it.
+        """
+        if not covers(principal.scopes, action):
+            raise InsufficientScopeError(
+                why=f"{resource.kind} asks for {action or 'a key without limits'}",
+                fix="use a key that was made with this scope" if action else "use a key without scopes, or a login",
+            )
+        if not await self._policy.allows(principal, action, resource):
+            _log.warning(
+                "denied by policy", user_id=str(principal.user.id), action=action and str(action), kind=resource.kind
+            )
+            raise DeniedByPolicyError
 
     def check_origin(self, origin: str | None, host: str | None) -> None:
         """Refuse pages of other origins: for what a cookie authenticates and that changes something, or is a handshake.

@@ -95,6 +95,6 @@ class UserSessions:
 async def _owner(users: UserRepository, actor: Principal, user_id: uuid.UUID | None) -> uuid.UUID:
     if user_id is None or user_id == actor.user.id:
         return actor.user.id
-    if not actor.user.is_superuser or await users.by_id(user_id) is None:
+    if not actor.is_superuser or await users.by_id(user_id) is None:
         raise UserNotFoundError
     return user_id

@@ -227,13 +227,13 @@ class Users:
 
 
 def _require_superuser(actor: Principal) -> None:
-    if not actor.user.is_superuser:
+    if not actor.is_superuser:
         raise NotAllowedError
 
 
 def _check_rights(actor: Principal, user_id: uuid.UUID, changes: UserChanges) -> None:
     user = actor.user
-    if user.is_superuser:
+    if actor.is_superuser:
         return
     if user_id != user.id:
         raise NotAllowedError

@@ -8,6 +8,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
+from bedplate.wiring.http.scopes import scope_of
 from bedplate.wiring.http.security import current_principal, current_user_by_key, require_operator
 
 __all__ = ["install_openapi"]
@@ -64,6 +65,7 @@ def _document(app: FastAPI, routers: Sequence[APIRouter]) -> dict[str, Any]:
             operation = operations[method.lower()]
             if security := _security(route.dependant):
                 operation["security"] = security
+                operation["x-required-scope"] = scope_of(route, method)
             operation["responses"]["default"] = {
                 "description": "An error",
                 "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}},

@@ -4,12 +4,14 @@ import secrets
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
 
-from bedplate.services.auth import Client, Credentials, Principal, User
+from bedplate.services.auth import AuthService, Client, Credentials, Principal, Resource, User
 from bedplate.services.auth.origins import is_loopback
 from bedplate.services.errors import PermissionDeniedError
 from bedplate.wiring import Auth, Settings, inject
+from bedplate.wiring.http.scopes import scope_of
 
 __all__ = [
     "CurrentPrincipal",
@@ -28,6 +30,7 @@ __all__ = [
 ]
 
 
+_ORDINARY = "The user doesn't have enough privileges"
 _PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 
@@ -51,14 +54,25 @@ def client_of(connection: HTTPConnection) -> Client:
     )
 
 
+async def _authorized(auth: AuthService, request: Request, credentials: Credentials) -> Principal:
+    """Whoever is calling, who must be allowed to call this route: every authenticated request passes here."""
+    principal = await auth.verify(credentials)
+    route: APIRoute = request.scope["route"]
+    kind = f"{request.method} {route.path_format}"
+    resource = Resource(kind=kind, ids={name: str(value) for name, value in request.path_params.items()})
+    await auth.authorize(principal, scope_of(route, request.method), resource)
+    return principal
+
+
 @inject
 async def current_principal(request: Request, auth: Auth) -> Principal:
     """Whoever the bearer token or the API key of the request proves the caller to be.
 
     Raises:
         AuthenticationError: There are no credentials, or they are not good.
+        PermissionDeniedError: The scopes of the key, or the policy of the application, do not allow it.
     """
-    return await auth.verify(credentials_of(request))
+    return await _authorized(auth, request, credentials_of(request))
 
 
 CurrentPrincipal = Annotated[Principal, Depends(current_principal)]
@@ -75,7 +89,7 @@ CurrentUser = Annotated[User, Depends(current_user)]
 @inject
 async def current_user_by_key(request: Request, auth: Auth) -> User:
     """The user of an API key; a bearer token is not looked at."""
-    return (await auth.verify(Credentials(api_key=credentials_of(request).api_key))).user
+    return (await _authorized(auth, request, Credentials(api_key=credentials_of(request).api_key))).user
 
 
 CurrentUserByKey = Annotated[User, Depends(current_user_by_key)]
@@ -91,7 +105,7 @@ async def optional_user(request: Request, auth: Auth) -> User | None:
     credentials = credentials_of(request)
     if credentials.bearer is None and credentials.api_key is None:
         return None
-    return (await auth.verify(credentials)).user
+    return (await _authorized(auth, request, credentials)).user
 
 
 OptionalUser = Annotated[User | None, Depends(optional_user)]
@@ -103,8 +117,8 @@ def require_superuser(principal: Principal) -> Principal:
     Raises:
         PermissionDeniedError: The user is an ordinary one.
     """
-    if not principal.user.is_superuser:
-        raise PermissionDeniedError("The user doesn't have enough privileges", service="auth")
+    if not principal.is_superuser:
+        raise PermissionDeniedError(_ORDINARY, service="auth")
     return principal
 
 
@@ -135,4 +149,6 @@ async def require_operator(request: Request, auth: Auth, settings: Settings) -> 
         and secrets.compare_digest(token.get_secret_value().encode(), credentials.bearer.encode())
     ):
         return
-    require_superuser(await auth.verify(credentials))
+    principal = await _authorized(auth, request, credentials)
+    if not principal.user.is_superuser:  # the scope of the key has been checked
+        raise PermissionDeniedError(_ORDINARY, service="auth")

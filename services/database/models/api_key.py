@@ -3,6 +3,7 @@
 import uuid
 from datetime import datetime
 
+import sqlalchemy as sa
 from sqlmodel import Field
 
 from bedplate.services.database.models.base import PREFIX, Table, UTCDateTime, new_id, utc_now
@@ -26,3 +27,5 @@ class ApiKeyRow(Table, table=True):
     last_used_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     created_at: datetime = Field(default_factory=utc_now, sa_type=UTCDateTime)
     expires_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    scopes: list[str] | None = Field(default=None, sa_column=sa.Column(sa.JSON(none_as_null=True)))
+    """What it is limited to; null: nothing."""

@@ -16,7 +16,12 @@ from bedplate.services.database.repositories.user import PUBLIC_COLUMNS
 __all__ = ["ApiKeyRepository", "KeyUse"]
 
 _WITH_USER = (
-    sa.select(*PUBLIC_COLUMNS, col(ApiKeyRow.id).label("key_id"), col(ApiKeyRow.expires_at).label("key_expires_at"))
+    sa.select(
+        *PUBLIC_COLUMNS,
+        col(ApiKeyRow.id).label("key_id"),
+        col(ApiKeyRow.expires_at).label("key_expires_at"),
+        col(ApiKeyRow.scopes),
+    )
     .join(UserRow, col(UserRow.id) == col(ApiKeyRow.user_id))
     .where(col(ApiKeyRow.key_hash) == sa.bindparam("key_hash"), col(ApiKeyRow.is_active))
 )
@@ -70,7 +75,7 @@ class ApiKeyRepository:
         return result.rowcount == 1
 
     async def with_user(self, key_hash: str) -> Any:
-        """One row of the user's public columns, key_id and key_expires_at; None unless there is such an active key."""
+        """One row of the user's public columns, key_id, key_expires_at and scopes; None unless it is an active key."""
         connection = await self._session.connection()
         return (await connection.execute(_WITH_USER, {"key_hash": key_hash})).first()
 

@@ -66,6 +66,8 @@ class AuthSettings(ServiceSettings):
     """Longest user name, in characters."""
     api_keys_per_user: int = Field(default=1000, ge=1)
     """API keys that a user may have."""
+    api_key_max_ttl: Seconds = 0.0
+    """Seconds that an API key may be valid for at most; 0: for ever."""
     key_usage_interval: float = Field(default=5.0, gt=0)
     """Seconds between two records of how often API keys were used."""
     key_usage_pending: int = Field(default=10_000, ge=1)

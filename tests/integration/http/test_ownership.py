@@ -11,10 +11,12 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import APIRoute, iter_route_contexts
 from tests.integration.http.conftest import Upload
 
-from bedplate.services.auth import User
+from bedplate.services.auth import Scope, User
+from bedplate.services.auth.scopes import covers
+from bedplate.wiring.http.scopes import scope_of
 from bedplate.wiring.testing.clients import PASSWORD, Clients
 from bedplate.wiring.testing.llm import Fault, LocalLLM
 from bedplate.wiring.testing.signals import Gate
@@ -285,6 +287,34 @@ async def test_ordinary_users_reach_nothing_that_is_the_operators(as_user: httpx
     for name, operation in OPERATIONS.items():
         if operation.access in (Access.SUPERUSER, Access.OPERATOR, Access.BY_KEY):
             assert (await _bare(as_user, name)).status_code == 403, name
+
+
+def _declared(app: FastAPI) -> Mapping[str, Scope | None]:
+    """The scope that each operation asks for."""
+    return {
+        f"{method} {route.path_format}": scope_of(route.original_route, method)
+        for route in iter_route_contexts(app.routes)
+        if isinstance(route.original_route, APIRoute)
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+
+
+async def test_every_operation_asks_for_the_scope_that_it_declares(clients: Clients) -> None:
+    """AUTH-4: a key with all scopes but those that cover it is refused, one with it alone is not, on every route."""
+    await clients.user("superuser", superuser=True)
+    owner, keys = await clients.user("superuser"), clients.container.auth().api_keys
+    client = await clients.anonymous()
+    for name, operation in OPERATIONS.items():
+        if operation.access is Access.ANYONE:
+            continue
+        scope = _declared(clients.app)[name]
+        assert scope is not None, f"{name}: declare its area in wiring/http/scopes.py"
+        for granted, allowed in (({scope}, True), ({one for one in Scope if not covers({one}, scope)}, False)):
+            new = await keys.create(owner.id, scopes=granted)
+            headers = {"x-api-key": new.secret.get_secret_value()}
+            answer = await client.request(name.partition(" ")[0], _path(name), headers=headers)
+            refused = answer.status_code == 403 and answer.json()["type"].endswith("insufficient_scope")
+            assert refused is not allowed, (name, granted, answer.text)
 
 
 async def test_token_and_key_of_a_deactivated_user_are_dead_on_every_route(clients: Clients) -> None:

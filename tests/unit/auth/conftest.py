@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bedplate.services.auth import AuthService, Credentials, Principal, TokenPair
+from bedplate.services.auth import AuthorizationPolicy, AuthService, Credentials, OwnershipPolicy, Principal, TokenPair
 from bedplate.services.auth.errors import InvalidTokenError
 from bedplate.services.auth.factory import build_auth
 from bedplate.services.base import Service
@@ -37,11 +37,12 @@ async def make_auth(
     """
     made: list[Service] = []
 
-    async def make(*, replica: bool = False, **auth: Any) -> AuthService:
+    async def make(*, replica: bool = False, policy: AuthorizationPolicy | None = None, **auth: Any) -> AuthService:
+        policy = policy or OwnershipPolicy()
         settings = SettingsService(data_dir=tmp_path, secret_key=SECRET_KEY, auth=CHEAP | auth)
         own_database = build_database(settings, telemetry) if replica else database
         await own_database.start()
-        service = build_auth(settings, telemetry, own_database, keyring, workers)
+        service = build_auth(settings, telemetry, own_database, keyring, workers, policy)
         made.extend([service, own_database])
         await service.start()
         return service

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bedplate.services.auth import AuthService, Client, Credentials, TokenPair
+from bedplate.services.auth import AuthService, Client, Credentials, OwnershipPolicy, TokenPair
 from bedplate.services.auth.factory import build_auth
 from bedplate.services.database.factory import build_database
 from bedplate.services.engines.keyring import Keyring
@@ -24,7 +24,7 @@ CancelledAt = Callable[[int, Coroutine[Any, Any, Any]], Awaitable[bool]]
 def build(settings: SettingsService) -> tuple[AuthService, list[Any]]:
     telemetry = TelemetryService(settings, Redactor(settings))
     database, keyring, workers = build_database(settings, telemetry), Keyring(settings), Workers()
-    auth = build_auth(settings, telemetry, database, keyring, workers)
+    auth = build_auth(settings, telemetry, database, keyring, workers, OwnershipPolicy())
     return auth, [database, keyring, workers, auth]
 
 

@@ -4,13 +4,18 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
+from bedplate.services.auth import ApiKey
 from bedplate.wiring import Auth, inject
 from bedplate.wiring.http.schemas.users import ApiKeyCreate, ApiKeyRead, ApiKeysResponse, UnmaskedApiKeyRead
-from bedplate.wiring.http.security import CurrentUser
+from bedplate.wiring.http.security import CurrentPrincipal, CurrentUser
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1/api_key", tags=["APIKey"])
+
+
+def _names(key: ApiKey) -> list[str] | None:
+    return None if key.scopes is None else list(map(str, key.scopes))
 
 
 @router.get("/")
@@ -28,6 +33,8 @@ async def list_api_keys(user: CurrentUser, auth: Auth) -> ApiKeysResponse:
             api_key=key.masked,
             user_id=key.user_id,
             created_at=key.created_at,
+            expires_at=key.expires_at,
+            scopes=_names(key),
         )
         for key in keys
     ]
@@ -36,9 +43,11 @@ async def list_api_keys(user: CurrentUser, auth: Auth) -> ApiKeysResponse:
 
 @router.post("/")
 @inject
-async def create_api_key(body: ApiKeyCreate, user: CurrentUser, auth: Auth) -> UnmaskedApiKeyRead:
+async def create_api_key(body: ApiKeyCreate, principal: CurrentPrincipal, auth: Auth) -> UnmaskedApiKeyRead:
     """Make an API key; this answer is the only one that shows it."""
-    new = await auth.api_keys.create(user.id, name=body.name)
+    new = await auth.api_keys.create(
+        principal.user.id, name=body.name, expires_at=body.expires_at, scopes=body.scopes, maker=principal
+    )
     return UnmaskedApiKeyRead(
         id=new.key.id,
         name=new.key.name,
@@ -47,6 +56,8 @@ async def create_api_key(body: ApiKeyCreate, user: CurrentUser, auth: Auth) -> U
         is_active=new.key.is_active,
         api_key=new.secret.get_secret_value(),
         user_id=new.key.user_id,
+        expires_at=new.key.expires_at,
+        scopes=_names(new.key),
     )
 
 

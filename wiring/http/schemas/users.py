@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 __all__ = [
     "ApiKeyCreate",
@@ -88,7 +88,7 @@ class UsersResponse(BaseModel):
 
 
 class ApiKeyCreate(BaseModel):
-    """An API key to make; only its name is heeded."""
+    """An API key to make; its name, expiry and scopes are heeded."""
 
     name: str | None = None
     last_used_at: datetime | None = None
@@ -97,6 +97,8 @@ class ApiKeyCreate(BaseModel):
     api_key: str | None = Field(default=None, repr=False)
     user_id: UUID | None = None
     created_at: datetime | None = None
+    expires_at: AwareDatetime | None = None
+    scopes: list[str] | None = Field(default=None, max_length=100)
 
 
 class ApiKeyCreateRequest(BaseModel):
@@ -116,6 +118,8 @@ class ApiKeyRead(BaseModel):
     api_key: str
     user_id: UUID
     created_at: datetime
+    expires_at: datetime | None = None
+    scopes: list[str] | None = None
 
 
 class UnmaskedApiKeyRead(BaseModel):
@@ -128,6 +132,8 @@ class UnmaskedApiKeyRead(BaseModel):
     id: UUID
     api_key: str = Field(repr=False)
     user_id: UUID
+    expires_at: datetime | None = None
+    scopes: list[str] | None = None
 
 
 class ApiKeysResponse(BaseModel):
