@@ -39,6 +39,7 @@ class ContainerInstance(containers.DynamicContainer):
     def __init__(self) -> None:
         super().__init__()
         self._lifecycle = Lifecycle(self._plan)
+        self._optional: set[str] = set()
 
     # Start and stop
 
@@ -130,8 +131,13 @@ class ContainerInstance(containers.DynamicContainer):
 
     # What is in it
 
-    def add(self, name: str, provider: ProviderLike) -> None:
+    def add(self, name: str, provider: ProviderLike, *, required: bool = True) -> None:
         """Add a service to this container alone, as a plug-in does.
+
+        Args:
+            name: What it is called in the container.
+            provider: What makes it.
+            required: Whether a start fails if this one does.
 
         Raises:
             WiringError: The name is taken, or is no name of a service.
@@ -143,6 +149,8 @@ class ContainerInstance(containers.DynamicContainer):
         parent: Any = self.declarative_parent or ServiceContainer
         self.declarative_parent = type(parent)(parent.__name__, (parent,), {name: provider})
         setattr(self, name, provider)
+        if not required:
+            self._optional.add(name)
 
     def get(self, name: str) -> Any:
         """The service of this name, as ``getattr(container, name)()``.
@@ -168,7 +176,9 @@ class ContainerInstance(containers.DynamicContainer):
             # An async Resource would have itself and every dependant answer with futures, for good. The start waits
             # for it instead, and after that all providers answer with plain objects.
             provider.disable_async_mode()
-        return make_plan(named_providers(self), only=only, used=binding.used_by(self))
+        return make_plan(
+            named_providers(self), only=only, used=binding.used_by(self), optional=frozenset(self._optional)
+        )
 
     # Wiring
 

@@ -74,7 +74,11 @@ class Plan:
 
 
 def make_plan(
-    named: dict[str, ProviderLike], *, only: Iterable[ProviderLike] = (), used: Iterable[ProviderLike] = ()
+    named: dict[str, ProviderLike],
+    *,
+    only: Iterable[ProviderLike] = (),
+    used: Iterable[ProviderLike] = (),
+    optional: frozenset[str] = frozenset(),
 ) -> Plan:
     """Plan a start of a container's providers.
 
@@ -82,6 +86,7 @@ def make_plan(
         named: The providers by name, ``settings`` among them if there are any.
         only: Plan these and what they need; empty: all that something needs.
         used: Providers that injected functions ask for, and which are therefore needed.
+        optional: The names of those without which the application runs, whatever else is said of them.
 
     Raises:
         CycleError: Providers need each other in a circle; none has been called.
@@ -89,7 +94,7 @@ def make_plan(
         UnknownServiceError: A backend declares a need that is not in the container.
     """
     refuse_cycles(named)
-    graph = _Graph(named)
+    graph = _Graph(named, optional)
     refuse_cycles(named, graph.edges)
     chosen = list(only)
     live = graph.reachable(chosen or graph.roots(used))
@@ -102,8 +107,9 @@ def make_plan(
 class _Graph:
     """The graph of what calling each provider would call now."""
 
-    def __init__(self, named: dict[str, ProviderLike]) -> None:
+    def __init__(self, named: dict[str, ProviderLike], optional: frozenset[str]) -> None:
         self._named = named
+        self._optional = optional
         self._names = names_of(named)
         self._settings = _settings_of(named)
         self._edges: dict[ProviderLike, list[ProviderLike]] = {}
@@ -167,6 +173,8 @@ class _Graph:
 
     def _is_required(self, node: Node, nodes: list[Node]) -> bool:
         """As its settings say; an engine without settings of its own is as required as those that need it."""
+        if node.name in self._optional:
+            return False
         group = getattr(self._settings.values, node.name, None) if self._settings else None
         dependants = [one for one in nodes if node in one.needs]
         if isinstance(group, ServiceSettings) or not dependants:

@@ -1,8 +1,18 @@
-"""How a service comes by its backend: declared in its ``factory.py``, chosen by one setting, imported when chosen."""
+"""How a service comes by its backend: declared in its ``factory.py``, chosen by one setting, imported when chosen.
+
+A distribution may bring further backends for any service, by entry point::
+
+    [project.entry-points."bedplate.backends"]
+    "cache.memcached" = "my_distribution:MEMCACHED"
+
+where ``MEMCACHED = Backend(name="memcached", target="my_distribution.memcached:Memcached")``. It is looked for only
+when the setting names it, and one that nobody chooses can harm nobody.
+"""
 
 import functools
 import importlib
 from collections.abc import Callable, Mapping
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, Literal, ParamSpec, Protocol, TypeVar
 
 import msgspec
@@ -10,7 +20,10 @@ import msgspec
 from bedplate.services.errors import ConfigurationError, MissingExtraError
 from bedplate.services.schema import ServiceType
 
-__all__ = ["Backend", "Choice", "ServiceFactory", "service_factory"]
+__all__ = ["GROUP", "Backend", "BackendPluginError", "Choice", "ServiceFactory", "service_factory"]
+
+GROUP = "bedplate.backends"
+"""The group of the entry points of backends that other distributions bring."""
 
 P = ParamSpec("P")
 S = TypeVar("S")
@@ -21,6 +34,12 @@ _REACH: Mapping[str, Literal["process", "machine", "all"]] = {
     "local": "machine",
     "sqlite": "machine",
 }
+
+
+class BackendPluginError(ConfigurationError):
+    """A backend of another distribution was chosen, and cannot be used."""
+
+    code = "backend_plugin"
 
 
 class Backend(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,11 +85,31 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         backend: The chosen backend.
-        origin: Where the setting came from, such as ``"default"`` or ``"environment BEDPLATE_CACHE__BACKEND"``.
+        origin: Where the setting came from, such as ``"default"`` or ``"environment BEDPLATE_CACHE__BACKEND"``, and
+            which distribution brought the backend if it was not Bedplate.
+        service: The service that it is for.
+        distribution: The distribution that brought it; None: Bedplate.
     """
 
     backend: Backend
     origin: str
+    service: ServiceType
+    distribution: str | None = None
+
+    def make(self, *args: Any, **engines: Any) -> Any:
+        """Make the backend: ``Class.from_settings(*args, **engines)`` with those of the engines that it needs.
+
+        Raises:
+            MissingExtraError: A library of its extra is not installed.
+            BackendPluginError: It is of another distribution, and cannot be imported or made.
+        """
+        try:
+            cls = self.backend.load(self.service)
+            return cls.from_settings(*args, **{need: engines[need] for need in self.backend.needs if need in engines})
+        except Exception as error:
+            if self.distribution is None or isinstance(error, MissingExtraError):
+                raise
+            raise _broken(self.service, self.backend.name, self.distribution, error) from error
 
 
 class _SettingsLike(Protocol):
@@ -96,17 +135,23 @@ class ServiceFactory(Generic[P, S]):
         """Return the configured backend.
 
         Raises:
-            ConfigurationError: The setting names none of the declared backends.
+            ConfigurationError: The setting names neither a declared backend nor an installed one.
+            BackendPluginError: It names one of another distribution, whose declaration cannot be read.
         """
         name, origin = settings.backend_of(self.service)
-        if name not in self.backends:
+        if name in self.backends:
+            return Choice(backend=self.backends[name], origin=origin, service=self.service)
+        installed = _installed(self.service)
+        if name not in installed:
             raise ConfigurationError(
                 f"{name!r} is not a backend of this service",
                 service=self.service,
                 why=f"set by {origin}",
-                fix=f"set BEDPLATE_{self.service.upper()}__BACKEND to one of {', '.join(self.backends)}",
+                fix=f"set BEDPLATE_{self.service.upper()}__BACKEND to one of {', '.join((*self.backends, *installed))}",
             )
-        return Choice(backend=self.backends[name], origin=origin)
+        backend, distribution = _declared(self.service, name, installed[name])
+        origin = f"{origin}, brought by {distribution}"
+        return Choice(backend=backend, origin=origin, service=self.service, distribution=distribution)
 
 
 def service_factory(service: ServiceType, *backends: Backend) -> Callable[[Callable[P, S]], ServiceFactory[P, S]]:
@@ -116,3 +161,30 @@ def service_factory(service: ServiceType, *backends: Backend) -> Callable[[Calla
         return ServiceFactory(build, service, backends)
 
     return decorate
+
+
+def _installed(service: ServiceType) -> dict[str, EntryPoint]:
+    """The backends of a service that other distributions bring, by name, in the order of the names."""
+    prefix = f"{service}."
+    found = (entry for entry in entry_points(group=GROUP) if entry.name.startswith(prefix))
+    return {entry.name.removeprefix(prefix): entry for entry in sorted(found, key=lambda entry: entry.name)}
+
+
+def _declared(service: ServiceType, name: str, entry: EntryPoint) -> tuple[Backend, str]:
+    distribution = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
+    try:
+        backend = entry.load()
+        if not isinstance(backend, Backend) or backend.name != name:
+            raise TypeError(f"{entry.value} is not a Backend with the name {name!r}")
+    except Exception as error:
+        raise _broken(service, name, distribution, error) from error
+    return backend, distribution
+
+
+def _broken(service: ServiceType, name: str, distribution: str, error: Exception) -> BackendPluginError:
+    return BackendPluginError(
+        f"the backend {name!r} of {distribution} cannot be used",
+        service=service,
+        why=f"{type(error).__name__}: {error}",
+        fix=f"repair the distribution, or set BEDPLATE_{service.upper()}__BACKEND to another backend",
+    )

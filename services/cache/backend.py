@@ -1,11 +1,12 @@
 """What a backend of the cache does: it keeps items under namespace and key, within bounds, and forgets them in time."""
 
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 import msgspec
 
 from bedplate.services.cache.models import Item
+from bedplate.services.settings.groups.cache import CacheSettings
 
 __all__ = ["CacheBackend", "Counts", "Limits", "Reader", "Stale", "Terms", "Usage", "cost_of"]
 
@@ -32,6 +33,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     entries: int
     bytes: int
+
+    @classmethod
+    def of(cls, settings: CacheSettings) -> Self:
+        """Those of the settings."""
+        return cls(entries=settings.max_entries, bytes=settings.max_bytes)
 
 
 class Usage(NamedTuple):
@@ -77,6 +83,9 @@ def cost_of(key: str, item: Item, tags: Collection[str] = ()) -> int:
 
 class CacheBackend(Protocol):
     """Keeps items. The service has checked keys, sizes and times before it calls.
+
+    It is made by ``from_settings(settings, codec)``, a class method that takes the engines that it declares as needed
+    (``workers``) by keyword as well.
 
     Each method is atomic, also when its caller is cancelled: it happens wholly or not at all. Lifetimes are seconds,
     ``inf`` for ever; what has outlived its time is in no answer but that of ``stale``. When there is too much, what has

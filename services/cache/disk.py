@@ -6,14 +6,16 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Self, TypeVar
 
 from bedplate.services.cache.backend import Counts, Limits, Stale, Terms, Usage
+from bedplate.services.cache.codec import Codec
 from bedplate.services.cache.disk_file import CacheFile
 from bedplate.services.cache.errors import CacheStorageError
 from bedplate.services.cache.models import Item
 from bedplate.services.engines.workers import WorkerPool, Workers
 from bedplate.services.logs import get_logger
+from bedplate.services.settings import SettingsService
 
 __all__ = ["DiskBackend"]
 
@@ -64,6 +66,13 @@ class DiskBackend:
         self._clock = clock
         self._file: CacheFile | None = None
         self._usage: dict[str, Usage] = {}
+
+    @classmethod
+    def from_settings(cls, settings: SettingsService, _codec: Codec, *, workers: Workers) -> Self:
+        """See :class:`~bedplate.services.cache.backend.CacheBackend`."""
+        values = settings.values.cache
+        path = settings.values.data_dir / "cache.sqlite3"
+        return cls(path, Limits.of(values), workers, busy_timeout=values.busy_timeout)
 
     async def start(self) -> None:
         """Open the file, and make it where there is none.

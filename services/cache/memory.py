@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import count
 from math import inf
-from typing import Any
+from typing import Any, Self
 
 from bedplate.services.cache.backend import Counts, Limits, Reader, Stale, Terms, Usage
+from bedplate.services.cache.codec import Codec
 from bedplate.services.cache.memory_shelf import Entry, Shelf, Tag
 from bedplate.services.cache.models import MISS, Item
+from bedplate.services.settings import SettingsService
 
 __all__ = ["MemoryBackend"]
 
@@ -42,6 +44,11 @@ class MemoryBackend:
         self._due: list[tuple[float, int, Entry]] = []
         self._number = count()
         self._dead: list[Tag] = []
+
+    @classmethod
+    def from_settings(cls, settings: SettingsService, codec: Codec) -> Self:
+        """See :class:`~bedplate.services.cache.backend.CacheBackend`."""
+        return cls(Limits.of(settings.values.cache), codec.decode)
 
     async def start(self) -> None:
         """Do nothing: there is nothing to open."""

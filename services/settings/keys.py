@@ -18,6 +18,7 @@ __all__ = [
     "fields_of",
     "groups_of",
     "is_secret",
+    "is_table",
     "nearest",
     "types_of",
 ]
@@ -58,6 +59,11 @@ def types_of(field: FieldInfo) -> frozenset[Any]:
 def is_secret(field: FieldInfo) -> bool:
     """Whether the value of the setting must be masked."""
     return SecretStr in types_of(field)
+
+
+def is_table(field: FieldInfo) -> bool:
+    """Whether the setting is a table whose names are not known beforehand."""
+    return dict in types_of(field)
 
 
 def nearest(key: Key, known: Collection[Key]) -> Key | None:

@@ -12,6 +12,7 @@ from bedplate.services.settings.groups.cache import CacheSettings
 from bedplate.services.settings.groups.chat import ChatSettings
 from bedplate.services.settings.groups.database import DatabaseSettings
 from bedplate.services.settings.groups.job_queue import JobQueueSettings
+from bedplate.services.settings.groups.plugins import PluginsSettings
 from bedplate.services.settings.groups.server import ServerSettings
 from bedplate.services.settings.groups.session import SessionSettings
 from bedplate.services.settings.groups.shared_component_cache import SharedComponentCacheSettings
@@ -57,6 +58,7 @@ class Settings(BaseSettings):
     """Folder with one file a value, named as its environment variable; set by any of the sources above it."""
 
     server: ServerSettings = Field(default_factory=ServerSettings)
+    plugins: PluginsSettings = Field(default_factory=PluginsSettings)
     auth: AuthSettings = Field(default_factory=AuthSettings)
     cache: CacheSettings = Field(default_factory=CacheSettings)
     chat: ChatSettings = Field(default_factory=ChatSettings)

@@ -1,13 +1,14 @@
 """The settings service."""
 
+import builtins
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from bedplate.services.base import Service
-from bedplate.services.errors import InvalidInputError
+from bedplate.services.errors import ConfigurationError, InvalidInputError
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings.checks import CHECKS
 from bedplate.services.settings.errors import SettingsError
@@ -17,6 +18,8 @@ from bedplate.services.settings.models import Settings
 from bedplate.services.settings.reading import Reading
 
 __all__ = ["SettingsService"]
+
+M = TypeVar("M", bound=BaseModel)
 
 _OF_NO_GROUP = ServiceSettings()
 
@@ -78,6 +81,31 @@ class SettingsService(Service):
         """The common settings of a service by name; the defaults for one without a group of its own."""
         group = getattr(self.values, service, None)
         return group if isinstance(group, ServiceSettings) else _OF_NO_GROUP
+
+    def plugin_options(self, plugin: str, model: builtins.type[M]) -> M:
+        """What the settings tell a plug-in, as a model of its own.
+
+        Args:
+            plugin: Its name in ``BEDPLATE_PLUGINS__OPTIONS``.
+            model: A pydantic model; give secrets the type ``SecretStr``.
+
+        Raises:
+            ConfigurationError: An option is missing, unknown to a model that forbids extra ones, or of the wrong type.
+        """
+        options = self.values.plugins.options.get(plugin, {})
+        wrong = "not valid"
+        try:
+            return model.model_validate({name: value.get_secret_value() for name, value in options.items()})
+        except ValidationError as error:
+            found = error.errors(include_input=False, include_url=False, include_context=False)
+            wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)
+        # Raised here and not above: an exception keeps the one that it was raised in, and that one holds the values.
+        raise ConfigurationError(
+            f"the options of the plug-in {plugin!r} are wrong",
+            service=plugin,
+            why=wrong,
+            fix=f'set them, such as BEDPLATE_PLUGINS__OPTIONS=\'{{"{plugin}": {{"name": "value"}}}}\'',
+        )
 
     def backend_of(self, service: ServiceType) -> tuple[str, str]:
         """The name of the configured backend of a service, and where that setting came from."""

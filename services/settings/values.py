@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from bedplate.services.settings.keys import is_secret, types_of
+from bedplate.services.settings.keys import is_secret, is_table, types_of
 
 __all__ = ["from_text", "sealed", "shape_of"]
 
@@ -16,7 +16,8 @@ __all__ = ["from_text", "sealed", "shape_of"]
 def from_text(field: FieldInfo, text: str) -> Any:
     """What the text of an environment variable or of a file means for this setting.
 
-    Lists are written as JSON or separated by commas; everything else stays text, for validation to convert.
+    Lists are written as JSON or separated by commas, tables as JSON; everything else stays text, for validation to
+    convert.
 
     Raises:
         ValueError: The text cannot be a value of the setting; its message does not quote the text.
@@ -25,6 +26,8 @@ def from_text(field: FieldInfo, text: str) -> Any:
         raise ValueError("is not UTF-8")
     if _is_list(field):
         return _list(text)
+    if is_table(field):
+        return _table(text)
     if not text:
         raise ValueError("is empty")
     return text
@@ -71,10 +74,18 @@ def _is_unicode(text: str) -> bool:
 def _list(text: str) -> list[Any]:
     if not text.lstrip().startswith("["):
         return [item for part in text.split(",") if (item := part.strip())]
+    return list(_json(text, "a list"))
+
+
+def _table(text: str) -> dict[str, Any]:
+    if not text.lstrip().startswith("{"):
+        raise ValueError("is a table, to be written as JSON")
+    return dict(_json(text, "a table"))
+
+
+def _json(text: str, what: str) -> Any:
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except json.JSONDecodeError as error:
-        message = f"begins like a JSON list, but is not JSON at character {error.pos}"
-    else:
-        return list(value)
+        message = f"begins like {what} in JSON, but is not JSON at character {error.pos}"
     raise ValueError(message)

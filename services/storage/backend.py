@@ -46,6 +46,9 @@ class Upload(Protocol):
 class StorageBackend(Protocol):
     """Keeps files. The service has checked names, namespaces and sizes before it calls.
 
+    It is made by ``from_settings(settings)``, a class method that takes the engines that it declares as needed
+    (``workers``) by keyword as well.
+
     Whatever changes a file is atomic, durable on return, and happens wholly or not at all when its caller is
     cancelled. What does not exist is a ``StoredFileNotFoundError``.
 

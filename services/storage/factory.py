@@ -20,8 +20,5 @@ def build_storage(
     settings: SettingsService, telemetry: TelemetryService, database: DatabaseService, workers: Workers
 ) -> StorageService:
     """Build the storage service from its settings."""
-    values = settings.values.storage
-    store: StorageBackend = build_storage.choose(settings).backend.load(ServiceType.STORAGE)(
-        settings.values.data_dir / "files", workers, threads=values.threads, low_space=values.low_space_bytes
-    )
+    store: StorageBackend = build_storage.choose(settings).make(settings, workers=workers)
     return StorageService(settings, telemetry, database, store)

@@ -5,10 +5,11 @@ import os
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 from bedplate.services.engines.workers import WorkerPool, Workers
 from bedplate.services.logs import get_logger
+from bedplate.services.settings import SettingsService
 from bedplate.services.storage.abort import run_to_end
 from bedplate.services.storage.errors import typed
 from bedplate.services.storage.local_folder import Root
@@ -56,6 +57,13 @@ class LocalFiles:
         self._threads = threads
         self._low_space = low_space
         self._sweeping: asyncio.Task[None] | None = None
+
+    @classmethod
+    def from_settings(cls, settings: SettingsService, *, workers: Workers) -> Self:
+        """See :class:`~bedplate.services.storage.backend.StorageBackend`."""
+        values = settings.values.storage
+        path = settings.values.data_dir / "files"
+        return cls(path, workers, threads=values.threads, low_space=values.low_space_bytes)
 
     async def start(self) -> None:
         """Open the folder; what is left over is swept in the background, since nobody sees it."""

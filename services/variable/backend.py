@@ -43,7 +43,11 @@ class StoredVariable(SealedVariable, frozen=True, kw_only=True):
 
 
 class VariableBackend(Protocol):
-    """Keeps variables; every method sees those of one user alone."""
+    """Keeps variables; every method sees those of one user alone.
+
+    It is made by ``from_settings(settings)``, a class method that takes the engines that it declares as needed
+    (``database``) by keyword as well.
+    """
 
     async def add(self, variable: StoredVariable, *, limit: int) -> None:
         """Keep a new variable.

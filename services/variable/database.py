@@ -3,11 +3,13 @@
 import builtins
 import uuid
 from collections.abc import Mapping, Sequence
+from typing import Self
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.errors import UniqueViolationError
 from bedplate.services.database.models import VariableRow
 from bedplate.services.database.repositories.variable import EncryptionKeyRepository, VariableRepository
+from bedplate.services.settings import SettingsService
 from bedplate.services.variable.backend import SealedVariable, StoredVariable
 from bedplate.services.variable.errors import TooManyVariablesError, VariableExistsError
 from bedplate.services.variable.models import VariableType
@@ -22,6 +24,11 @@ class DatabaseVariables:
 
     def __init__(self, database: DatabaseService) -> None:
         self._database = database
+
+    @classmethod
+    def from_settings(cls, settings: SettingsService, *, database: DatabaseService) -> Self:
+        """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
+        return cls(database)
 
     async def add(self, variable: StoredVariable, *, limit: int) -> None:
         """See :class:`~bedplate.services.variable.backend.VariableBackend`."""

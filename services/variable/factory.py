@@ -15,7 +15,7 @@ __all__ = ["build_variable"]
 
 @service_factory(
     ServiceType.VARIABLE,
-    Backend(name="database", target="bedplate.services.variable.database:DatabaseVariables"),
+    Backend(name="database", target="bedplate.services.variable.database:DatabaseVariables", needs=("database",)),
 )
 def build_variable(
     settings: SettingsService,
@@ -26,7 +26,7 @@ def build_variable(
 ) -> VariableService:
     """Build the variable service from its settings."""
     choice = build_variable.choose(settings)
-    backend: VariableBackend = choice.backend.load(ServiceType.VARIABLE)(database)
+    backend: VariableBackend = choice.make(settings, database=database)
     service = VariableService(settings, telemetry, keyring, redactor, backend)
     service.backend = choice.backend.name
     return service

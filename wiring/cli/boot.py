@@ -3,8 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from dependency_injector.providers import Object
-
 from bedplate.containers import ApplicationContainer, application_container
 from bedplate.services.settings import SettingsService
 from bedplate.services.settings.reading import DEFAULT_ORIGIN
@@ -28,7 +26,5 @@ async def running(*services: str) -> AsyncIterator[ApplicationContainer]:
     settings = SettingsService()
     if settings.origin("telemetry.log_level") == DEFAULT_ORIGIN:
         settings = SettingsService(telemetry={"log_level": "warning"})
-    container = application_container()
-    with container.settings.override(Object(settings)):
-        async with container.running(*services):
-            yield container
+    async with application_container(settings).running(*services) as container:
+        yield container

@@ -14,14 +14,10 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on, in place of the setting.")] = None,
 ) -> None:
     """Start the services and answer over HTTP."""
-    from dependency_injector.providers import Object
-
     from bedplate.containers import application_container
     from bedplate.services.settings import SettingsService
     from bedplate.wiring.cli.server import serve as serve_http
 
-    container = application_container()
     given: dict[str, Any] = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    if given:
-        container.settings.override(Object(SettingsService(server=given)))
+    container = application_container(SettingsService(server=given) if given else None)
     raise typer.Exit(asyncio.run(serve_http(container)))
