@@ -20,6 +20,7 @@ __all__ = [
     "is_secret",
     "is_table",
     "nearest",
+    "tables_of",
     "types_of",
 ]
 
@@ -49,6 +50,12 @@ def fields_of(model: type[BaseModel]) -> Mapping[Key, FieldInfo]:
 def groups_of(model: type[BaseModel]) -> frozenset[Key]:
     """Every group below ``model``."""
     return frozenset(key[:depth] for key in fields_of(model) for depth in range(1, len(key)))
+
+
+@functools.cache
+def tables_of(model: type[BaseModel]) -> frozenset[Key]:
+    """Every setting below ``model`` that is a table of names of the operator's choice."""
+    return frozenset(key for key, field in fields_of(model).items() if is_table(field))
 
 
 def types_of(field: FieldInfo) -> frozenset[Any]:

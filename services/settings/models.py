@@ -11,6 +11,7 @@ from bedplate.services.settings.groups.base import Location
 from bedplate.services.settings.groups.cache import CacheSettings
 from bedplate.services.settings.groups.chat import ChatSettings
 from bedplate.services.settings.groups.database import DatabaseSettings
+from bedplate.services.settings.groups.flags import FlagName, FlagSetting
 from bedplate.services.settings.groups.job_queue import JobQueueSettings
 from bedplate.services.settings.groups.plugins import PluginsSettings
 from bedplate.services.settings.groups.server import ServerSettings
@@ -56,6 +57,9 @@ class Settings(BaseSettings):
     """TOML file of settings, one table a group; set by an argument, the environment or the .env file."""
     secrets_dir: Location | None = None
     """Folder with one file a value, named as its environment variable; set by any of the sources above it."""
+
+    flags: dict[FlagName, FlagSetting] = Field(default_factory=dict)
+    """Feature flags by name, each a value or a table of a default and rules."""
 
     server: ServerSettings = Field(default_factory=ServerSettings)
     plugins: PluginsSettings = Field(default_factory=PluginsSettings)

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from bedplate.services.settings.errors import Problem
-from bedplate.services.settings.keys import Key, dotted, environment_name, fields_of, groups_of, nearest
+from bedplate.services.settings.keys import Key, dotted, environment_name, fields_of, groups_of, nearest, tables_of
 from bedplate.services.settings.meanings import meaning_of
 from bedplate.services.settings.values import sealed, shape_of
 
@@ -27,6 +27,7 @@ class Reading:
     Attributes:
         fields: Every setting by its key.
         groups: Every group by its key.
+        tables: Every setting that is a table of free names by its key; an entry's key is that with the name.
         overrides: As given.
         origins: Where the value of each setting that some source gives came from.
         files: The file that the value came from, where it was one.
@@ -39,6 +40,7 @@ class Reading:
         self._model = model
         self.fields = fields_of(model)
         self.groups = groups_of(model)
+        self.tables = tables_of(model)
         self.overrides = overrides
         self.origins: dict[Key, str] = {}
         self.files: dict[Key, Path] = {}
@@ -49,7 +51,8 @@ class Reading:
 
     def admit(self, into: dict[str, Any], key: Key, value: Any, origin: str, file: Path | None = None) -> None:
         """Take a value of a known setting from a source; sources of higher precedence have been read before."""
-        value = sealed(self.fields[key], value)
+        if key in self.fields:
+            value = sealed(self.fields[key], value)
         if key not in self.origins:
             self.origins[key] = origin
             if file is not None:
@@ -102,4 +105,5 @@ class Reading:
     def _setting_at(self, location: Key) -> Key:
         """The setting that a place in the model belongs to; the place itself if that is a group."""
         depths = range(len(location), 0, -1)
-        return next((location[:depth] for depth in depths if location[:depth] in self.fields), location)
+        known = self.fields.keys() | self.origins.keys()
+        return next((location[:depth] for depth in depths if location[:depth] in known), location)

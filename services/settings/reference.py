@@ -8,6 +8,7 @@ import msgspec
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
+from bedplate.services.settings.groups.flags import Flag
 from bedplate.services.settings.keys import Key, dotted, environment_name, fields_of, is_secret
 from bedplate.services.settings.meanings import meaning_of
 from bedplate.services.settings.models import Settings
@@ -33,15 +34,16 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def settings_in_use(settings: SettingsService) -> list[Setting]:
-    """Every setting with its value and origin, in the order of the models."""
+    """Every setting with its value and origin, in the order of the models; of a table, each entry."""
     return [
         Setting(
-            key=dotted(key),
-            value=to_jsonable_python(settings.value(dotted(key))),
-            origin=settings.origin(dotted(key)),
+            key=name,
+            value=to_jsonable_python(_shown(settings.value(name))),
+            origin=settings.origin(name),
             meaning=meaning_of(Settings, key),
         )
         for key in fields_of(Settings)
+        for name in _names(settings, key)
     ]
 
 
@@ -68,6 +70,21 @@ def default_of(field: FieldInfo) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _shown(value: Any) -> Any:
+    """A value as it would be written: a flag without rules is its default, unless that is a table itself."""
+    if isinstance(value, Flag):
+        plain = not value.rules and not isinstance(value.default, dict)
+        return value.default if plain else value.model_dump(exclude_defaults=True)
+    return value
+
+
+def _names(settings: SettingsService, key: Key) -> list[str]:
+    """The name of a setting; of a table that has entries, theirs."""
+    value = settings.value(dotted(key))
+    entries = [f"{dotted(key)}.{name}" for name in value] if isinstance(value, dict) else []
+    return entries or [dotted(key)]
 
 
 def _template_lines() -> Iterator[str]:

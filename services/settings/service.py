@@ -3,7 +3,7 @@
 import builtins
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -16,6 +16,9 @@ from bedplate.services.settings.groups.base import ServiceSettings
 from bedplate.services.settings.keys import Key, dotted, nearest
 from bedplate.services.settings.models import Settings
 from bedplate.services.settings.reading import Reading
+
+if TYPE_CHECKING:
+    from bedplate.services.settings.flags import Flags
 
 __all__ = ["SettingsService"]
 
@@ -47,6 +50,22 @@ class SettingsService(Service):
     def __init__(self, **overrides: Any) -> None:
         self._reading = Reading(Settings, overrides)
         self.values: Final = _read(self._reading)
+        self._flags: Flags | None = None
+
+    @property
+    def flags(self) -> "Flags":
+        """The feature flags; usable before ``start``, with a provider over the settings until another is given."""
+        if self._flags is None:
+            # The OpenFeature SDK is imported by those who use it.
+            from bedplate.services.settings.flags import Flags
+
+            self._flags = Flags(self.values.flags)
+        return self._flags
+
+    async def _stop(self) -> None:
+        flags, self._flags = self._flags, None
+        if flags is not None:
+            await flags.close()
 
     @property
     def aliases(self) -> Mapping[str, str]:
@@ -119,7 +138,7 @@ class SettingsService(Service):
         """
         value: Any = self.values
         for name in self._known(key):
-            value = getattr(value, name)
+            value = value[name] if isinstance(value, dict) else getattr(value, name)
         return value
 
     def __repr__(self) -> str:
@@ -129,6 +148,10 @@ class SettingsService(Service):
         names = tuple(key.split("."))
         if names in self._reading.fields:
             return names
+        for table in self._reading.tables:
+            entry = (*table, key.removeprefix(f"{dotted(table)}."))
+            if entry in self._reading.origins:
+                return entry
         meant = nearest(names, self._reading.fields)
         raise InvalidInputError(
             f"there is no setting {key!r}",

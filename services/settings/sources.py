@@ -4,10 +4,10 @@ import os
 import re
 import tomllib
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from io import StringIO
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
@@ -17,9 +17,11 @@ from bedplate.services.settings.files import read_text
 from bedplate.services.settings.keys import ENVIRONMENT_PREFIX, Key, dotted, environment_name
 from bedplate.services.settings.profiles import PROFILES
 from bedplate.services.settings.reading import Reading
-from bedplate.services.settings.values import from_text
+from bedplate.services.settings.values import entry_from_text, from_text
 
 __all__ = ["sources_of"]
+
+T = TypeVar("T")
 
 # Not settings: the reference documents that acceptance tests read …
 _NOT_SETTINGS = frozenset({"BEDPLATE_REFERENCE_DIR"})
@@ -80,6 +82,17 @@ class Source(PydanticBaseSettingsSource):
             self._taken.add(key)
             self._reading.admit(self._found, key, value, origin, self._file)
 
+    def _take_entries(self, table: Key, value: Any, origin: Callable[[Key], str]) -> None:
+        """Take a table of free names, entry by entry; one that a stronger source has is left to that as a whole."""
+        if not isinstance(value, Mapping):
+            what, fix = "is no table", f"set {dotted(table)}.<name> to a value"
+            self._reading.refuse(table, value, origin(table), what=what, fix=fix)
+            return
+        for name, entry in value.items():
+            key = (*table, str(name))
+            if key not in self._reading.origins:
+                self._admit(key, entry, origin(key))
+
     def _located(self, setting: str) -> tuple[Path, bool]:
         """The path that a setting names, and whether it was named rather than the default."""
         given = self.current_state.get(setting)
@@ -94,7 +107,9 @@ class StructuredSource(Source):
         for name, value in table.items():
             key = (*above, name)
             origin = self._origin(key)
-            if key in self._reading.fields:
+            if key in self._reading.tables:
+                self._take_entries(key, value, self._origin)
+            elif key in self._reading.fields:
                 self._admit(key, value, origin)
             elif key not in self._reading.groups:
                 self._reading.refuse_unknown(key, value, origin, dotted)
@@ -117,7 +132,7 @@ class TextSource(Source):
         if not spelt.startswith(ENVIRONMENT_PREFIX) or spelt in _NOT_SETTINGS:
             return
         key = tuple(spelt.removeprefix(ENVIRONMENT_PREFIX).lower().split("__"))
-        if key in self._reading.fields:
+        if key in self._reading.fields or key[:-1] in self._reading.tables:
             self._convert(key, text, origin)
         elif key in self._reading.groups:
             fix = f"set {environment_name(key)}__<NAME> instead"
@@ -126,11 +141,17 @@ class TextSource(Source):
             self._reading.refuse_unknown(key, text, origin, environment_name)
 
     def _convert(self, key: Key, text: str | None, origin: str) -> None:
+        field = self._reading.fields.get(key)
         try:
-            value = from_text(self._reading.fields[key], text or "")
+            value = from_text(field, text or "") if field else entry_from_text(text or "")
         except ValueError as error:
             fix = "give it a value, or leave it out"
             self._reading.refuse(key, text, origin, what=str(error), fix=fix)
+            return
+        if key in self._reading.tables:
+            self._take_entries(key, value, lambda _: origin)
+        elif field is None:
+            self._take_entries(key[:-1], {key[-1]: value}, lambda _: origin)
         else:
             self._admit(key, value, origin)
 
@@ -153,7 +174,7 @@ class EnvironmentSource(TextSource):
     """The environment of the process; of two names that differ in case only, the one in capitals wins."""
 
     def _read(self) -> None:
-        for name in sorted(os.environ):
+        for name in _entries_first(sorted(os.environ)):
             self._take(name, os.environ[name], f"environment {name}")
 
     def _ignores(self, name: str, text: str) -> bool:
@@ -182,7 +203,9 @@ class DotEnvSource(TextSource):
             what, fix = f"cannot be read at line {line}", "write NAME=value there, with quotes closed"
             self._reading.refuse_file("env_file", str(path), "a file", what=what, fix=fix)
         sound = "".join(binding.original.string for binding in bindings if not binding.error)
-        for name, value in dotenv_values(stream=StringIO(sound)).items():
+        values = dotenv_values(stream=StringIO(sound))
+        for name in _entries_first(values):
+            value = values[name]
             self._take(name, value, f"{path} {name}")
             if value is not None and not name.upper().startswith(ENVIRONMENT_PREFIX):
                 self._reading.foreign[name] = value
@@ -230,12 +253,17 @@ class SecretsSource(TextSource):
             what, fix = f"cannot be listed ({error.strerror})", "name a folder that exists and can be read"
             self._reading.refuse_file("secrets_dir", str(folder), "no folder", what=what, fix=fix)
             return
-        for path in paths:
+        for path in _entries_first(paths, lambda path: path.name):
             if path.name.upper().startswith(ENVIRONMENT_PREFIX):
                 text = read_text(self._reading, "secrets_dir", path, required=True, limit=self._MAX_BYTES)
                 if text is not None:
                     self._file = path
                     self._take(path.name, text.strip(), f"secret file {path}")
+
+
+def _entries_first(names: Iterable[T], spelt: Callable[[T], str] = str) -> list[T]:
+    """The names in their order, but those of entries before that of their table, which they overrule."""
+    return sorted(names, key=lambda name: -spelt(name).count("__"))
 
 
 class AliasSource(TextSource):

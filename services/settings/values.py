@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from bedplate.services.settings.keys import is_secret, is_table, types_of
 
-__all__ = ["from_text", "sealed", "shape_of"]
+__all__ = ["entry_from_text", "from_text", "sealed", "shape_of"]
 
 
 def from_text(field: FieldInfo, text: str) -> Any:
@@ -31,6 +31,24 @@ def from_text(field: FieldInfo, text: str) -> Any:
     if not text:
         raise ValueError("is empty")
     return text
+
+
+def entry_from_text(text: str) -> Any:
+    """What the text of an environment variable means for an entry of a table: JSON where it is such, else the text.
+
+    Raises:
+        ValueError: It is empty or no text; the message does not quote it.
+    """
+    if not _is_unicode(text):
+        raise ValueError("is not UTF-8")
+    if not text:
+        raise ValueError("is empty")
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        if text.lstrip().startswith(("{", "[")):
+            raise ValueError("begins like JSON, and is none") from None
+        return text
 
 
 def sealed(field: FieldInfo, value: Any) -> Any:
