@@ -1,4 +1,4 @@
-"""Alembic environment and revisions of Bedplate's own tables.
+"""Alembic environment of every history, and revisions of Bedplate's own tables.
 
 A change of ``services/database/models`` needs a revision: ``bedplate db revision "what it does"`` writes one from the
 difference to a database at head, to be read and corrected. One that no release has shipped may still be edited. The

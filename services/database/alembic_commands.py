@@ -22,18 +22,18 @@ from alembic.util import CommandError
 from sqlmodel.sql.sqltypes import AutoString
 
 from bedplate.services.database.errors import SchemaError
-from bedplate.services.database.models import UTCDateTime, metadata
-from bedplate.services.database.revisions import VERSION_TABLE, include_name, known_revisions
+from bedplate.services.database.models import UTCDateTime
+from bedplate.services.database.revisions import History
 
 __all__ = ["context_options", "differences", "downgrade", "new_revision", "upgrade"]
 
 
-def context_options(connection: sa.Connection) -> dict[str, Any]:
-    """How Bedplate's history is run, and its tables compared with the models."""
+def context_options(connection: sa.Connection, history: History) -> dict[str, Any]:
+    """How a history is run, and its tables compared with the models."""
     return {
-        "target_metadata": metadata,
-        "version_table": VERSION_TABLE,
-        "include_name": include_name,
+        "target_metadata": history.metadata,
+        "version_table": history.version_table,
+        "include_name": history.include_name,
         "render_item": _render_item,
         # SQLite changes a table by copying it.
         "render_as_batch": connection.dialect.name == "sqlite",
@@ -42,31 +42,31 @@ def context_options(connection: sa.Connection) -> dict[str, Any]:
     }
 
 
-def upgrade(connection: sa.Connection, revision: str) -> None:
+def upgrade(connection: sa.Connection, history: History, revision: str) -> None:
     """Run the revisions up to the given one.
 
     Raises:
         SchemaError: There is no such revision.
     """
-    with _config(connection) as config:
+    with _config(connection, history) as config:
         command.upgrade(config, revision)
 
 
-def downgrade(connection: sa.Connection, revision: str) -> None:
+def downgrade(connection: sa.Connection, history: History, revision: str) -> None:
     """Undo the revisions down to the given one, which stays; ``"base"`` undoes all.
 
     Raises:
         SchemaError: There is no such revision.
     """
-    with _config(connection) as config:
+    with _config(connection, history) as config:
         command.downgrade(config, revision)
 
 
-def differences(connection: sa.Connection) -> list[str]:
+def differences(connection: sa.Connection, history: History) -> list[str]:
     """What a new revision would do for the tables to be those of the models, one operation each; empty if they are."""
-    options = context_options(connection)
+    options = context_options(connection, history)
     context = MigrationContext.configure(connection, opts=options)
-    operations = produce_migrations(context, metadata).upgrade_ops
+    operations = produce_migrations(context, history.metadata).upgrade_ops
     assert operations is not None  # noqa: S101 - always set by produce_migrations
     batch = options["render_as_batch"]
     return [
@@ -77,17 +77,16 @@ def differences(connection: sa.Connection) -> list[str]:
     ]
 
 
-def new_revision(connection: sa.Connection, message: str, folder: Path | None = None) -> Path:
+def new_revision(connection: sa.Connection, history: History, message: str, folder: Path | None = None) -> Path:
     """Write a revision that brings the tables to the models, into the given folder or among the others.
 
     Raises:
         SchemaError: The database is not at head.
     """
-    number = f"{int(known_revisions()[-1]) + 1:04}"
-    with _config(connection) as config:
+    number = f"{int(history.head) + 1:04}"
+    with _config(connection, history) as config:
         if folder is not None:
-            config.set_main_option("path_separator", "newline")
-            config.set_main_option("version_locations", f"bedplate:migrations/versions\n{folder}")
+            config.set_main_option("version_locations", f"{history.package}:versions\n{folder}")
         script = command.revision(
             config, message, autogenerate=True, rev_id=number, version_path=folder and str(folder)
         )
@@ -101,9 +100,11 @@ _one_at_a_time = threading.Lock()
 
 
 @contextmanager
-def _config(connection: sa.Connection) -> Iterator[Config]:
-    config = Config(cmd_opts=Namespace(quiet=True), attributes={"connection": connection})
+def _config(connection: sa.Connection, history: History) -> Iterator[Config]:
+    config = Config(cmd_opts=Namespace(quiet=True), attributes={"connection": connection, "history": history})
     config.set_main_option("script_location", "bedplate:migrations")
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", f"{history.package}:versions")
     config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
     try:
         with _one_at_a_time:

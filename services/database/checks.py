@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from bedplate.services.checks import Check, Severity, Surroundings, Trouble, check
-from bedplate.services.database import revisions
 from bedplate.services.database.models import PREFIX, metadata
+from bedplate.services.database.revisions import OWN
 from bedplate.services.errors import BedplateError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ async def _schema(database: "DatabaseService", around: Surroundings) -> Iterable
     try:
         async with asyncio.timeout(_PATIENCE):
             current = await database.migrations.current()
-        revisions.require_known(current)
+        OWN.require_known(current)
     except BedplateError as error:
         return [Trouble(str(error.what) + (f" ({error.why})" if error.why else ""), error.fix or "see the log")]
     except TimeoutError:

@@ -8,9 +8,9 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from bedplate.services.database import revisions
 from bedplate.services.database.backend import DatabaseBackend, leased, typed_errors
 from bedplate.services.database.errors import SchemaBehindError, SchemaError
+from bedplate.services.database.revisions import OWN, History, forget_revisions
 from bedplate.services.logs import get_logger
 
 __all__ = ["Migrations"]
@@ -21,25 +21,30 @@ _log = get_logger("bedplate.database")
 
 
 class Migrations:
-    """Bedplate's own history of revisions on one database; whatever else is in it is left alone.
+    """A history of revisions on one database; whatever else is in it is left alone.
 
     Works whether the service is started or not. Many processes may begin at once: one migrates, the others wait and
     find it done.
+
+    Args:
+        backend: The database.
+        history: Whose revisions.
     """
 
-    def __init__(self, backend: DatabaseBackend) -> None:
+    def __init__(self, backend: DatabaseBackend, history: History = OWN) -> None:
         self._backend = backend
+        self._history = history
 
     @property
     def head(self) -> str:
         """The newest revision of this release."""
-        return revisions.head()
+        return self._history.head
 
     async def current(self) -> str | None:
         """The revision that the database is at; None for one without Bedplate's tables."""
-        return await self._read(revisions.read)
+        return await self._read(self._history.read)
 
-    async def at_start(self, *, migrate: bool) -> None:
+    async def at_start(self, *, migrate: bool = True) -> None:
         """Make sure that the tables are those of this release, at the cost of two small queries where they are.
 
         Args:
@@ -53,7 +58,7 @@ class Migrations:
         current = await self.current()
         if current == self.head:
             return
-        revisions.require_known(current)
+        self._history.require_known(current)
         if not migrate:
             raise SchemaBehindError(
                 f"the schema is at revision {current or 'none'}, this release needs {self.head}",
@@ -71,14 +76,16 @@ class Migrations:
 
         def work(connection: sa.Connection) -> None:
             # Another process may have been faster while this one waited.
-            current = revisions.read(connection)
+            current = self._history.read(connection)
             if current == (self.head if revision == "head" else revision):
                 return
-            revisions.require_known(current)
+            self._history.require_known(current)
             from bedplate.services.database import alembic_commands
 
-            alembic_commands.upgrade(connection, revision)
-            _log.info("database migrated", before=current, now=revisions.read(connection))
+            alembic_commands.upgrade(connection, self._history, revision)
+            _log.info(
+                "database migrated", history=self._history.name, before=current, now=self._history.read(connection)
+            )
 
         await self._alter(work)
 
@@ -90,12 +97,14 @@ class Migrations:
         """
 
         def work(connection: sa.Connection) -> None:
-            current = revisions.read(connection)
-            revisions.require_known(current)
+            current = self._history.read(connection)
+            self._history.require_known(current)
             from bedplate.services.database import alembic_commands
 
-            alembic_commands.downgrade(connection, revision)
-            _log.info("database migrated", before=current, now=revisions.read(connection))
+            alembic_commands.downgrade(connection, self._history, revision)
+            _log.info(
+                "database migrated", history=self._history.name, before=current, now=self._history.read(connection)
+            )
 
         await self._alter(work)
 
@@ -105,7 +114,7 @@ class Migrations:
         def work(connection: sa.Connection) -> list[str]:
             from bedplate.services.database import alembic_commands
 
-            return alembic_commands.differences(connection)
+            return alembic_commands.differences(connection, self._history)
 
         return await self._alter(work)
 
@@ -123,10 +132,10 @@ class Migrations:
         def work(connection: sa.Connection) -> Path:
             from bedplate.services.database import alembic_commands
 
-            return alembic_commands.new_revision(connection, message, folder)
+            return alembic_commands.new_revision(connection, self._history, message, folder)
 
         path = await self._alter(work)
-        revisions.known_revisions.cache_clear()
+        forget_revisions()
         return path
 
     async def _read(self, work: Callable[[sa.Connection], T]) -> T:

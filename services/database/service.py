@@ -16,6 +16,7 @@ from bedplate.services.database.backend import DatabaseBackend, typed_errors
 from bedplate.services.database.checks import CHECKS
 from bedplate.services.database.errors import TransactionLostError
 from bedplate.services.database.migrations import Migrations
+from bedplate.services.database.revisions import History
 from bedplate.services.errors import BedplateError
 from bedplate.services.logs import get_logger
 from bedplate.services.schema import ServiceType
@@ -86,6 +87,13 @@ class DatabaseService(Service):
         except TimeoutError:
             return f"no answer within {_CHECK_TIMEOUT:g} s"
         return None
+
+    def migrations_of(self, history: History) -> Migrations:
+        """The revisions of a plug-in that has tables of its own in this database.
+
+        A service of a plug-in runs them when it starts: ``await database.migrations_of(HISTORY).at_start()``.
+        """
+        return Migrations(self._backend, history)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
