@@ -18,6 +18,7 @@ from bedplate.services.settings import SettingsService
 from bedplate.services.shared_component_cache.factory import build_shared_component_cache
 from bedplate.services.state.factory import build_state
 from bedplate.services.storage.factory import build_storage
+from bedplate.services.store.factory import build_store
 from bedplate.services.telemetry.factory import build_telemetry
 from bedplate.services.tracing.factory import build_tracing
 from bedplate.services.variable.factory import build_variable
@@ -47,6 +48,7 @@ class ApplicationContainer(ServiceContainer):
     state = Singleton(build_state, settings, telemetry)
     variable = Singleton(build_variable, settings, telemetry, database, keyring, redactor)
     storage = Singleton(build_storage, settings, telemetry, database, workers)
+    store = Singleton(build_store, settings, database, keyring, redactor, workers, variable)
     tracing = Singleton(build_tracing, settings, telemetry, database, redactor)
     chat = Singleton(build_chat, settings, telemetry, database)
     job_queue = Singleton(build_job_queue, settings, telemetry, database)

@@ -19,6 +19,7 @@ from bedplate.services.settings import SettingsService
 from bedplate.services.shared_component_cache import SharedComponentCacheService
 from bedplate.services.state import StateService
 from bedplate.services.storage import StorageService
+from bedplate.services.store import StoreService
 from bedplate.services.telemetry import TelemetryService
 from bedplate.services.tracing import TracingService
 from bedplate.services.variable import VariableService
@@ -38,6 +39,7 @@ __all__ = [
     "SharedComponentCache",
     "State",
     "Storage",
+    "Store",
     "Telemetry",
     "Tracing",
     "Variables",
@@ -52,6 +54,7 @@ Auth = Annotated[AuthService, Provide["auth"]]
 Variables = Annotated[VariableService, Provide["variable"]]
 State = Annotated[StateService, Provide["state"]]
 Storage = Annotated[StorageService, Provide["storage"]]
+Store = Annotated[StoreService, Provide["store"]]
 Tracing = Annotated[TracingService, Provide["tracing"]]
 SharedComponentCache = Annotated[SharedComponentCacheService, Provide["shared_component_cache"]]
 Sessions = Annotated[SessionService, Provide["session"]]

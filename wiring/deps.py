@@ -15,6 +15,7 @@ from bedplate.services.settings import SettingsService
 from bedplate.services.shared_component_cache import SharedComponentCacheService
 from bedplate.services.state import StateService
 from bedplate.services.storage import StorageService
+from bedplate.services.store import StoreService
 from bedplate.services.telemetry import TelemetryService
 from bedplate.services.tracing import TracingService
 from bedplate.services.variable import VariableService
@@ -34,6 +35,7 @@ __all__ = [
     "get_shared_component_cache_service",
     "get_state_service",
     "get_storage_service",
+    "get_store_service",
     "get_telemetry_service",
     "get_tracing_service",
     "get_variable_service",
@@ -86,6 +88,11 @@ def get_state_service() -> StateService:
 def get_storage_service() -> StorageService:
     """Files."""
     return cast("StorageService", get_service("storage"))
+
+
+def get_store_service() -> StoreService:
+    """Components and flows that users share."""
+    return cast("StoreService", get_service("store"))
 
 
 def get_tracing_service() -> TracingService:

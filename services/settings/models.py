@@ -19,6 +19,7 @@ from bedplate.services.settings.groups.session import SessionSettings
 from bedplate.services.settings.groups.shared_component_cache import SharedComponentCacheSettings
 from bedplate.services.settings.groups.state import StateSettings
 from bedplate.services.settings.groups.storage import StorageSettings
+from bedplate.services.settings.groups.store import StoreSettings
 from bedplate.services.settings.groups.telemetry import TelemetrySettings
 from bedplate.services.settings.groups.tracing import TracingSettings
 from bedplate.services.settings.groups.variable import VariableSettings
@@ -72,6 +73,7 @@ class Settings(BaseSettings):
     shared_component_cache: SharedComponentCacheSettings = Field(default_factory=SharedComponentCacheSettings)
     state: StateSettings = Field(default_factory=StateSettings)
     storage: StorageSettings = Field(default_factory=StorageSettings)
+    store: StoreSettings = Field(default_factory=StoreSettings)
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
     tracing: TracingSettings = Field(default_factory=TracingSettings)
     variable: VariableSettings = Field(default_factory=VariableSettings)

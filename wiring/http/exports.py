@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from bedplate.services.engines.redactor import without_secrets
 from bedplate.services.session import Flow
 from bedplate.services.storage.names import is_name, numbered, shortened
 from bedplate.wiring.http.schemas.flows import FlowRead
@@ -24,7 +25,7 @@ def flow_document(flow: Flow, is_secret_name: Callable[[str], bool]) -> dict[str
         is_secret_name: Whether a field of this name holds a secret, beside those that say so themselves.
     """
     values = FlowRead.model_validate(flow, from_attributes=True).model_dump(mode="json")
-    return {**values, "data": _without_secrets(values["data"], is_secret_name)}
+    return {**values, "data": without_secrets(values["data"], is_secret_name)}
 
 
 def flow_documents_zip(documents: Sequence[dict[str, Any]]) -> bytes:
@@ -46,16 +47,3 @@ def _entry_name(name: str, taken: set[str]) -> str:
     if not is_name(candidate):
         candidate = shortened(f"_{kept}", _SUFFIX)
     return next(free for number in range(len(taken) + 1) if (free := numbered(candidate, number)) not in taken)
-
-
-def _without_secrets(value: Any, is_secret_name: Callable[[str], bool]) -> Any:
-    if isinstance(value, list):
-        return [_without_secrets(item, is_secret_name) for item in value]
-    if not isinstance(value, dict):
-        return value
-    kept = {name: _without_secrets(inner, is_secret_name) for name, inner in value.items()}
-    for name, field in kept.items():
-        if isinstance(field, dict) and "value" in field and (field.get("password") is True or is_secret_name(name)):
-            # A field that is loaded by name holds the name of a variable, which is no secret.
-            kept[name] = field if field.get("load_from_db") is True else {**field, "value": ""}
-    return kept

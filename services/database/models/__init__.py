@@ -17,6 +17,10 @@ from bedplate.services.database.models.folder import FolderRow
 from bedplate.services.database.models.job import InstanceRow, JobEventRow, JobRow
 from bedplate.services.database.models.message import MessageRow
 from bedplate.services.database.models.setup_token import SetupTokenRow
+from bedplate.services.database.models.store_component import StoreComponentRow
+from bedplate.services.database.models.store_like import StoreLikeRow
+from bedplate.services.database.models.store_tag import StoreTagRow
+from bedplate.services.database.models.store_version import StoreVersionRow
 from bedplate.services.database.models.trace import SpanRow, TraceRow
 from bedplate.services.database.models.transaction import TransactionRow
 from bedplate.services.database.models.user import UserRow
@@ -38,6 +42,10 @@ __all__ = [
     "MessageRow",
     "SetupTokenRow",
     "SpanRow",
+    "StoreComponentRow",
+    "StoreLikeRow",
+    "StoreTagRow",
+    "StoreVersionRow",
     "Table",
     "TraceRow",
     "TransactionRow",

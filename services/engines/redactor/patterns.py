@@ -37,7 +37,7 @@ class _Rule(msgspec.Struct, frozen=True):
 _PEM = r"-----(?:BEGIN|END) [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
 _OPENING = r"\\{0,4}[\"']?"
 
-_RULES = (
+_KEYS = (
     _Rule(("PRIVATE KEY",), re.compile(rf"{_PEM}.*?(?:{_PEM}|\Z)", re.DOTALL)),
     _Rule(
         ("eyJ",),
@@ -55,6 +55,11 @@ _RULES = (
         ("glpat-", "xox", "pypi-", "xai-", "pplx-", "tvly-", "nvapi-"),
         re.compile(r"(?<![A-Za-z0-9])(?:glpat|xox[abeoprs]|pypi|xai|pplx|tvly|nvapi)-[\w-]{16,}"),
     ),
+)
+"""Hardly anything but a secret has one of these shapes."""
+
+_RULES = (
+    *_KEYS,
     _Rule(
         ("bearer", "basic"),
         # A word of prose after "bearer" is short and has no digit and no hump.
@@ -84,6 +89,9 @@ _RULES = (
     ),
     _Rule(("://",), re.compile(r"://[^\s/?#@:\"']{0,256}:(?P<secret>[^\s/?#\"']{1,512})@")),
 )
+
+_IDENTIFIER = re.compile("[A-Za-z]{1,16}(?:_[a-z]{1,16})+")
+"""As in source code: ``hf_inference_endpoint`` is none of that vendor's keys."""
 
 _SEPARATOR = re.compile("[:=]")
 _LONGEST_NAME = 80
@@ -120,6 +128,19 @@ class Patterns:
                     yield from _matches(rule.expression, text)
             if ("=" in text or ":" in text) and self._names.may_be_in(folded):
                 yield from self._assigned(text)
+        for expression in self._extra:
+            yield from _matches(expression, text)
+
+    def keys(self, text: str) -> Iterator[Span]:
+        """Return where the text has a shape of which hardly anything but a secret is, in no order.
+
+        That leaves out assignments and headers, which source code and documentation are full of.
+        """
+        for rule in _KEYS:
+            if rule.may_match(text, text):
+                for start, end in _matches(rule.expression, text):
+                    if not _IDENTIFIER.fullmatch(text, start, end):
+                        yield start, end
         for expression in self._extra:
             yield from _matches(expression, text)
 

@@ -77,6 +77,14 @@ class Redactor(Service):
         """Say whether a field of this name holds a secret, whatever its case and separators."""
         return name in self._names
 
+    def recognises(self, value: str) -> bool:
+        """Say whether a text has a registered secret in it, or something of the shape of a key.
+
+        Unlike :meth:`text` it takes no assignment such as ``password=…`` for a secret: it is for refusing what people
+        wrote, source code included, where masking too much would be worse than too little.
+        """
+        return bool(self._live.spans(value)) or next(self._patterns.keys(value), None) is not None
+
     def text(self, value: str, *, limit: int | None = None) -> str:
         """Return the text with every secret masked.
 

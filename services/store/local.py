@@ -1,0 +1,275 @@
+"""The catalogue in the database."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import orjson
+from msgspec import UNSET
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bedplate.services.database import DatabaseService
+from bedplate.services.database.errors import UniqueViolationError
+from bedplate.services.database.models import StoreComponentRow, StoreVersionRow, new_id, utc_now
+from bedplate.services.database.repositories.store import StoreRepository
+from bedplate.services.database.repositories.store_likes import StoreLikesRepository
+from bedplate.services.errors import UnavailableError
+from bedplate.services.logs import get_logger
+from bedplate.services.schema import ServiceType
+from bedplate.services.store.backend import Caller, Document, Edit, Publication
+from bedplate.services.store.documents import digest_of
+from bedplate.services.store.errors import (
+    ComponentNotFoundError,
+    DigestMismatchError,
+    StoreLimitError,
+    VersionExistsError,
+    VersionNotFoundError,
+    VersionYankedError,
+)
+from bedplate.services.store.local_rows import download_of, version_of
+from bedplate.services.store.local_search import LocalSearch, resolved_tags
+from bedplate.services.store.models import Component, Download, Likes, Page, Query, Tag, Version, Which
+from bedplate.services.store.validation import highest, next_version, slug_of, version_key
+
+__all__ = ["LocalStore", "StoreLimits"]
+
+_ATTEMPTS: Final = 5
+_MOST_LIKES: Final = 10_000
+
+_log = get_logger("bedplate.store")
+
+
+class StoreLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much there may be of what; the tags are those that are always offered."""
+
+    components: int
+    versions: int
+    tags: tuple[str, ...]
+
+
+class LocalStore:
+    """Components in the database, which all replicas share; versions are written once.
+
+    Args:
+        database: Keeps them.
+        limits: How many there may be.
+    """
+
+    name = "local"
+    needs_key = False
+
+    def __init__(self, database: DatabaseService, limits: StoreLimits) -> None:
+        self._database = database
+        self._limits = limits
+        self._search = LocalSearch(database, limits.tags)
+
+    async def publish(self, caller: Caller, new: Publication) -> Component:
+        """See ``StoreBackend.publish``."""
+        for _ in range(_ATTEMPTS):
+            try:
+                async with self._database.transaction() as session:
+                    component_id = await self._add(session, caller, new)
+            except UniqueViolationError:
+                continue  # another replica took the slug in between
+            return await self._search.one(caller.user_id, component_id)
+        raise UnavailableError("the name is being taken again and again", service=ServiceType.STORE, fix="try again")
+
+    async def edit(self, caller: Caller, component_id: uuid.UUID, edit: Edit) -> Component:
+        """See ``StoreBackend.edit``."""
+        async with self._database.transaction() as session:
+            store = StoreRepository(session, caller.user_id)
+            row = await _own(store, component_id)
+            await _set_parent(store, row, edit)
+            for name in _PLAIN:
+                if (value := getattr(edit, name)) is not UNSET:
+                    setattr(row, name, value)
+            row.name_key = row.name.casefold()
+            if edit.tags is not UNSET:
+                await store.set_tags(component_id, await resolved_tags(store, edit.tags, self._limits.tags))
+            if edit.document is not UNSET:
+                await self._renew(store, row, edit.document, edit)
+            row.updated_at = utc_now()
+            await store.flush()
+        return await self._search.one(caller.user_id, component_id)
+
+    async def delete(self, caller: Caller, component_id: uuid.UUID) -> None:
+        """See ``StoreBackend.delete``."""
+        async with self._database.transaction() as session:
+            if not await StoreRepository(session, caller.user_id).delete(component_id):
+                raise ComponentNotFoundError
+
+    async def search(self, caller: Caller, query: Query) -> Page:
+        """See ``StoreBackend.search``."""
+        return await self._search.page(caller.user_id, query)
+
+    async def versions(self, caller: Caller, component_id: uuid.UUID) -> Sequence[Version]:
+        """See ``StoreBackend.versions``."""
+        async with self._database.session() as session:
+            store = StoreRepository(session, caller.user_id)
+            await _visible(store, component_id)
+            rows = await store.versions(component_id)
+        return sorted(map(version_of, rows), key=lambda version: version_key(version.version), reverse=True)
+
+    async def download(self, caller: Caller, component_id: uuid.UUID, which: Which) -> Download:
+        """See ``StoreBackend.download``."""
+        async with self._database.session() as session:
+            store = StoreRepository(session, caller.user_id)
+            component = await _visible(store, component_id)
+            row = await _chosen(store, component, which)
+        text = row.document.encode()
+        if digest_of(text) != row.digest:
+            raise DigestMismatchError
+        await self._count(component_id)
+        return download_of(component, row, orjson.loads(text))
+
+    async def yank(self, caller: Caller, component_id: uuid.UUID, version: str, reason: str | None) -> Version:
+        """See ``StoreBackend.yank``."""
+        return await self._mark(caller, component_id, version, yanked=True, reason=reason)
+
+    async def restore(self, caller: Caller, component_id: uuid.UUID, version: str) -> Version:
+        """See ``StoreBackend.restore``."""
+        return await self._mark(caller, component_id, version, yanked=False, reason=None)
+
+    async def tags(self, caller: Caller | None) -> Sequence[Tag]:
+        """See ``StoreBackend.tags``."""
+        return await self._search.tags(caller.user_id if caller else None)
+
+    async def liked(self, caller: Caller) -> Sequence[Likes]:
+        """See ``StoreBackend.liked``."""
+        async with self._database.session() as session:
+            rows = await StoreLikesRepository(session, caller.user_id).all(_MOST_LIKES)
+        return [Likes(component_id=component_id, likes=likes, liked=True) for component_id, likes in rows]
+
+    async def like(self, caller: Caller, component_id: uuid.UUID, liked: bool | None) -> Likes:
+        """See ``StoreBackend.like``."""
+        async with self._database.transaction() as session:
+            await _visible(StoreRepository(session, caller.user_id), component_id)
+            likes = StoreLikesRepository(session, caller.user_id)
+            wanted = not await likes.has(component_id) if liked is None else liked
+            await likes.set(component_id, liked=wanted)
+            return Likes(component_id=component_id, likes=await likes.count(component_id), liked=wanted)
+
+    async def check_key(self, caller: Caller) -> bool:
+        """Any key will do: who is asking is known from the caller's credentials."""
+        return True
+
+    async def check(self) -> str | None:
+        """The database looks after itself."""
+        return None
+
+    async def _add(self, session: AsyncSession, caller: Caller, new: Publication) -> uuid.UUID:
+        store = StoreRepository(session, caller.user_id)
+        if await store.count() >= self._limits.components:
+            raise StoreLimitError("components of yours", self._limits.components, "MAX_COMPONENTS_PER_USER")
+        if new.parent is not None:
+            await _visible(store, new.parent)
+        row = StoreComponentRow(
+            id=new_id(),
+            user_id=caller.user_id,
+            slug=slug_of(new.name, await store.slugs_like(slug_of(new.name, ()))),
+            name=new.name,
+            name_key=new.name.casefold(),
+            description=new.description,
+            is_component=new.is_component,
+            private=new.private,
+            parent_id=new.parent,
+        )
+        await store.add(row)
+        await store.set_tags(row.id, await resolved_tags(store, new.tags, self._limits.tags))
+        await self._add_version(store, row, new.document, new.version, new.last_tested_version)
+        return row.id
+
+    async def _renew(self, store: StoreRepository, row: StoreComponentRow, document: Document, edit: Edit) -> None:
+        """Make a version of the document, unless the newest one has it and no other number is asked for."""
+        version = edit.version or None
+        newest = await store.version(row.id, row.latest)
+        if newest is not None and newest.digest == document.digest and version in (None, newest.version):
+            return
+        tested = edit.last_tested_version
+        await self._add_version(store, row, document, version, None if tested is UNSET else tested)
+
+    async def _add_version(
+        self,
+        store: StoreRepository,
+        row: StoreComponentRow,
+        document: Document,
+        version: str | None,
+        tested: str | None,
+    ) -> None:
+        numbers = await store.numbers(row.id)
+        if version in numbers:
+            raise VersionExistsError(version or "")
+        if len(numbers) >= self._limits.versions:
+            raise StoreLimitError("versions of it", self._limits.versions, "MAX_VERSIONS")
+        made = StoreVersionRow(
+            component_id=row.id,
+            version=version or next_version(numbers),
+            digest=document.digest,
+            document=document.text.decode(),
+            size=len(document.text),
+            summary=document.summary,
+            last_tested_version=tested,
+        )
+        await store.add(made)
+        row.latest = highest(await store.numbers(row.id, yanked=False))
+        await store.flush()
+
+    async def _mark(
+        self, caller: Caller, component_id: uuid.UUID, version: str, *, yanked: bool, reason: str | None
+    ) -> Version:
+        async with self._database.transaction() as session:
+            store = StoreRepository(session, caller.user_id)
+            component = await _own(store, component_id)
+            row = await store.yank(component_id, version, utc_now() if yanked else None, reason)
+            if row is None:
+                raise VersionNotFoundError
+            component.latest = highest(await store.numbers(component_id, yanked=False))
+            await store.flush()
+        return version_of(row)
+
+    async def _count(self, component_id: uuid.UUID) -> None:
+        try:
+            async with self._database.transaction() as session:
+                await StoreRepository(session, None).count_download(component_id)
+        except UnavailableError as error:
+            # A statistic is not worth a download.
+            _log.warning("a download could not be counted", component_id=str(component_id), error=error)
+
+
+_PLAIN = ("name", "description", "is_component", "private")
+
+
+async def _own(store: StoreRepository, component_id: uuid.UUID) -> StoreComponentRow:
+    row = await store.own(component_id)
+    if row is None:
+        raise ComponentNotFoundError
+    return row
+
+
+async def _set_parent(store: StoreRepository, row: StoreComponentRow, edit: Edit) -> None:
+    if edit.parent is UNSET or edit.parent == row.parent_id:
+        return
+    if edit.parent is not None and (edit.parent == row.id or await store.visible(edit.parent) is None):
+        raise ComponentNotFoundError
+    row.parent_id = edit.parent
+
+
+async def _visible(store: StoreRepository, component_id: uuid.UUID) -> StoreComponentRow:
+    row = await store.visible(component_id)
+    if row is None:
+        raise ComponentNotFoundError
+    return row
+
+
+async def _chosen(store: StoreRepository, component: StoreComponentRow, which: Which) -> StoreVersionRow:
+    if which.version is not None or which.digest is None:
+        version = which.version or component.latest or highest(await store.numbers(component.id))
+        row = await store.version(component.id, version)
+    else:
+        row = await store.by_digest(component.id, which.digest)
+    if row is None or which.digest not in (None, row.digest):
+        raise VersionNotFoundError
+    if row.yanked_at is not None and which.digest is None and not which.yanked:
+        raise VersionYankedError(row.version, row.yank_reason)
+    return row

@@ -1,0 +1,139 @@
+"""The store service."""
+
+import uuid
+
+from pydantic import SecretStr
+
+from bedplate.services.base import Service
+from bedplate.services.database import DatabaseService
+from bedplate.services.engines.cipher import Cipher
+from bedplate.services.engines.keyring import Keyring
+from bedplate.services.engines.redactor import Redactor
+from bedplate.services.engines.workers import Workers
+from bedplate.services.errors import UnavailableError
+from bedplate.services.schema import ServiceType
+from bedplate.services.session.runner import FlowLimits
+from bedplate.services.settings import SettingsService
+from bedplate.services.store.backend import Caller, StoreBackend
+from bedplate.services.store.catalogue import Catalogue, Means
+from bedplate.services.store.documents import Documents
+from bedplate.services.store.errors import StoreKeyMissingError, UnreadableStoreKeyError
+from bedplate.services.store.keys import StoreKeys
+from bedplate.services.store.models import KeyStatus
+from bedplate.services.store.secrets import UserSecrets
+from bedplate.services.variable import VariableService
+
+__all__ = ["StoreService"]
+
+
+class StoreService(Service, Catalogue):
+    """A catalogue of shared components and flows: the operations of :class:`Catalogue`, and the keys of users.
+
+    Args:
+        settings: The settings; its group is ``store``.
+        database: Keeps the keys of users.
+        keyring: Gives the key that these are sealed with.
+        redactor: Knows secrets.
+        workers: Where documents are checked.
+        variable: Has the credentials of who publishes.
+        store: The catalogue.
+    """
+
+    type = ServiceType.STORE
+
+    def __init__(
+        self,
+        settings: SettingsService,
+        database: DatabaseService,
+        keyring: Keyring,
+        redactor: Redactor,
+        workers: Workers,
+        variable: VariableService,
+        store: StoreBackend,
+    ) -> None:
+        values, session = settings.values.store, settings.values.session
+        self.backend = store.name
+        self._database = database
+        self._keyring = keyring
+        self._redactor = redactor
+        self._keys: StoreKeys | None = None
+        means = Means(
+            settings=values,
+            keys=self._ready,
+            documents=Documents(
+                redactor=redactor,
+                limits=FlowLimits(max_nodes=session.max_nodes, max_edges=session.max_edges),
+                max_bytes=values.max_document_bytes,
+                on_leak=values.on_leak,
+            ),
+            secrets=UserSecrets(variable),
+            workers=workers,
+            require_started=self._require_started,
+        )
+        Catalogue.__init__(self, store, means)
+
+    @property
+    def enabled(self) -> bool:
+        """Whether there is a store."""
+        return self._means.settings.enabled
+
+    async def save_key(self, user_id: uuid.UUID, key: SecretStr) -> None:
+        """Keep the store key of a user, sealed; it is never shown again.
+
+        Raises:
+            InvalidStoreKeyError: It cannot be a key.
+        """
+        await self._ready().save(user_id, key)
+
+    async def delete_key(self, user_id: uuid.UUID) -> None:
+        """Forget the store key of a user."""
+        await self._ready().delete(user_id)
+
+    async def require_key(self, user_id: uuid.UUID) -> None:
+        """Raise unless the user has given a store key, or none is needed.
+
+        Raises:
+            StoreDisabledError: The store is switched off.
+            StoreKeyMissingError: The user has given none.
+            UnreadableStoreKeyError: It cannot be decrypted.
+        """
+        self._require()
+        if self._key_wanted and await self._ready().get(user_id) is None:
+            raise StoreKeyMissingError
+
+    async def key_status(self, user_id: uuid.UUID) -> KeyStatus:
+        """Whether the user has given a store key, and whether the store takes it; yes to both where none is needed.
+
+        Raises:
+            UnavailableError: The remote store, which would know, does not answer.
+        """
+        self._require()
+        if not self._key_wanted:
+            return KeyStatus(present=True, valid=True)
+        try:
+            key = await self._ready().get(user_id)
+        except UnreadableStoreKeyError:
+            return KeyStatus(present=True, valid=False)
+        if key is None:
+            return KeyStatus(present=False, valid=False)
+        return KeyStatus(present=True, valid=await self._store.check_key(Caller(user_id=user_id, key=key)))
+
+    @property
+    def _key_wanted(self) -> bool:
+        return self._store.needs_key or self._means.settings.require_key
+
+    def _ready(self) -> StoreKeys:
+        self._require_started()
+        if self._keys is None:  # stopped while this call was on its way
+            raise UnavailableError("the service is stopping", service=ServiceType.STORE)
+        return self._keys
+
+    async def _start(self) -> None:
+        cipher = Cipher(self._keyring.derive("store-key"), self._keyring.key_id)
+        self._keys = StoreKeys(self._database, self._redactor, cipher)
+
+    async def _stop(self) -> None:
+        self._keys = None
+
+    async def _check(self) -> str | None:
+        return await self._store.check()
