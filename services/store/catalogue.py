@@ -115,17 +115,19 @@ class Catalogue:
         await self._store.delete(await self._caller(user_id), component_id)
 
     async def search(self, user_id: uuid.UUID, query: Query = Query()) -> Page:  # noqa: B008 - frozen
-        """What matches, the latest changed first unless another order is asked for.
+        """What matches, the latest changed first unless another order is asked for; at most ``max_page`` a page.
 
         Raises:
-            InvalidComponentError: A number is not possible.
+            InvalidComponentError: A number is not possible, or there are too many tags.
         """
-        if not 1 <= query.page <= _MAX_PAGE or not 1 <= query.limit <= self._means.settings.max_page:
-            raise InvalidComponentError(
-                "there is no such page", fix=f"count pages from 1, with at most {self._means.settings.max_page} each"
-            )
+        if not 1 <= query.page <= _MAX_PAGE or query.limit < 1:
+            raise InvalidComponentError("there is no such page", fix="count pages from 1, with one component at least")
         check_text("the search", query.text, _MAX_SEARCH)
-        checked = msgspec.structs.replace(query, tags=checked_tags(query.tags, self._means.settings.max_tags))
+        checked = msgspec.structs.replace(
+            query,
+            tags=checked_tags(query.tags, self._means.settings.max_tags),
+            limit=min(query.limit, self._means.settings.max_page),
+        )
         return await self._store.search(await self._caller(user_id), checked)
 
     async def get(self, user_id: uuid.UUID, component: uuid.UUID | str) -> Component:

@@ -95,6 +95,8 @@ def checked_tags(tags: Iterable[str], most: int) -> tuple[str, ...]:
         if not name:
             raise InvalidComponentError("a tag is empty", fix="leave it out")
         _check_line("a tag", name, MAX_TAG)
+        if "," in name:
+            raise InvalidComponentError("a tag has a comma in it", fix="make two tags of it")
         kept.setdefault(_folded(name), name)
     if len(kept) > most:
         raise InvalidComponentError(f"there are {len(kept)} tags", fix=f"use at most {most}")
@@ -108,7 +110,7 @@ def tag_id(name: str) -> uuid.UUID:
 
 def slug_of(name: str, taken: Iterable[str]) -> str:
     """A slug for something of this name: lower-case letters and digits with hyphens between, with a number if taken."""
-    ascii_only = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    ascii_only = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
     slug = _NO_SLUG.sub("-", ascii_only).strip("-")[:_LONGEST_SLUG].rstrip("-") or "component"
     known = set(taken)
     return (

@@ -39,6 +39,7 @@ _ROUTERS = (
     "flow_files",
     "user_files",
     "transfers",
+    "store",
 )
 _INJECTED = ("bedplate.wiring.http.security", "bedplate.wiring.http.execution")
 _SECURITY_HEADERS = {

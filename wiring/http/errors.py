@@ -17,6 +17,7 @@ from bedplate.services import errors
 from bedplate.services.auth.errors import ApiKeyNotFoundError, AuthError, UsernameTakenError
 from bedplate.services.logs import get_logger
 from bedplate.services.storage import StorageFullError
+from bedplate.services.store import UnreadableStoreKeyError
 from bedplate.services.variable.errors import VariableExistsError
 from bedplate.wiring.execution import FlowRunError
 
@@ -37,6 +38,8 @@ _STATUSES: Mapping[type[errors.BedplateError], int] = {
     ApiKeyNotFoundError: HTTPStatus.BAD_REQUEST,
     UsernameTakenError: HTTPStatus.BAD_REQUEST,
     VariableExistsError: HTTPStatus.BAD_REQUEST,
+    # Whoever it belongs to can put it right.
+    UnreadableStoreKeyError: HTTPStatus.CONFLICT,
     # A disk that is full stays so for a while, other than a service that does not answer.
     StorageFullError: HTTPStatus.INSUFFICIENT_STORAGE,
 }

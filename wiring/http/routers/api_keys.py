@@ -3,10 +3,17 @@
 from uuid import UUID
 
 from fastapi import APIRouter
+from pydantic import SecretStr
 
 from bedplate.services.auth import ApiKey
-from bedplate.wiring import Auth, inject
-from bedplate.wiring.http.schemas.users import ApiKeyCreate, ApiKeyRead, ApiKeysResponse, UnmaskedApiKeyRead
+from bedplate.wiring import Auth, Store, inject
+from bedplate.wiring.http.schemas.users import (
+    ApiKeyCreate,
+    ApiKeyCreateRequest,
+    ApiKeyRead,
+    ApiKeysResponse,
+    UnmaskedApiKeyRead,
+)
 from bedplate.wiring.http.security import CurrentPrincipal, CurrentUser
 
 __all__ = ["router"]
@@ -59,6 +66,22 @@ async def create_api_key(body: ApiKeyCreate, principal: CurrentPrincipal, auth: 
         expires_at=new.key.expires_at,
         scopes=_names(new.key),
     )
+
+
+@router.post("/store")
+@inject
+async def save_store_key(body: ApiKeyCreateRequest, user: CurrentUser, store: Store) -> dict[str, str]:
+    """Keep the caller's key for the store, encrypted; no answer and no cookie ever shows it."""
+    await store.save_key(user.id, SecretStr(body.api_key))
+    return {"detail": "API Key saved"}
+
+
+@router.delete("/store")
+@inject
+async def delete_store_key(user: CurrentUser, store: Store) -> dict[str, str]:
+    """Forget the caller's key for the store."""
+    await store.delete_key(user.id)
+    return {"detail": "API Key deleted"}
 
 
 @router.delete("/{api_key_id}")
