@@ -21,8 +21,6 @@ class StoreVersionRow(Table, table=True):
     version: str = Field(primary_key=True)
     digest: str
     """SHA-256 of ``document``, in hexadecimal."""
-    document: str = Field(sa_type=sa.Text)
-    """The document as canonical JSON."""
     size: int
     summary: dict[str, Any] = Field(sa_type=sa.JSON)
     """How many components of each kind the document has."""
@@ -30,3 +28,5 @@ class StoreVersionRow(Table, table=True):
     created_at: datetime = Field(default_factory=utc_now, sa_type=UTCDateTime)
     yanked_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     yank_reason: str | None = Field(default=None, sa_type=sa.Text)
+    document: str = Field(sa_type=sa.Text)
+    """The document as canonical JSON: the last column, so that SQLite reads the others without it."""

@@ -21,6 +21,7 @@ from bedplate.wiring.testing.llm import LocalLLM
 LIMIT = 256 * 1024
 NODES = 20
 ORIGIN = "https://app.example"
+NO_NODES: dict[str, Any] = {"nodes": [], "edges": []}
 NOBODY = "00000000-0000-0000-0000-000000000000"
 CREDENTIAL = "a-credential-that-nobody-may-see"
 
@@ -206,7 +207,16 @@ async def test_no_value_in_any_body_breaks_it(clients: Clients, upload: Upload) 
                 )
                 faults += faults_of(answer, (method, path, field, what))
     assert not faults
-    for view in ("users/whoami", "variables/", "projects/", "flows/", "monitor/messages", "monitor/traces", "api_key/"):
+    for view in (
+        "users/whoami",
+        "variables/",
+        "projects/",
+        "flows/",
+        "monitor/messages",
+        "monitor/traces",
+        "api_key/",
+        "store/components/?filter_by_user=true",
+    ):
         assert (await client.get(f"/api/v1/{view}")).status_code == 200, view
 
 
@@ -217,6 +227,9 @@ async def _objects(client: httpx.AsyncClient, upload: Upload) -> dict[str, str]:
     await client.get(f"/api/v1/build/{job}/events")
     project = (await client.post("/api/v1/projects/", json={"name": "a project"})).json()["id"]
     message = (await client.get("/api/v1/monitor/messages")).json()[0]["id"]
+    await client.post("/api/v1/api_key/store", json={"api_key": "a-store-key"})
+    published = {"name": "x", "description": "", "data": NO_NODES, "tags": [], "is_component": False}
+    component = (await client.post("/api/v1/store/components/", json=published)).json()["id"]
     other = {"username": "other", "password": "another password"}
     return {
         "flow_id": flow["id"],
@@ -225,6 +238,8 @@ async def _objects(client: httpx.AsyncClient, upload: Upload) -> dict[str, str]:
         "project_id": project,
         "variable_id": (await client.get("/api/v1/variables/")).json()[0]["id"],
         "message_id": message,
+        "component_id": component,
+        "version": "1.0.0",
         "user_id": (await client.post("/api/v1/users/", json=other)).json()["id"],
     }
 
@@ -234,6 +249,7 @@ def _fields(
 ) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Each field of the body, with the content type and the other fields that it needs."""
     good = {"name": "made", "value": "v", "default_fields": [], "username": "u", "password": "p", "flows": []}
+    good |= {"description": "", "data": NO_NODES, "tags": [], "is_component": False}
     good |= {"id": ids["variable_id"], "api_key": "k", "input_value": "Hello"}
     for content_type, content in operation.get("requestBody", {}).get("content", {}).items():
         for schema in (content["schema"], *content["schema"].get("anyOf", ())):

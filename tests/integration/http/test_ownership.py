@@ -39,6 +39,7 @@ class Access(StrEnum):
 class Kind(StrEnum):
     """What an id is the id of."""
 
+    COMPONENT = "component"
     ENDPOINT = "endpoint"
     FILE = "file"
     FLOW = "flow"
@@ -81,7 +82,15 @@ def _user(ids: Mapping[str, Kind | tuple[Kind, ...]] | None = None, body: Any = 
 
 
 _BY_FLOW = {"query:flow_id": Kind.FLOW}
+_BY_COMPONENT = {"path:component_id": Kind.COMPONENT}
+_LIKES = ("POST", "PUT", "DELETE")
 _NEW = {"name": "made-{number}"}
+_PUBLISHED = _NEW | {
+    "description": "d",
+    "data": {"nodes": [], "edges": []},
+    "tags": ["Memory"],
+    "is_component": False,
+}
 
 OPERATIONS: Mapping[str, Operation] = {
     "GET /livez": _anyone(200),
@@ -110,6 +119,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "DELETE /api/v1/users/{user_id}": Operation(Access.SUPERUSER, {"path:user_id": Kind.USER}),
     "GET /api/v1/api_key/": _user(),
     "POST /api/v1/api_key/": _user({"body:user_id": Kind.USER}, _NEW),
+    "POST /api/v1/api_key/store": _user(body={"api_key": "another-key"}),
+    "DELETE /api/v1/api_key/store": _user(),
     "DELETE /api/v1/api_key/{api_key_id}": _user({"path:api_key_id": Kind.KEY}),
     "GET /api/v1/auth/sessions": _user({"query:user_id": Kind.USER}),
     "DELETE /api/v1/auth/sessions": _user({"query:user_id": Kind.USER}),
@@ -198,6 +209,19 @@ OPERATIONS: Mapping[str, Operation] = {
     "GET /api/v1/files/images/{flow_id}/{file_name}": _user({"path:flow_id": Kind.FLOW}),
     "GET /api/v1/files/list/{flow_id}": _user({"path:flow_id": Kind.FLOW}),
     "DELETE /api/v1/files/delete/{flow_id}/{file_name}": _user({"path:flow_id": Kind.FLOW}),
+    "GET /api/v1/store/check/": _anyone(200),
+    "GET /api/v1/store/check/api_key": _user(),
+    "GET /api/v1/store/tags": _anyone(200),
+    "GET /api/v1/store/components/": _user({"query:component_id": Kind.COMPONENT}),
+    "POST /api/v1/store/components/": _user({"body:parent": Kind.COMPONENT}, _PUBLISHED),
+    "GET /api/v1/store/components/{component_id}": _user(_BY_COMPONENT),
+    "PATCH /api/v1/store/components/{component_id}": _user(_BY_COMPONENT | {"body:parent": Kind.COMPONENT}, _PUBLISHED),
+    "DELETE /api/v1/store/components/{component_id}": _user(_BY_COMPONENT),
+    "GET /api/v1/store/components/{component_id}/versions": _user(_BY_COMPONENT),
+    "POST /api/v1/store/components/{component_id}/versions/{version}/yank": _user(_BY_COMPONENT, {"reason": "r"}),
+    "DELETE /api/v1/store/components/{component_id}/versions/{version}/yank": _user(_BY_COMPONENT),
+    "GET /api/v1/store/users/likes": _user(),
+    **{f"{method} /api/v1/store/users/likes/{{component_id}}": _user(_BY_COMPONENT) for method in _LIKES},
     **{f"{method} /api/v2/files{slash}": _user() for method in ("GET", "POST", "DELETE") for slash in ("", "/")},
     "POST /api/v2/files/batch/": _user({"body:[]": Kind.FILE}, []),
     "DELETE /api/v2/files/batch/": _user({"body:[]": Kind.FILE}, []),
@@ -215,7 +239,7 @@ _SCHEMES: Mapping[Access, set[str]] = dict.fromkeys(Access, _TOKENS_AND_KEYS) | 
 """What the OpenAPI document says of each."""
 
 _SESSIONS = {"session", "session_id", "old_session_id", "new_session_id"}
-_IDS = {*_SESSIONS, "job_id", "flow_id_or_name"}
+_IDS = {*_SESSIONS, "job_id", "flow_id_or_name", "component_id"}
 """Names of ids that need not be UUIDs."""
 
 
@@ -356,6 +380,9 @@ async def _furnished(client: httpx.AsyncClient, upload: Upload, mark: str, sessi
         Kind.USER: await client.get("/api/v1/users/whoami"),
     }
     ids: dict[Kind, str] = {kind: answer.json()["id"] for kind, answer in made.items()}
+    await client.post("/api/v1/api_key/store", json={"api_key": f"store-key-{mark}"})
+    published = _PUBLISHED | {"name": f"component {mark}", "tags": [f"tag {mark}"], "private": True}
+    ids[Kind.COMPONENT] = (await client.post("/api/v1/store/components/", json=published)).json()["id"]
     file = {"file": (f"file {mark}.txt", f"content {mark}")}
     ids[Kind.FILE] = (await client.post("/api/v2/files", files=file)).json()["id"]
     ids[Kind.ENDPOINT], ids[Kind.SESSION] = f"endpoint-{mark}", session
@@ -375,6 +402,7 @@ def _views(ids: Ids) -> list[str]:
     """Addresses that show all of somebody's objects."""
     lists = [
         *("users/whoami", "api_key/", "variables/", "projects/", "flows/", "flows/?header_flows=true"),
+        *("store/components/?filter_by_user=true", "store/tags", "store/users/likes"),
         *("flows/?get_all=false", "monitor/messages", "monitor/messages/sessions", "monitor/traces"),
     ]
     own = [
@@ -385,6 +413,7 @@ def _views(ids: Ids) -> list[str]:
         f"monitor/transactions?flow_id={ids[Kind.FLOW]}",
         f"monitor/traces/{ids[Kind.TRACE]}",
         f"files/list/{ids[Kind.FLOW]}",
+        f"store/components/{ids[Kind.COMPONENT]}/versions",
     ]
     files = ["/api/v2/files", f"/api/v2/files/{ids[Kind.FILE]}"]
     return [*(f"/api/v1/{view}" for view in (*lists, *own)), *files]
