@@ -2,6 +2,7 @@
 
 from bedplate.services.storage.errors import (
     FileNameError,
+    FileRangeError,
     FileTakenError,
     FileTooLargeError,
     NamespaceDeletedError,
@@ -21,6 +22,7 @@ from bedplate.services.storage.user_files import UserFiles
 __all__ = [
     "FileInfo",
     "FileNameError",
+    "FileRangeError",
     "FileReader",
     "FileTakenError",
     "FileTooLargeError",

@@ -18,8 +18,12 @@ class StoredContent(Protocol):
 
     info: FileInfo
 
+    def select(self, start: int, end: int) -> None:
+        """Read the bytes from ``start`` up to before ``end`` and no others; before the first read, without I/O."""
+        ...
+
     async def read(self, size: int) -> bytes:
-        """The next at most ``size`` bytes; empty at the end. One call at a time."""
+        """The next at most ``size`` bytes of those selected; empty at the end. One call at a time."""
         ...
 
     def close(self) -> None:

@@ -5,6 +5,7 @@
     InvalidInputError
     ├── FileNameError              a name or a namespace is not a possible one
     ├── UnsafeFileError            what stands there is a link, a folder or a device
+    ├── FileRangeError             the part that is asked for is not within the file
     ├── UploadSourceError          what is to be saved is not bytes
     └── TooLargeError
         └── FileTooLargeError      a file is over the limit
@@ -37,6 +38,7 @@ from bedplate.services.schema import ServiceType
 
 __all__ = [
     "FileNameError",
+    "FileRangeError",
     "FileTakenError",
     "FileTooLargeError",
     "NamespaceDeletedError",
@@ -71,6 +73,24 @@ class UnsafeFileError(InvalidInputError):
             service=ServiceType.STORAGE,
             fix="use another name, or have the operator remove it from the folder of the files",
         )
+
+
+class FileRangeError(InvalidInputError):
+    """The part that is asked for begins beyond the end of the file, or ends before it begins.
+
+    Attributes:
+        size: Bytes of the file.
+    """
+
+    code = "file_range"
+
+    def __init__(self, start: int, end: int | None, size: int) -> None:
+        super().__init__(
+            f"the bytes from {start} to {'the end' if end is None else end} are not within the {size} of the file",
+            service=ServiceType.STORAGE,
+            fix="ask for a part that begins before the end of the file",
+        )
+        self.size = size
 
 
 class UploadSourceError(InvalidInputError):

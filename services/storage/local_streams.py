@@ -44,9 +44,16 @@ class LocalContent:
         self._threads = threads
         self._descriptor = descriptor
         self._offset = 0
+        self._end = info.size
+
+    def select(self, start: int, end: int) -> None:
+        """See :class:`~bedplate.services.storage.backend.StoredContent`."""
+        self._offset, self._end = start, end
 
     async def read(self, size: int) -> bytes:
         """See :class:`~bedplate.services.storage.backend.StoredContent`."""
+        if (size := min(size, self._end - self._offset)) <= 0:
+            return b""
         block = await self._threads.read(read_block, self._descriptor, size, self._offset)
         self._offset += len(block)
         return block

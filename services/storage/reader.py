@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 
 from bedplate.services.storage.backend import StoredContent
+from bedplate.services.storage.errors import FileRangeError
 from bedplate.services.storage.models import FileInfo
 
 __all__ = ["FileReader"]
@@ -44,6 +45,23 @@ class FileReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def select(self, start: int, end: int | None = None) -> "FileReader":
+        """Have the iteration give a part of the file alone; called before it.
+
+        Args:
+            start: The first byte of the part.
+            end: The byte after its last one; None, or one beyond the file: the end of the file.
+
+        Raises:
+            FileRangeError: The part begins beyond the end of the file, or ends before it begins.
+        """
+        stop = self.info.size if end is None else min(end, self.info.size)
+        if not 0 <= start <= stop:
+            self.close()
+            raise FileRangeError(start, end, self.info.size)
+        self._content.select(start, stop)
+        return self
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         ahead = self._next()

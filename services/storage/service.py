@@ -107,31 +107,51 @@ class StorageService(Service):
         self._saved.add(info.size)
         return info
 
-    async def open(self, namespace: Namespace, name: str) -> FileReader:
-        """Open a file for reading bit by bit.
+    async def open(self, namespace: Namespace, name: str, *, start: int = 0, end: int | None = None) -> FileReader:
+        """Open a file, or a part of it, for reading bit by bit.
+
+        Args:
+            namespace: Where.
+            name: Which.
+            start: The first byte to read.
+            end: The byte after the last one; None, or one beyond the file: the end of the file.
 
         Raises:
             StoredFileNotFoundError: There is none.
+            FileRangeError: The part begins beyond the end of the file, or ends before it begins.
             UnsafeFileError: It is a link, a folder or a device.
         """
         self._require(namespace, name)
-        return FileReader(await self._store.open(namespace, name), self._values.chunk_bytes, self._read.add)
+        reader = FileReader(await self._store.open(namespace, name), self._values.chunk_bytes, self._read.add)
+        return reader if (start, end) == (0, None) else reader.select(start, end)
 
-    async def read(self, namespace: Namespace, name: str, *, max_bytes: int | None = None) -> bytes:
-        """The whole content of a small file.
+    async def read(
+        self,
+        namespace: Namespace,
+        name: str,
+        *,
+        max_bytes: int | None = None,
+        start: int = 0,
+        end: int | None = None,
+    ) -> bytes:
+        """The whole content of a small file, or a small part of any.
 
         Args:
             namespace: Where.
             name: Which.
             max_bytes: Most bytes that the caller wants in memory; None: ``max_read_bytes`` of the settings.
+            start: As in :meth:`open`.
+            end: As in :meth:`open`.
 
         Raises:
             StoredFileNotFoundError: There is none.
+            FileRangeError: As in :meth:`open`.
             FileTooLargeError: It has more than ``max_bytes``.
         """
-        async with await self.open(namespace, name) as file:
+        async with await self.open(namespace, name, start=start, end=end) as file:
             most = self._values.max_read_bytes if max_bytes is None else max_bytes
-            if file.info.size > most:
+            size = min(file.info.size, file.info.size if end is None else end) - start
+            if size > most:
                 raise FileTooLargeError(most)
             return b"".join([chunk async for chunk in file])
 

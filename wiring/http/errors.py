@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from bedplate.services import errors
 from bedplate.services.auth.errors import ApiKeyNotFoundError, AuthError, UsernameTakenError
 from bedplate.services.logs import get_logger
-from bedplate.services.storage import StorageFullError
+from bedplate.services.storage import FileRangeError, StorageFullError
 from bedplate.services.store import UnreadableStoreKeyError
 from bedplate.services.variable.errors import VariableExistsError
 from bedplate.wiring.execution import FlowRunError
@@ -42,6 +42,7 @@ _STATUSES: Mapping[type[errors.BedplateError], int] = {
     UnreadableStoreKeyError: HTTPStatus.CONFLICT,
     # A disk that is full stays so for a while, other than a service that does not answer.
     StorageFullError: HTTPStatus.INSUFFICIENT_STORAGE,
+    FileRangeError: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
 }
 _RUN_STATUSES: Mapping[str, int] = {
     "llm_unreachable": HTTPStatus.SERVICE_UNAVAILABLE,

@@ -258,3 +258,46 @@ async def test_deleting_a_flow_or_a_user_deletes_the_files(
     superuser = await clients.superuser()
     assert (await superuser.delete(f"/api/v1/users/{user.id}")).status_code == 200
     assert _kept(clients) == []
+
+
+async def test_a_part_of_a_file(as_user: httpx.AsyncClient, flow_id: str) -> None:
+    """STO-3: by every route that downloads; what is beyond the end is a 416 that says how large the file is."""
+    data = bytes(index % 251 for index in range(20_000))
+    path = (await as_user.post(f"/api/v1/files/upload/{flow_id}", files=_file(data, "a.png"))).json()["file_path"]
+    file_id = (await as_user.post("/api/v2/files", files=_file(data))).json()["id"]
+    for url in (f"/api/v1/files/download/{path}", f"/api/v1/files/images/{path}", f"/api/v2/files/{file_id}"):
+        whole = await as_user.get(url)
+        assert (whole.headers["accept-ranges"], whole.headers["content-length"]) == ("bytes", "20000")
+        for header, part, span in (
+            ("bytes=0-99", data[:100], "0-99"),
+            ("bytes=4090-4100", data[4090:4101], "4090-4100"),
+            ("bytes=19990-", data[19990:], "19990-19999"),
+            ("bytes=-10", data[-10:], "19990-19999"),
+            ("bytes=100-99999", data[100:], "100-19999"),
+        ):
+            got = await as_user.get(url, headers={"Range": header})
+            assert (got.status_code, got.content) == (206, part)
+            assert got.headers["content-range"] == f"bytes {span}/20000"
+            assert got.headers["content-length"] == str(len(part))
+            assert got.headers["etag"] == whole.headers["etag"]
+        beyond = await as_user.get(url, headers={"Range": "bytes=20000-"})
+        assert (beyond.status_code, beyond.headers["content-range"]) == (416, "bytes */20000")
+        assert beyond.json()["type"] == "urn:bedplate:error:file_range"
+        several = await as_user.get(url, headers={"Range": "bytes=0-1,5-6"})
+        assert (several.status_code, several.content) == (200, data)
+        resumed = {"Range": "bytes=1-2", "If-Range": whole.headers["etag"]}
+        assert (await as_user.get(url, headers=resumed)).status_code == 206
+        assert (await as_user.get(url, headers=resumed | {"If-Range": '"other"'})).status_code == 200
+
+
+async def test_a_file_that_the_caller_has(as_user: httpx.AsyncClient, flow_id: str) -> None:
+    """STO-3: is not sent again; one that is not the wanted version is a 412."""
+    path = (await as_user.post(f"/api/v1/files/upload/{flow_id}", files=_file(b"text"))).json()["file_path"]
+    url = f"/api/v1/files/download/{path}"
+    got = await as_user.get(url)
+    for headers in ({"If-None-Match": got.headers["etag"]}, {"If-Modified-Since": got.headers["last-modified"]}):
+        same = await as_user.get(url, headers=headers)
+        assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", got.headers["etag"])
+    other = await as_user.get(url, headers={"If-Match": '"other"'})
+    assert (other.status_code, other.json()["type"]) == (412, "urn:bedplate:error:file_changed")
+    assert (await as_user.get(url, headers={"If-None-Match": '"other"'})).content == b"text"

@@ -10,7 +10,7 @@ from bedplate.services.errors import InvalidInputError
 from bedplate.services.storage import Namespace, OnTaken
 from bedplate.services.storage.names import check_name
 from bedplate.wiring import Sessions, Storage, inject
-from bedplate.wiring.http.downloads import file_response, inline_image
+from bedplate.wiring.http.downloads import DOWNLOADS, file_response, inline_image
 from bedplate.wiring.http.multipart import UPLOAD_BODY, uploaded_file
 from bedplate.wiring.http.schemas.files import FileNames, FlowFileUploaded
 from bedplate.wiring.http.security import CurrentUser
@@ -45,20 +45,20 @@ async def upload_file(request: Request, files: FlowFiles, storage: Storage) -> F
     return FlowFileUploaded(flow_id=str(files.id), file_path=f"{files.id}/{saved.name}")
 
 
-@router.get("/download/{flow_id}/{file_name}", response_class=Response)
+@router.get("/download/{flow_id}/{file_name}", response_class=Response, responses=DOWNLOADS)
 @inject
-async def download_file(file_name: str, files: FlowFiles, storage: Storage) -> Response:
-    """A file of a flow."""
-    return file_response(await storage.open(files, file_name), file_name)
+async def download_file(request: Request, file_name: str, files: FlowFiles, storage: Storage) -> Response:
+    """A file of a flow, or the part that the request asks for."""
+    return file_response(request, await storage.open(files, file_name), file_name)
 
 
-@router.get("/images/{flow_id}/{file_name}", response_class=Response)
+@router.get("/images/{flow_id}/{file_name}", response_class=Response, responses=DOWNLOADS)
 @inject
-async def download_image(file_name: str, files: FlowFiles, storage: Storage) -> Response:
+async def download_image(request: Request, file_name: str, files: FlowFiles, storage: Storage) -> Response:
     """An image of a flow; shown where it is of a kind that can only be looked at, else to be saved."""
     file = await storage.open(files, file_name)
     if file.info.content_type.startswith("image/"):
-        return inline_image(file)
+        return inline_image(request, file)
     file.close()
     raise InvalidInputError(f"Content type {file.info.content_type} is not an image", service="storage")
 

@@ -12,7 +12,7 @@ from bedplate.services.errors import InvalidInputError, NotFoundError
 from bedplate.services.storage import FileTooLargeError, UserFile
 from bedplate.services.storage.archive import zip_stream
 from bedplate.wiring import Settings, Storage, inject
-from bedplate.wiring.http.downloads import file_response, zip_response
+from bedplate.wiring.http.downloads import DOWNLOADS, file_response, zip_response
 from bedplate.wiring.http.multipart import UPLOAD_BODY, uploaded_file
 from bedplate.wiring.http.schemas.files import FileRead, UserFileUploaded
 from bedplate.wiring.http.security import CurrentUser
@@ -76,16 +76,21 @@ async def delete_files(file_ids: FileIds, user: CurrentUser, storage: Storage) -
     return {"message": f"{len(deleted)} files deleted successfully"}
 
 
-@router.get("/{file_id}", response_class=Response)
+@router.get("/{file_id}", response_class=Response, responses=DOWNLOADS)
 @inject
 async def download_file(
-    file_id: UUID, user: CurrentUser, storage: Storage, settings: Settings, return_content: bool = False
+    request: Request,
+    file_id: UUID,
+    user: CurrentUser,
+    storage: Storage,
+    settings: Settings,
+    return_content: bool = False,
 ) -> Response:
     """A file to save; or with ``return_content`` its text, as a JSON string."""
     file = await storage.files.get(user.id, file_id)
     opened = await storage.files.open(file)
     if not return_content:
-        return file_response(opened, file.filename)
+        return file_response(request, opened, file.filename)
     limit = settings.values.server.max_body_bytes
     async with opened:
         if opened.info.size > limit:

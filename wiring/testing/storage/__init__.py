@@ -15,10 +15,11 @@ from bedplate.wiring.testing.storage.lifecycle import Lifecycle
 from bedplate.wiring.testing.storage.model import Model
 from bedplate.wiring.testing.storage.names import Names
 from bedplate.wiring.testing.storage.operations import Operations
+from bedplate.wiring.testing.storage.ranges import Ranges
 from bedplate.wiring.testing.storage.streams import Streams
 
 __all__ = ["StorageConformance", "StorageHarness"]
 
 
-class StorageConformance(Names, Operations, Streams, Model, Lifecycle):
+class StorageConformance(Names, Operations, Streams, Model, Lifecycle, Ranges):
     """The whole suite."""
