@@ -1,0 +1,1 @@
+"""A runner of one's own in the place of the graph runner."""
