@@ -47,12 +47,13 @@ class LocalFiles:
         workers: Has the threads.
         threads: How many of them.
         low_space: Free bytes below which :meth:`check` gives a reason.
+        reserved: Free bytes that files leave alone.
     """
 
     name = "local"
 
-    def __init__(self, path: Path, workers: Workers, *, threads: int, low_space: int) -> None:
-        self._root = Root(path)
+    def __init__(self, path: Path, workers: Workers, *, threads: int, low_space: int, reserved: int) -> None:
+        self._root = Root(path, reserved=reserved)
         self._workers = workers
         self._threads = threads
         self._low_space = low_space
@@ -63,7 +64,13 @@ class LocalFiles:
         """See :class:`~bedplate.services.storage.backend.StorageBackend`."""
         values = settings.values.storage
         path = settings.values.data_dir / "files"
-        return cls(path, workers, threads=values.threads, low_space=values.low_space_bytes)
+        return cls(
+            path,
+            workers,
+            threads=values.threads,
+            low_space=values.low_space_bytes,
+            reserved=values.reserved_bytes,
+        )
 
     async def start(self) -> None:
         """Open the folder; what is left over is swept in the background, since nobody sees it."""

@@ -40,10 +40,11 @@ class Temporary:
     It is locked (``flock``) for as long as its process lives: what can be locked by another is left over.
     """
 
-    def __init__(self, folder: int, name: str, descriptor: int) -> None:
+    def __init__(self, folder: int, name: str, descriptor: int, reserved: int) -> None:
         self._folder = folder
         self._name = name
         self._descriptor = descriptor
+        self._reserved = reserved
         self._digest = hashlib.sha256()
         self._placed = False
 
@@ -58,7 +59,7 @@ class Temporary:
             folder = root.enter(namespace, create=True)
             name = TEMPORARY + secrets.token_hex(12)
             try:
-                made = cls(folder, name, os.open(name, _NEW, 0o600, dir_fd=folder))
+                made = cls(folder, name, os.open(name, _NEW, 0o600, dir_fd=folder), root.reserved)
             except BaseException as error:
                 os.close(folder)
                 if isinstance(error, FileNotFoundError):
@@ -75,6 +76,7 @@ class Temporary:
 
     def write(self, abort: Abort, chunks: Sequence[bytes]) -> None:
         """Add to it, but not to its digest. Takes at most 1024 chunks (IOV_MAX)."""
+        self._require_space(sum(map(len, chunks)))
         if len(chunks) > 1:
             written = os.writev(self._descriptor, chunks)
             if written == sum(map(len, chunks)):
@@ -122,6 +124,11 @@ class Temporary:
         finally:
             os.close(descriptor)
             os.close(self._folder)
+
+    def _require_space(self, size: int) -> None:
+        system = os.fstatvfs(self._descriptor)
+        if system.f_bavail * system.f_frsize < size + self._reserved:
+            raise OSError(errno.ENOSPC, "what is left of the disk is not for files")
 
     def _lock(self) -> bool:
         """Lock it; whether it is still there, since a sweeper may have been quicker."""

@@ -76,9 +76,14 @@ class Root:
 
     Args:
         path: Where it is; it may be a link itself, since the operator chose it.
+        reserved: Free bytes of the disk that files leave alone.
+
+    Attributes:
+        reserved: As given.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, reserved: int) -> None:
+        self.reserved = reserved
         self._path = path
         self.folder = Descriptor(-1)
 

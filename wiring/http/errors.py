@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from bedplate.services import errors
 from bedplate.services.auth.errors import ApiKeyNotFoundError, AuthError, UsernameTakenError
+from bedplate.services.database.errors import DatabaseFullError
 from bedplate.services.logs import get_logger
 from bedplate.services.storage import FileRangeError, StorageFullError
 from bedplate.services.store import UnreadableStoreKeyError
@@ -41,6 +42,7 @@ _STATUSES: Mapping[type[errors.BedplateError], int] = {
     # Whoever it belongs to can put it right.
     UnreadableStoreKeyError: HTTPStatus.CONFLICT,
     # A disk that is full stays so for a while, other than a service that does not answer.
+    DatabaseFullError: HTTPStatus.INSUFFICIENT_STORAGE,
     StorageFullError: HTTPStatus.INSUFFICIENT_STORAGE,
     FileRangeError: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
 }

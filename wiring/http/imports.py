@@ -127,7 +127,7 @@ def _entries(content: bytes, limits: ImportLimits) -> Iterator[bytes]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
             if len(entries) > limits.flows:
-                raise _too_large(f"the archive has more than {limits.flows} entries", "MAX_IMPORT_FLOWS")
+                raise _too_large(f"the archive has more than {limits.flows} documents", "MAX_IMPORT_FLOWS")
             for entry in entries:
                 for segment in entry.filename.split("/"):
                     check_name(segment)

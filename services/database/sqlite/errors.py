@@ -34,6 +34,14 @@ def explain(error: BaseException, location: Location, busy_timeout: float) -> Be
 
     See https://www.sqlite.org/rescode.html.
     """
+    typed = _explain(error, location, busy_timeout)
+    while isinstance(typed, TransactionLostError) and (earlier := error.__context__) is not None:
+        # What could not be rolled back any more is told by what went wrong before it.
+        typed, error = _explain(earlier, location, busy_timeout) or typed, earlier
+    return typed
+
+
+def _explain(error: BaseException, location: Location, busy_timeout: float) -> BedplateError | None:
     cause = error.orig if isinstance(error, DBAPIError) else error
     if not isinstance(cause, sqlite3.Error):
         return None

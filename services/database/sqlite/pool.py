@@ -27,8 +27,8 @@ class PooledConnection(NamedTuple):
 
     @property
     def in_transaction(self) -> bool:
-        """Whether either of the two has begun something."""
-        return self.alchemy.in_transaction() or self.driver.in_transaction
+        """Whether either of the two has begun something, or SQLAlchemy waits for the end of a failed commit."""
+        return self.alchemy.get_transaction() is not None or self.driver.in_transaction
 
 
 class PoolLease:

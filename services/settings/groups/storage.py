@@ -30,3 +30,5 @@ class StorageSettings(ServiceSettings):
     """Threads that read and write files."""
     low_space_bytes: int = Field(default=64 * _MIB, ge=0)
     """Free bytes of the disk below which the service calls itself degraded."""
+    reserved_bytes: int = Field(default=16 * _MIB, ge=0)
+    """Free bytes of the disk that files leave alone: deleting needs some of them, for the database."""

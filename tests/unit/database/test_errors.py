@@ -28,6 +28,7 @@ from bedplate.services.database.models import ApiKeyRow, UserRow, new_id
 from bedplate.services.database.violations import violations
 from bedplate.services.errors import BedplateError, ConflictError, UnavailableError
 from bedplate.services.health import HealthStatus
+from bedplate.wiring.testing.disk import no_file_larger_than
 
 Row = Callable[[str], UserRow]
 
@@ -174,6 +175,32 @@ async def test_a_full_disk_without_privileges(either: DatabaseService, row: Row)
     async with either.transaction() as session:
         session.add(row("x" * 100_000))
     assert await stored(either) == 2
+
+
+async def test_a_full_disk_inside_inner_transactions_is_said(either: DatabaseService, row: Row) -> None:
+    """DB-2: the first error is told, not the rollback of the savepoint that could not follow it."""
+    await _limit_pages(either, 2)
+    with pytest.raises(DatabaseFullError):
+        async with either.transaction(), either.transaction(), either.transaction() as session:
+            session.add(row("x" * 100_000))
+            await session.flush()
+    assert await stored(either) == 0
+
+
+async def test_a_disk_that_is_full_at_the_commit(database: DatabaseService, settings, row: Row) -> None:
+    """DB-1: where a row waits in memory till then; the connection is as good as before when there is space again."""
+    async with database.transaction() as session:
+        session.add(row("before"))
+    log = settings.values.data_dir / "bedplate.db-wal"
+    with no_file_larger_than(log.stat().st_size):
+        for _ in range(2):
+            with pytest.raises(UnavailableError):
+                async with database.transaction() as session:
+                    session.add(row("lost"))
+    assert await stored(database) == 1
+    async with database.transaction() as session:
+        session.add(row("after"))
+    assert await stored(database) == 2
 
 
 async def test_nothing_is_stored_after_a_full_disk_that_the_caller_ignored(either: DatabaseService, row: Row) -> None:

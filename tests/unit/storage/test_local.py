@@ -5,11 +5,10 @@ import contextlib
 import gc
 import hashlib
 import os
-import resource
-import signal
 import sys
 import tracemalloc
-from collections.abc import AsyncIterator, Iterator
+import uuid
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +26,7 @@ from bedplate.services.storage import (
 )
 from bedplate.services.storage.factory import build_storage
 from bedplate.services.telemetry import TelemetryService
+from bedplate.wiring.testing.disk import no_file_larger_than
 from bedplate.wiring.testing.storage.harness import content, pieces
 
 MIB = 1024 * 1024
@@ -111,25 +111,12 @@ async def test_files_are_readable_by_nobody_else(storage: StorageService, namesp
     assert modes == [0o600, 0o700, 0o700, 0o700]
 
 
-@contextlib.contextmanager
-def _no_larger_than(size: int) -> Iterator[None]:
-    """Have the system refuse to let files of this process grow beyond ``size`` bytes (EFBIG), as a full disk does."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
-
-
 async def test_a_disk_that_is_full_in_the_middle_of_a_save(
     storage: StorageService, namespace: Namespace, folder: Path
 ) -> None:
     """STO-1: a typed error, nothing half-written, what was there before as it was, and no path in the text."""
     await storage.save(namespace, "a", b"old")
-    with _no_larger_than(3 * MIB):
+    with no_file_larger_than(3 * MIB):
         for data in (b"x" * 4 * MIB, pieces(b"x" * 4 * MIB, 65536)):
             with pytest.raises(StorageFullError, match="no space is left") as caught:
                 await storage.save(namespace, "a", data)
@@ -149,7 +136,7 @@ from bedplate.services.storage.models import Namespace
 async def main():
     workers = Workers()
     await workers.start()
-    files = LocalFiles(Path(sys.argv[1]), workers, threads=1, low_space=0)
+    files = LocalFiles(Path(sys.argv[1]), workers, threads=1, low_space=0, reserved=0)
     await files.start()
     owner = uuid.UUID(sys.argv[2])
     upload = files.upload(Namespace.user(owner))
@@ -288,6 +275,22 @@ async def test_a_disk_that_is_almost_full_is_said(
     health = await service.health()
     assert health.status == "degraded"
     assert "bytes of the disk are free" in (health.reason or "")
+    await service.stop()
+
+
+async def test_the_rest_of_the_disk_is_not_for_files(
+    settings: SettingsService, telemetry: TelemetryService, database: DatabaseService, workers: Workers, folder: Path
+) -> None:
+    """STO-1: who may not save any more may still delete."""
+    values = {"reserved_bytes": 2**60}
+    full = SettingsService(profile="test", data_dir=settings.values.data_dir, storage=values)
+    service = build_storage(full, telemetry, database, workers)
+    await service.start()
+    namespace = Namespace.user(uuid.uuid4())
+    for data in (b"x", pieces(b"x" * MIB, 4096)):
+        with pytest.raises(StorageFullError):
+            await service.save(namespace, "a", data)
+    assert await service.list(namespace) == []
     await service.stop()
 
 
