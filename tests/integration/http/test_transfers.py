@@ -1,7 +1,9 @@
 """Flows and projects as files over HTTP: batches, downloads, uploads, and what an upload may not do."""
 
 import io
+import itertools
 import json
+import struct
 import uuid
 import zipfile
 from typing import Any
@@ -135,6 +137,53 @@ async def test_what_is_not_there_is_a_404(as_user: httpx.AsyncClient, clients: C
 
 
 _FLOW = json.dumps({"name": "x", "data": DATA}).encode()
+_SPACES = b" " * 8 * 1024 * 1024
+
+
+def _lying(content: bytes, *, size: int) -> bytes:
+    """An archive that says of its only entry that it unpacks to another size."""
+    packed = bytearray(_zip({"a.json": content}))
+    start = packed.index(b"PK\x01\x02")
+    for place in (22, start + 24):  # in front of the entry, and in the directory
+        packed[place : place + 4] = struct.pack("<I", size)
+    return bytes(packed)
+
+
+def _encrypted() -> bytes:
+    packed = bytearray(_zip({"a.json": _FLOW}))
+    start = packed.index(b"PK\x01\x02")
+    for place in (6, start + 8):
+        packed[place] |= 1
+    return bytes(packed)
+
+
+def _method(number: int) -> bytes:
+    """An archive whose entry says that it is packed in some other way."""
+    packed = bytearray(_zip({"a.json": _FLOW}))
+    start = packed.index(b"PK\x01\x02")
+    for place in (8, start + 10):
+        packed[place : place + 2] = struct.pack("<H", number)
+    return bytes(packed)
+
+
+def _overlapping(times: int) -> bytes:
+    """An archive whose directory lists one and the same large entry again and again."""
+    packed = _zip({"a.json": _SPACES[: 512 * 1024]})
+    start, end = packed.index(b"PK\x01\x02"), packed.index(b"PK\x05\x06")
+    entry = packed[start:end]
+    directory = b"".join(entry.replace(b"a.json", f"{number}.json".encode()) for number in range(times))
+    tail = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, times, times, len(directory), start, 0)
+    return packed[:start] + directory + tail
+
+
+def _link() -> bytes:
+    """An archive with a symbolic link to a file of the server."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        entry = zipfile.ZipInfo("a.json")
+        entry.external_attr = 0o120777 << 16
+        archive.writestr(entry, "/etc/passwd")
+    return packed.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -153,6 +202,19 @@ _FLOW = json.dumps({"name": "x", "data": DATA}).encode()
         (_zip({"bomb.json": b" " * 50 * 1024 * 1024}), 413),
         (_zip({f"{number}.json": b" " * 100_000 + _FLOW for number in range(15)}), 413),
         (_zip({f"{number}.json": _FLOW for number in range(21)}), 413),
+        (_zip({"bomb.zip": _zip({"bomb.json": _SPACES})}), 400),
+        (_zip({"inner.zip": _zip({"a.json": _FLOW})}), 400),
+        (_lying(_SPACES, size=10), 400),
+        (_lying(_SPACES, size=2**32 - 2), 413),
+        (_lying(_FLOW, size=10), 400),
+        (_overlapping(9), 400),
+        (_encrypted(), 400),
+        (_method(99), 400),
+        (_link(), 400),
+        (_zip({"C:\\a.json": _FLOW}), 400),
+        (_zip({"a\n.json": _FLOW}), 400),
+        (_zip({"CON.json": _FLOW}), 400),
+        (_zip({f"{'a' * 300}.json": _FLOW}), 400),
         (json.dumps([{"name": "x"}] * 21).encode(), 413),
         (b"5", 422),
         (b'{"name": 5}', 422),
@@ -161,9 +223,14 @@ _FLOW = json.dumps({"name": "x", "data": DATA}).encode()
         (b'[{"name": "good"}, {"name": ""}]', 400),
         (b'{"folder_name": 5, "flows": [{"name": "x"}]}', 400),
     ],
+    ids=itertools.count(),  # the contents are too long for names
 )
 async def test_bad_uploads_change_nothing(content: bytes, status: int, as_user: httpx.AsyncClient) -> None:
-    """STO-2: what is no flow, damaged archives, names that leave their folder, zip bombs; typed, and all or nothing."""
+    """STO-2: what is no flow, damaged archives, names that leave their folder, zip bombs; typed, and all or nothing.
+
+    Bombs of every kind: large entries, many of them, archives in archives, sizes that are not true, entries that share
+    their bytes.
+    """
     before = await _counts(as_user)
     for path in (f"{FLOWS}/upload/", f"{PROJECTS}/upload/"):
         answer = await as_user.post(path, files=_file(content))
