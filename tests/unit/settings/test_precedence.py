@@ -147,7 +147,7 @@ def test_backend_of_says_which_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = SettingsService()
     assert settings.backend_of(ServiceType.CACHE) == ("disk", "environment BEDPLATE_CACHE__BACKEND")
     assert settings.backend_of(ServiceType.CHAT) == ("database", "default")
-    assert settings.backend_of(ServiceType.STORE) == ("embedded", "default")
+    assert settings.backend_of(ServiceType.SETTINGS) == ("embedded", "default")
 
 
 def test_of_answers_for_services_without_a_group() -> None:
