@@ -1,8 +1,11 @@
 """The auth service: users, passwords, tokens, API keys, sessions, and the one verifier of them all."""
 
 from bedplate.services.auth.api_keys import ApiKeys
+from bedplate.services.auth.audit import Audit, AuditKind
 from bedplate.services.auth.models import (
     ApiKey,
+    AuditEvent,
+    AuditPage,
     Client,
     Credentials,
     KeyRotation,
@@ -27,6 +30,10 @@ from bedplate.services.auth.users import Users
 __all__ = [
     "ApiKey",
     "ApiKeys",
+    "Audit",
+    "AuditEvent",
+    "AuditKind",
+    "AuditPage",
     "AuthService",
     "AuthorizationPolicy",
     "Client",

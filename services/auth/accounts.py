@@ -8,7 +8,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bedplate.services.auth.account_rules import check_username, username_key
+from bedplate.services.auth.audit import Audit, AuditKind
 from bedplate.services.auth.errors import LastSuperuserError, UsernameTakenError, UserNotFoundError
+from bedplate.services.auth.models import Client, Principal
 from bedplate.services.auth.passwords import Passwords
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import UserRow, utc_now
@@ -29,9 +31,11 @@ class Accounts:
         settings: Limits.
         database: Keeps them.
         passwords: Hashes.
+        audit: Records what was made.
     """
 
-    def __init__(self, settings: AuthSettings, database: DatabaseService, passwords: Passwords) -> None:
+    def __init__(self, settings: AuthSettings, database: DatabaseService, passwords: Passwords, audit: Audit) -> None:
+        self._audit = audit
         self._settings = settings
         self._database = database
         self._passwords = passwords
@@ -50,8 +54,16 @@ class Accounts:
         return UserRow(username=username, username_key=username_key(username), password_hash=password_hash)
 
     @asynccontextmanager
-    async def adding(self, row: UserRow) -> AsyncIterator[AsyncSession]:
+    async def adding(
+        self, row: UserRow, *, by: str, actor: Principal | None = None, client: Client | None = None
+    ) -> AsyncIterator[AsyncSession]:
         """A transaction at whose end a drafted user is stored, after what the caller does in it.
+
+        Args:
+            row: The user.
+            by: How it comes to be, for the audit log.
+            actor: Who makes it.
+            client: Where the request comes from.
 
         Raises:
             UsernameTakenError: Somebody has the name.
@@ -62,6 +74,15 @@ class Accounts:
             if await repository.by_name(row.username_key) is not None:
                 raise UsernameTakenError
             await repository.add(row)
+            details: dict[str, str | int | bool | None] = {
+                "username": row.username,
+                "by": by,
+                "active": row.is_active,
+                "superuser": row.is_superuser,
+            }
+            await self._audit.record(
+                AuditKind.USER_CREATED, user_id=row.id, actor=actor, client=client, details=details
+            )
 
     @asynccontextmanager
     async def changing(self) -> AsyncIterator[AsyncSession]:

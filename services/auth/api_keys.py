@@ -1,13 +1,14 @@
 """API keys: made, listed, changed, deleted and verified."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import UNSET, UnsetType
 from pydantic import SecretStr
 
 from bedplate.services.auth.account_rules import check_text, to_user
+from bedplate.services.auth.audit import Audit, AuditKind
 from bedplate.services.auth.errors import (
     ApiKeyLimitError,
     ApiKeyNotFoundError,
@@ -41,9 +42,11 @@ class ApiKeys:
         settings: How many keys a user may have.
         database: Keeps their hashes.
         usage: Counts their uses.
+        audit: Records what was made and changed.
     """
 
-    def __init__(self, settings: AuthSettings, database: DatabaseService, usage: Usage) -> None:
+    def __init__(self, settings: AuthSettings, database: DatabaseService, usage: Usage, audit: Audit) -> None:
+        self._audit = audit
         self._settings = settings
         self._database = database
         self._usage = usage
@@ -95,6 +98,8 @@ class ApiKeys:
                     fix="delete one, or raise BEDPLATE_AUTH__API_KEYS_PER_USER",
                 )
             await repository.add(row)
+            details = {"prefix": row.prefix, "scopes": None if granted is None else " ".join(sorted(granted))}
+            await self._record(AuditKind.API_KEY_CREATED, user_id, row.id, maker, details)
         _log.info("API key created", user_id=str(user_id), key_id=str(row.id))
         return NewApiKey(secret=SecretStr(secret), key=self._to_key(row))
 
@@ -111,6 +116,7 @@ class ApiKeys:
         *,
         name: str | UnsetType | None = UNSET,
         is_active: bool | UnsetType = UNSET,
+        actor: Principal | None = None,
     ) -> ApiKey:
         """Rename a key, or switch it off or on.
 
@@ -128,9 +134,10 @@ class ApiKeys:
                 row.name = name
             if is_active is not UNSET:
                 row.is_active = is_active
+            await self._record(AuditKind.API_KEY_CHANGED, user_id, row.id, actor, {"active": row.is_active})
         return self._to_key(row)
 
-    async def delete(self, user_id: uuid.UUID, key_id: uuid.UUID) -> None:
+    async def delete(self, user_id: uuid.UUID, key_id: uuid.UUID, *, actor: Principal | None = None) -> None:
         """Delete a key.
 
         Raises:
@@ -139,6 +146,7 @@ class ApiKeys:
         async with self._database.transaction() as session:
             if not await ApiKeyRepository(session).delete(user_id, key_id):
                 raise ApiKeyNotFoundError
+            await self._record(AuditKind.API_KEY_DELETED, user_id, key_id, actor, None)
         self._usage.forget(key_id)
         _log.info("API key deleted", user_id=str(user_id), key_id=str(key_id))
 
@@ -162,6 +170,16 @@ class ApiKeys:
             expires_at=row.key_expires_at,
             scopes=stored_scopes(row.scopes),
         )
+
+    async def _record(
+        self,
+        kind: AuditKind,
+        user_id: uuid.UUID,
+        key_id: uuid.UUID,
+        actor: Principal | None,
+        details: Mapping[str, str | bool | None] | None,
+    ) -> None:
+        await self._audit.record(kind, user_id=user_id, actor=actor, target_id=key_id, details=details)
 
     def _expiry(self, wanted: datetime | None, maker: Principal | None) -> datetime | None:
         now = utc_now()

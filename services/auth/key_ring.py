@@ -1,7 +1,6 @@
 """Which key signs now, which keys verify, and how a rotation reaches every process."""
 
 import asyncio
-import contextlib
 import itertools
 import secrets
 import time
@@ -14,6 +13,7 @@ import msgspec
 from bedplate.services.auth.errors import KeyRotationError
 from bedplate.services.auth.key_files import KeyFile, KeyFolder, read_key_file
 from bedplate.services.auth.models import KeyRotation
+from bedplate.services.auth.periodic import Periodic
 from bedplate.services.auth.signing_keys import SigningKey, derived_key, secret_id, secret_key
 from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.workers import Workers
@@ -65,8 +65,9 @@ class KeyRing:
         self._seen: object = None
         self._lock = asyncio.Lock()
         self._unknown_at = -UNKNOWN_INTERVAL
-        self._stopping = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._watch = Periodic(
+            "bedplate-auth-signing-keys", settings.signing_key_reload, self._try_reload, at_stop=False
+        )
         self.current: SigningKey
 
     async def start(self) -> None:
@@ -77,15 +78,11 @@ class KeyRing:
         """
         self._seen, self._lock = None, asyncio.Lock()
         await self.reload()
-        self._stopping = asyncio.Event()
-        self._task = asyncio.create_task(self._watch(self._stopping), name="bedplate-auth-signing-keys")
+        self._watch.start()
 
     async def stop(self) -> None:
         """Cease to look for new keys."""
-        if self._task is not None:
-            task, self._task = self._task, None
-            self._stopping.set()
-            await task
+        await self._watch.stop()
 
     def get(self, key_id: object) -> SigningKey | None:
         """The key of that id, if its tokens can still be good."""
@@ -247,14 +244,6 @@ class KeyRing:
             by_id[key.id] = key
         self._by_id, self.current = by_id, by_id[current.id]
         self._by_segment = {key.segment: key for key in by_id.values()}
-
-    async def _watch(self, stopping: asyncio.Event) -> None:
-        while not stopping.is_set():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.signing_key_reload):
-                    await stopping.wait()
-            if not stopping.is_set():
-                await self._try_reload()
 
     async def _try_reload(self) -> None:
         try:

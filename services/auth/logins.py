@@ -6,7 +6,9 @@ from typing import TypeVar
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bedplate.services.auth.account_rules import check_username, username_key
+from bedplate.services.auth.audit import Audit, AuditKind
 from bedplate.services.auth.errors import (
+    AuthError,
     InactiveUserError,
     InvalidCredentialsError,
     InvalidUsernameError,
@@ -39,6 +41,7 @@ class Logins:
         database: Keeps the users.
         passwords: Verifies, and hashes anew where the parameters have changed.
         sessions: Opens the session.
+        audit: Records failures.
     """
 
     def __init__(
@@ -48,7 +51,9 @@ class Logins:
         database: DatabaseService,
         passwords: Passwords,
         sessions: Sessions,
+        audit: Audit,
     ) -> None:
+        self._audit = audit
         self._settings = settings
         self._database = database
         self._passwords = passwords
@@ -89,6 +94,13 @@ class Logins:
             self._outcomes.add(1, outcome=error.code)
             # Not the name: people type passwords into the wrong field.
             _log.warning("login refused", reason=error.code, user_id=user and str(user.id), address=client.address)
+            if isinstance(error, (AuthError, WaitingForApprovalError)):  # not what the server failed in
+                await self._audit.record(
+                    AuditKind.LOGIN_FAILED,
+                    user_id=user.id if user else None,
+                    client=client,
+                    details={"reason": error.code},
+                )
             raise
         self._outcomes.add(1, outcome="success")
         _log.info("login", user_id=str(user.id), address=client.address)

@@ -14,6 +14,8 @@ from bedplate.services.auth.scopes import Scope, covers
 
 __all__ = [
     "ApiKey",
+    "AuditEvent",
+    "AuditPage",
     "Client",
     "Credentials",
     "KeyRotation",
@@ -123,6 +125,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         api_key_id: The key; None without one.
         expires_at: When what proved it stops being valid, in UTC; None: never.
         scopes: What the key is limited to; None: nothing.
+        client: Where the request came from, if that is known.
     """
 
     user: User
@@ -131,6 +134,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     api_key_id: uuid.UUID | None = None
     expires_at: datetime | None = None
     scopes: frozenset[Scope] | None = None
+    client: Client | None = None
 
     @property
     def is_superuser(self) -> bool:
@@ -266,3 +270,35 @@ class LoginSession(msgspec.Struct, frozen=True, kw_only=True):
     last_used_at: datetime
     expires_at: datetime
     current: bool
+
+
+class AuditEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A security event.
+
+    Attributes:
+        at: When.
+        kind: What happened.
+        user_id: Whose account it is about.
+        actor_id: Who did it; None: nobody who was known, or the operator.
+        target_id: The session, key or other object.
+        address: IP address that the request came from.
+        user_agent: What its client called itself.
+        details: More about it.
+    """
+
+    id: uuid.UUID
+    at: datetime
+    kind: str
+    user_id: uuid.UUID | None
+    actor_id: uuid.UUID | None
+    target_id: str | None
+    address: str | None
+    user_agent: str | None
+    details: dict[str, Any]
+
+
+class AuditPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some events, latest first, and the cursor of the next page; None at the end."""
+
+    events: tuple[AuditEvent, ...]
+    next_cursor: str | None

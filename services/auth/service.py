@@ -2,6 +2,7 @@
 
 from bedplate.services.auth.accounts import Accounts
 from bedplate.services.auth.api_keys import ApiKeys
+from bedplate.services.auth.audit import Audit, AuditKind
 from bedplate.services.auth.checks import CHECKS
 from bedplate.services.auth.errors import (
     AutoLoginDisabledError,
@@ -23,6 +24,7 @@ from bedplate.services.auth.models import (
 )
 from bedplate.services.auth.origins import check_origin, is_loopback
 from bedplate.services.auth.passwords import Passwords
+from bedplate.services.auth.periodic import Periodic
 from bedplate.services.auth.policy import AuthorizationPolicy, Resource
 from bedplate.services.auth.scopes import Scope, covers
 from bedplate.services.auth.sessions import Sessions
@@ -55,6 +57,7 @@ class AuthService(Service):
         users: The accounts.
         api_keys: The keys of users.
         sessions: Where users are logged in.
+        audit: The log of security events.
     """
 
     type = ServiceType.AUTH
@@ -74,17 +77,21 @@ class AuthService(Service):
         self._settings = settings.values.auth
         self._origins = settings.values.server.cors_origins
         self._database = database
+        self.audit = Audit(self._settings, database)
         self._usage = Usage(self._settings, telemetry, database)
         self._keys = KeyRing(self._settings, keyring, workers, settings.values.data_dir)
         self._tokens = Tokens(self._settings, self._keys, workers)
-        self._sessions = Sessions(self._settings, database, self._tokens, self._usage)
-        self.sessions = UserSessions(database, self._usage)
+        self._sessions = Sessions(self._settings, database, self._tokens, self._usage, self.audit)
+        self.sessions = UserSessions(database, self._usage, self.audit)
         passwords = Passwords(self._settings, workers)
-        self._logins = Logins(self._settings, telemetry, database, passwords, self._sessions)
-        accounts = Accounts(self._settings, database, passwords)
-        self.users = Users(self._settings, database, passwords, accounts)
-        self.api_keys = ApiKeys(self._settings, database, self._usage)
+        self._logins = Logins(self._settings, telemetry, database, passwords, self._sessions, self.audit)
+        accounts = Accounts(self._settings, database, passwords, self.audit)
+        self.users = Users(self._settings, database, passwords, accounts, self.audit)
+        self.api_keys = ApiKeys(self._settings, database, self._usage, self.audit)
         self._setup = Setup(self._settings, database, accounts, workers)
+        self._housekeeping = Periodic(
+            "bedplate-auth-housekeeping", self._settings.housekeeping_interval, self._keep_house, at_stop=False
+        )
 
     async def _start(self) -> None:
         await self._keys.start()
@@ -92,8 +99,10 @@ class AuthService(Service):
         if self._settings.auto_login:
             _log.warning("automatic login is on: whoever works on this machine is a superuser; for development only")
         self._usage.start()
+        self._housekeeping.start()
 
     async def _stop(self) -> None:
+        await self._housekeeping.stop()
         await self._usage.stop()
         await self._keys.stop()
 
@@ -120,13 +129,13 @@ class AuthService(Service):
         await self._ready()
         return await self._sessions.refresh(refresh_token, client)
 
-    async def logout(self, *tokens: str) -> bool:
+    async def logout(self, *tokens: str, client: Client = NOWHERE) -> bool:
         """End the sessions of these access or refresh tokens or cookie values; whether any was alive.
 
         Expired tokens will do, and worthless ones are passed over: whoever asks to be logged out is.
         """
         await self._ready()
-        return await self._sessions.end(*tokens) > 0
+        return await self._sessions.end(*tokens, client=client) > 0
 
     async def verify(self, credentials: Credentials) -> Principal:
         """Who is calling. A bearer token goes before a key, a key before the session cookie; only the first counts.
@@ -227,6 +236,11 @@ class AuthService(Service):
         """
         self._require_started()
         rotation = await self._keys.rotate()
+        await self.audit.record(
+            AuditKind.SIGNING_KEY_ROTATED,
+            target_id=rotation.key_id,
+            details={"algorithm": rotation.algorithm, "previous": rotation.previous_key_id},
+        )
         _log.warning("signing key rotated", key_id=rotation.key_id, previous_key_id=rotation.previous_key_id)
         return rotation
 
@@ -242,7 +256,7 @@ class AuthService(Service):
         """Raise as :meth:`complete_setup` would for this token, without using it up."""
         await self._setup.check(token)
 
-    async def complete_setup(self, token: str, username: str, password: str) -> User:
+    async def complete_setup(self, token: str, username: str, password: str, *, client: Client = NOWHERE) -> User:
         """Make the first superuser, with the token of the newest link; of several callers at once, one succeeds.
 
         Raises:
@@ -253,7 +267,7 @@ class AuthService(Service):
             UsernameTakenError: An ordinary user has the name.
         """
         self._require_started()
-        return await self._setup.complete(token, username, password)
+        return await self._setup.complete(token, username, password, client)
 
     async def create_superuser(self, username: str, password: str) -> User:
         """Make a superuser, for the command line.
@@ -265,6 +279,12 @@ class AuthService(Service):
         """
         self._require_started()
         return await self._setup.create_superuser(username, password, by="command line")
+
+    async def _keep_house(self) -> None:
+        try:
+            await self.audit.prune()
+        except Exception as error:
+            _log.warning("what is too old could not be deleted yet", error=type(error).__name__)
 
     async def _ready(self) -> None:
         self._require_started()

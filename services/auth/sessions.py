@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bedplate.services.auth.account_rules import to_user
+from bedplate.services.auth.audit import Audit, AuditKind
 from bedplate.services.auth.errors import (
     InvalidTokenError,
     RefreshConflictError,
@@ -47,9 +48,13 @@ class Sessions:
         database: Keeps the sessions.
         tokens: Issues and checks the JWTs.
         usage: Notes when a session was used last.
+        audit: Records logins, logouts and what looks like theft.
     """
 
-    def __init__(self, settings: AuthSettings, database: DatabaseService, tokens: Tokens, usage: Usage) -> None:
+    def __init__(
+        self, settings: AuthSettings, database: DatabaseService, tokens: Tokens, usage: Usage, audit: Audit
+    ) -> None:
+        self._audit = audit
         self._settings = settings
         self._database = database
         self._tokens = tokens
@@ -96,6 +101,10 @@ class Sessions:
                 claims.session_id, claims.token_id, token_id, now=now, expires_at=self._expiry(row.opened_at, now)
             ):
                 failure = await self._refused(repository, claims, now)
+                if isinstance(failure, RefreshReusedError):
+                    await self._audit.record(
+                        AuditKind.REFRESH_REUSED, user_id=row.id, target_id=claims.session_id, client=client
+                    )
         if failure is not None:  # raised out here: a revocation must be committed
             if isinstance(failure, RefreshReusedError):
                 _log.warning(
@@ -135,26 +144,34 @@ class Sessions:
         self._usage.session_used(session_id, row.last_used_at)
         return Principal(user=to_user(row), method=Method.COOKIE, session_id=session_id)
 
-    async def end(self, *values: str) -> int:
+    async def end(self, *values: str, client: Client) -> int:
         """Revoke the sessions of these access, refresh or cookie values, expired ones too; how many were alive.
 
         Values that are no good belong to no session and are passed over, so that a logout always succeeds.
         """
         ended = 0
-        for session_id in {found for value in values if (found := await self._session_of(value))}:
+        for session_id, user_id in {found for value in values if (found := await self._session_of(value))}:
             async with self._database.transaction() as session:
-                ended += await AuthSessionRepository(session).revoke(session_id, "logout", utc_now())
+                if await AuthSessionRepository(session).revoke(session_id, "logout", utc_now()):
+                    await self._audit.record(
+                        AuditKind.LOGOUT, user_id=user_id, actor=user_id, target_id=session_id, client=client
+                    )
+                    ended += 1
         return ended
 
-    async def _session_of(self, value: str) -> uuid.UUID | None:
+    async def _session_of(self, value: str) -> tuple[uuid.UUID, uuid.UUID] | None:
+        """The ids of session and user that a token or cookie belongs to."""
         try:
-            return (await self._tokens.check(value, None, expired=True)).session_id
+            claims = await self._tokens.check(value, None, expired=True)
         except InvalidTokenError:
             pass
+        else:
+            return claims.session_id, claims.user_id
         try:
-            return (await self.by_cookie(value)).session_id
+            principal = await self.by_cookie(value)
         except InvalidTokenError:
             return None
+        return (principal.session_id, principal.user.id) if principal.session_id else None
 
     async def _open(
         self, session: AsyncSession, user: UserRow, client: Client, kind: str, jti: str, ttl: float
@@ -174,6 +191,9 @@ class Sessions:
             address=client.address,
         )
         await repository.add(row)
+        await self._audit.record(
+            AuditKind.LOGIN, user_id=user.id, actor=user.id, target_id=row.id, client=client, details={"kind": kind}
+        )
         return row
 
     async def _refused(self, repository: AuthSessionRepository, claims: Claims, now: datetime) -> Exception:

@@ -16,7 +16,7 @@ from bedplate.services.auth.errors import (
     SetupCompletedError,
     UsernameTakenError,
 )
-from bedplate.services.auth.models import SetupToken, User
+from bedplate.services.auth.models import Client, SetupToken, User
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import SetupTokenRow, utc_now
 from bedplate.services.database.repositories.setup_token import SetupTokenRepository
@@ -78,7 +78,7 @@ class Setup:
             if not await SetupTokenRepository(session).good(_digest(token), utc_now()):
                 raise InvalidSetupTokenError(fix="restart the server, which prints a new link")
 
-    async def complete(self, token: str, username: str, password: str) -> User:
+    async def complete(self, token: str, username: str, password: str, client: Client) -> User:
         """Make the first superuser; the token is used up by success alone. Of several callers at once, one succeeds.
 
         Raises:
@@ -91,7 +91,7 @@ class Setup:
         await self.check(token)  # before the costly hashing, which nobody without the link may cause
         row = await self._accounts.draft(username, password)
         row.is_active = row.is_superuser = True
-        async with self._accounts.adding(row) as session:
+        async with self._accounts.adding(row, by="set-up link", client=client) as session:
             # Whoever makes a superuser takes the token away in the same transaction, so that it alone decides.
             if not await SetupTokenRepository(session).consume(_digest(token), utc_now()):
                 raise InvalidSetupTokenError
@@ -108,7 +108,7 @@ class Setup:
         """
         row = await self._accounts.draft(username, password)
         row.is_active = row.is_superuser = True
-        async with self._accounts.adding(row) as session:
+        async with self._accounts.adding(row, by=by) as session:
             await SetupTokenRepository(session).clear()
         _log.warning("superuser created", user_id=str(row.id), by=by)
         return to_user(row)

@@ -1,10 +1,9 @@
 """Counting the uses of API keys and sessions without writing to the database at each."""
 
-import asyncio
-import contextlib
 import uuid
 from datetime import datetime, timedelta
 
+from bedplate.services.auth.periodic import Periodic
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import utc_now
 from bedplate.services.database.repositories.api_key import ApiKeyRepository, KeyUse
@@ -35,24 +34,18 @@ class Usage:
         self._database = database
         self._pending: dict[uuid.UUID, KeyUse] = {}
         self._sessions: dict[uuid.UUID, datetime] = {}
-        self._task: asyncio.Task[None] | None = None
-        self._stopping = asyncio.Event()
+        self._recorder = Periodic("bedplate-auth-usage", settings.key_usage_interval, self._try_flush, at_stop=True)
         self._dropped = telemetry.meter.counter(
             "bedplate_auth_key_uses_dropped", "Uses of API keys not counted because too many keys were waiting"
         )
 
     def start(self) -> None:
         """Begin to record by interval."""
-        self._stopping = asyncio.Event()
-        self._task = asyncio.create_task(self._run(self._stopping), name="bedplate-auth-usage")
+        self._recorder.start()
 
     async def stop(self) -> None:
         """Record what waits, and end."""
-        if self._task is not None:
-            task, self._task = self._task, None
-            # Told, not cancelled: a record that is just being committed would be counted twice.
-            self._stopping.set()
-            await task
+        await self._recorder.stop()
 
     def used(self, key_id: uuid.UUID) -> None:
         """Count one use, now."""
@@ -111,12 +104,8 @@ class Usage:
             return
         self._pending[use.key_id] = use
 
-    async def _run(self, stopping: asyncio.Event) -> None:
-        while not stopping.is_set():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.key_usage_interval):
-                    await stopping.wait()
-            try:
-                await self.flush()
-            except Exception as error:
-                _log.warning("uses of API keys and sessions could not be recorded yet", error=type(error).__name__)
+    async def _try_flush(self) -> None:
+        try:
+            await self.flush()
+        except Exception as error:
+            _log.warning("uses of API keys and sessions could not be recorded yet", error=type(error).__name__)

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 
+from bedplate.services.auth.audit import Audit, AuditKind
 from bedplate.services.auth.errors import SessionNotFoundError, UserNotFoundError
 from bedplate.services.auth.models import LoginSession, Principal
 from bedplate.services.auth.usage import Usage
@@ -23,9 +24,11 @@ class UserSessions:
     Args:
         database: Keeps them.
         usage: Knows when they were used last.
+        audit: Records which were ended.
     """
 
-    def __init__(self, database: DatabaseService, usage: Usage) -> None:
+    def __init__(self, database: DatabaseService, usage: Usage, audit: Audit) -> None:
+        self._audit = audit
         self._database = database
         self._usage = usage
 
@@ -60,6 +63,7 @@ class UserSessions:
             owner = await _owner(UserRepository(session), actor, user_id)
             if not await AuthSessionRepository(session).revoke_of(owner, session_id, "revoked", utc_now()):
                 raise SessionNotFoundError
+            await self._audit.record(AuditKind.SESSION_REVOKED, user_id=owner, actor=actor, target_id=session_id)
         _log.info("session revoked", user_id=str(owner), session_id=str(session_id), by=str(actor.user.id))
 
     async def revoke_others(self, actor: Principal, user_id: uuid.UUID | None = None) -> int:
@@ -75,6 +79,8 @@ class UserSessions:
         async with self._database.transaction() as session:
             owner = await _owner(UserRepository(session), actor, user_id)
             ended = await AuthSessionRepository(session).revoke_all(owner, "revoked", utc_now(), actor.session_id)
+            details = {"sessions": ended}
+            await self._audit.record(AuditKind.SESSION_REVOKED, user_id=owner, actor=actor, details=details)
         _log.info("sessions revoked", user_id=str(owner), sessions=ended, by=str(actor.user.id))
         return ended
 

@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bedplate.services.auth.account_rules import check_optins, check_text, check_username, to_user, username_key
 from bedplate.services.auth.accounts import Accounts
+from bedplate.services.auth.audit import Audit, AuditKind
 from bedplate.services.auth.errors import (
     InvalidPasswordError,
     InvalidTokenError,
@@ -18,7 +19,7 @@ from bedplate.services.auth.errors import (
     SignUpClosedError,
     UserNotFoundError,
 )
-from bedplate.services.auth.models import Principal, User, UserChanges, UserPage
+from bedplate.services.auth.models import Client, Principal, User, UserChanges, UserPage
 from bedplate.services.auth.passwords import Passwords
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import UserRow, utc_now
@@ -44,17 +45,26 @@ class Users:
         database: Keeps them.
         passwords: Hashes.
         accounts: Makes and changes them.
+        audit: Records what was changed.
     """
 
     def __init__(
-        self, settings: AuthSettings, database: DatabaseService, passwords: Passwords, accounts: Accounts
+        self,
+        settings: AuthSettings,
+        database: DatabaseService,
+        passwords: Passwords,
+        accounts: Accounts,
+        audit: Audit,
     ) -> None:
+        self._audit = audit
         self._settings = settings
         self._database = database
         self._passwords = passwords
         self._accounts = accounts
 
-    async def sign_up(self, username: str, password: str, *, optins: dict[str, Any] | None = None) -> User:
+    async def sign_up(
+        self, username: str, password: str, *, optins: dict[str, Any] | None = None, client: Client | None = None
+    ) -> User:
         """Make an account for whoever asks; by default it waits, inactive, for a superuser to activate it.
 
         Raises:
@@ -66,7 +76,9 @@ class Users:
         """
         if self._settings.sign_up == "closed":
             raise SignUpClosedError(fix="ask a superuser for an account")
-        return await self._create(username, password, is_active=self._settings.sign_up == "open", optins=optins)
+        row = await self._draft(username, password, optins)
+        row.is_active = self._settings.sign_up == "open"
+        return await self._add(row, by="sign-up", client=client)
 
     async def create(
         self,
@@ -80,7 +92,9 @@ class Users:
     ) -> User:
         """Make an account as a superuser; raises as :meth:`sign_up`, and NotAllowedError for anybody else."""
         _require_superuser(actor)
-        return await self._create(username, password, is_active=is_active, is_superuser=is_superuser, optins=optins)
+        row = await self._draft(username, password, optins)
+        row.is_active, row.is_superuser = is_active, is_superuser
+        return await self._add(row, by="superuser", actor=actor)
 
     async def get(self, user_id: uuid.UUID) -> User:
         """The user of that id.
@@ -144,6 +158,7 @@ class Users:
         demotes = changes.is_active is False or changes.is_superuser is False
         async with self._accounts.changing() as session:
             row = await self._accounts.locked(session, user_id, demotes=demotes)
+            before = to_user(row)
             if changes.username is not UNSET and changes.username != row.username:
                 await self._accounts.rename(session, row, changes.username)
             _assign(row, changes)
@@ -151,6 +166,7 @@ class Users:
                 await self._set_password(session, row, password_hash, actor)
             if changes.is_active is False:
                 await self._accounts.end_sessions(session, row, "deactivated")
+            await self._record(actor, before, row)
         return to_user(row)
 
     async def reset_password(self, actor: Principal, user_id: uuid.UUID, password: SecretStr) -> User:
@@ -196,24 +212,36 @@ class Users:
         async with self._database.transaction() as session:
             row = await self._accounts.locked(session, user_id, demotes=True)
             await UserRepository(session).delete(row.id)
+            details = {"username": row.username}
+            await self._audit.record(AuditKind.USER_DELETED, user_id=user_id, actor=actor, details=details)
         _log.warning("user deleted", user_id=str(user_id), by=str(actor.user.id))
 
-    async def _create(
-        self,
-        username: str,
-        password: str,
-        *,
-        is_active: bool,
-        is_superuser: bool = False,
-        optins: dict[str, Any] | None = None,
-    ) -> User:
+    async def _draft(self, username: str, password: str, optins: dict[str, Any] | None) -> UserRow:
         check_optins(optins)
         row = await self._accounts.draft(username, password)
-        row.is_active, row.is_superuser, row.optins = is_active, is_superuser, optins
-        async with self._accounts.adding(row):
+        row.optins = optins
+        return row
+
+    async def _add(
+        self, row: UserRow, *, by: str, actor: Principal | None = None, client: Client | None = None
+    ) -> User:
+        async with self._accounts.adding(row, by=by, actor=actor, client=client):
             pass
-        _log.info("user created", user_id=str(row.id), active=is_active, superuser=is_superuser)
+        _log.info("user created", user_id=str(row.id), active=row.is_active, superuser=row.is_superuser)
         return to_user(row)
+
+    async def _record(self, actor: Principal, before: User, row: UserRow) -> None:
+        """Record how an account differs from what it was."""
+        happened = {
+            AuditKind.USER_RENAMED: row.username != before.username,
+            AuditKind.USER_ACTIVATED: row.is_active and not before.is_active,
+            AuditKind.USER_DEACTIVATED: before.is_active and not row.is_active,
+            AuditKind.SUPERUSER_GRANTED: row.is_superuser and not before.is_superuser,
+            AuditKind.SUPERUSER_REVOKED: before.is_superuser and not row.is_superuser,
+        }
+        for kind in (kind for kind, true in happened.items() if true):
+            names = {"from": before.username, "to": row.username} if kind is AuditKind.USER_RENAMED else None
+            await self._audit.record(kind, user_id=row.id, actor=actor, details=names)
 
     async def _new_hash(self, password: SecretStr) -> str:
         self._passwords.check(password.get_secret_value())
@@ -224,6 +252,7 @@ class Users:
         row.updated_at = utc_now()
         keep = actor.session_id if row.id == actor.user.id else None
         await self._accounts.end_sessions(session, row, "password changed", keep)
+        await self._audit.record(AuditKind.PASSWORD_CHANGED, user_id=row.id, actor=actor)
 
 
 def _require_superuser(actor: Principal) -> None:

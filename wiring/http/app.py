@@ -25,6 +25,7 @@ _ROUTERS = (
     "setup",
     "login",
     "auth_sessions",
+    "audit",
     "users",
     "api_keys",
     "variables",

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.routing import APIRoute
+from msgspec import structs
 from starlette.requests import HTTPConnection
 
 from bedplate.services.auth import AuthService, Client, Credentials, Principal, Resource, User
@@ -56,7 +57,7 @@ def client_of(connection: HTTPConnection) -> Client:
 
 async def _authorized(auth: AuthService, request: Request, credentials: Credentials) -> Principal:
     """Whoever is calling, who must be allowed to call this route: every authenticated request passes here."""
-    principal = await auth.verify(credentials)
+    principal = structs.replace(await auth.verify(credentials), client=client_of(request))
     route: APIRoute = request.scope["route"]
     kind = f"{request.method} {route.path_format}"
     resource = Resource(kind=kind, ids={name: str(value) for name, value in request.path_params.items()})

@@ -1,6 +1,7 @@
 """Every table, one module each; importing this package registers all of them on ``metadata``."""
 
 from bedplate.services.database.models.api_key import ApiKeyRow
+from bedplate.services.database.models.audit_event import AuditEventRow
 from bedplate.services.database.models.auth_session import AuthSessionRow
 from bedplate.services.database.models.base import (
     PREFIX,
@@ -30,6 +31,7 @@ from bedplate.services.database.models.vertex_build import VertexBuildRow
 __all__ = [
     "PREFIX",
     "ApiKeyRow",
+    "AuditEventRow",
     "AuthSessionRow",
     "EncryptionKeyRow",
     "FileRow",

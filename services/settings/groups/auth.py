@@ -72,6 +72,10 @@ class AuthSettings(ServiceSettings):
     """Seconds between two records of how often API keys were used."""
     key_usage_pending: int = Field(default=10_000, ge=1)
     """API keys whose use may wait to be recorded; uses of further ones are not counted."""
+    audit_retention: float = Field(default=400 * 24 * 3600.0, ge=0)
+    """Seconds that security events are kept, at least 30 days; 0: for ever."""
+    housekeeping_interval: float = Field(default=3600.0, gt=0)
+    """Seconds between two looks for what is too old to be kept."""
     superuser: str | None = None
     """Name of the superuser to make where there is none."""
     superuser_password: SecretStr | None = None
@@ -91,6 +95,12 @@ class AuthSettings(ServiceSettings):
     def _enough_memory(self) -> Self:
         if self.argon2_memory_kib < 8 * self.argon2_parallelism:
             raise ValueError("argon2_memory_kib must be at least 8 times argon2_parallelism")
+        return self
+
+    @model_validator(mode="after")
+    def _long_enough(self) -> Self:
+        if 0 < self.audit_retention < 30 * 24 * 3600:
+            raise ValueError("audit_retention must be at least 30 days (2592000), or 0 for ever")
         return self
 
     @model_validator(mode="after")

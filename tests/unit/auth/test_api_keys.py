@@ -214,7 +214,7 @@ async def test_uses_are_written_by_interval(
     async def transaction_and_tell() -> AsyncIterator[AsyncSession]:
         async with transaction() as session:
             yield session
-        if asyncio.current_task() is auth._usage._task:
+        if asyncio.current_task() is auth._usage._recorder._task:
             written.set()
 
     auth = await make_auth(sign_up="open", key_usage_interval=0.01)

@@ -89,7 +89,7 @@ async def test_it_starts_and_stops_again_and_again_without_a_task_left(auth: Aut
         await asyncio.gather(auth.start(), auth.start())
         await auth.verify(Credentials(bearer=alice.access_token))
         await asyncio.gather(auth.stop(), auth.stop())
-    assert len(asyncio.all_tasks()) == tasks - 2  # those of the fixture's start are gone, too
+    assert len(asyncio.all_tasks()) == tasks - 3  # those of the fixture's start are gone, too
 
 
 async def test_a_start_and_a_stop_cancelled_at_any_await_can_be_repeated(
@@ -107,7 +107,7 @@ async def test_a_start_and_a_stop_cancelled_at_any_await_can_be_repeated(
         else:
             pytest.fail("it never ended by itself")
     running = [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("bedplate-auth-")]
-    assert sorted(running) == ["bedplate-auth-signing-keys", "bedplate-auth-usage"]
+    assert sorted(running) == ["bedplate-auth-housekeeping", "bedplate-auth-signing-keys", "bedplate-auth-usage"]
 
 
 async def test_it_is_up_even_before_there_is_a_superuser(auth: AuthService) -> None:

@@ -86,7 +86,7 @@ async def delete_store_key(user: CurrentUser, store: Store) -> dict[str, str]:
 
 @router.delete("/{api_key_id}")
 @inject
-async def delete_api_key(api_key_id: UUID, user: CurrentUser, auth: Auth) -> dict[str, str]:
+async def delete_api_key(api_key_id: UUID, principal: CurrentPrincipal, auth: Auth) -> dict[str, str]:
     """Delete one of the caller's API keys; it stops working at once."""
-    await auth.api_keys.delete(user.id, api_key_id)
+    await auth.api_keys.delete(principal.user.id, api_key_id, actor=principal)
     return {"detail": "API Key deleted"}

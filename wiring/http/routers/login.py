@@ -77,6 +77,6 @@ async def logout(request: Request, response: Response, auth: Auth, settings: Set
     """End the session of the tokens that came with the request, and delete the cookies."""
     _refuse_foreign_pages(request, settings)
     sent = (credentials_of(request).bearer, request.cookies.get(REFRESH_COOKIE), request.cookies.get(ACCESS_COOKIE))
-    await auth.logout(*(token for token in sent if token))
+    await auth.logout(*(token for token in sent if token), client=client_of(request))
     clear_token_cookies(response, settings.values)
     return {"message": "Logout successful"}

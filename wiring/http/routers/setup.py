@@ -45,7 +45,7 @@ async def complete_setup(
     try:
         if password != repeated:
             raise InvalidInputError("The two passwords differ")
-        user = await auth.complete_setup(token, username, password)
+        user = await auth.complete_setup(token, username, password, client=client_of(request))
     except _CLOSED:
         return page("setup_closed.html", status=404)
     except BedplateError as error:

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from msgspec import UNSET
 from pydantic import SecretStr
 
@@ -11,7 +11,7 @@ from bedplate.services.auth import User, UserChanges
 from bedplate.wiring import Auth, Sessions, Storage, inject
 from bedplate.wiring.http.schemas.flows import MAX_PAGE
 from bedplate.wiring.http.schemas.users import UserCreate, UserRead, UsersResponse, UserUpdate
-from bedplate.wiring.http.security import CurrentPrincipal, CurrentSuperuser, CurrentUser
+from bedplate.wiring.http.security import CurrentPrincipal, CurrentSuperuser, CurrentUser, client_of
 
 __all__ = ["router"]
 
@@ -34,9 +34,9 @@ def _read(user: User) -> UserRead:
 
 @router.post("/", status_code=201)
 @inject
-async def sign_up(body: UserCreate, auth: Auth, session: Sessions) -> UserRead:
+async def sign_up(request: Request, body: UserCreate, auth: Auth, session: Sessions) -> UserRead:
     """Make an account, as far as the sign-up policy lets anyone."""
-    user = await auth.users.sign_up(body.username, body.password, optins=body.optins)
+    user = await auth.users.sign_up(body.username, body.password, optins=body.optins, client=client_of(request))
     await session.projects.default(user.id)
     return _read(user)
 
