@@ -1,6 +1,7 @@
 """Events of a job, from the work that appends them to one reader."""
 
 import asyncio
+import gc
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ __all__ = ["rows"]
 _EVENTS = 20_000
 _BURST = 20
 _GROUP = 200
+_JOBS = 10_000
 _DATA = {"chunk": "a few words", "id": "3f0c4d2e-7b1a-4c58-9d57-2a6c1f0e9b11"}
 
 
@@ -52,6 +54,37 @@ def rows(runner: asyncio.Runner) -> Iterator[Row]:
                 runner=runner,
                 rounds=9,
             )
+    yield from _cancelled_jobs(runner)
+
+
+def _cancelled_jobs(runner: asyncio.Runner) -> Iterator[Row]:
+    """Many jobs at once, each started, cancelled, and durable from its beginning to its end."""
+    many = {"job_queue": {"max_jobs": 2 * _JOBS, "max_running": 2 * _JOBS, "keep_finished": 0.0}}
+    with temporary_folder() as folder, run_in(runner, folder, "job_queue", "auth", **many) as container:
+        user, jobs = runner.run(container.auth().create_superuser("ada", "a password")), container.job_queue()
+        gc.collect()
+        gc.freeze()  # as the lifespan of an app does: else both sides pay for the heap of the app
+        yield ratio(
+            "10,000 jobs started and cancelled, stored",
+            lambda: _start_and_cancel_jobs(jobs, user),
+            lambda: _start_and_cancel_tasks(Path(folder) / "peer.db"),
+            against="bare tasks, with the same rows by executemany: job, event, end of job",
+            unit="µs",
+            aim=Aim("≤", 2.5),
+            runner=runner,
+            rounds=7,
+        )
+        yield ratio(
+            "10,000 jobs started and cancelled, beside bare tasks that store nothing",
+            lambda: _start_and_cancel_jobs(jobs, user),
+            lambda: _start_and_cancel_tasks(None),
+            against="bare tasks",
+            unit="µs",
+            aim=None,
+            runner=runner,
+            rounds=7,
+        )
+        gc.unfreeze()
 
 
 async def _through_log(jobs: JobQueueService, user: User, *, durable: bool) -> float:
@@ -116,3 +149,60 @@ async def _by_executemany(path: Path) -> float:
                 group.clear()
         elapsed = time.perf_counter() - begun
     return elapsed / _EVENTS * 1e6
+
+
+async def _start_and_cancel_jobs(jobs: JobQueueService, user: User) -> float:
+    """Microseconds a job, from its submission to the confirmation that it is cancelled and stored."""
+
+    async def work(_log: JobLog) -> None:
+        await asyncio.Event().wait()
+
+    begun = time.perf_counter()
+    started = await asyncio.gather(*(jobs.submit(user.id, work) for _ in range(_JOBS)))
+    ended = await asyncio.gather(*(jobs.cancel(user.id, job.id) for job in started))
+    elapsed = time.perf_counter() - begun
+    assert all(job.status == "cancelled" for job in ended)
+    return elapsed / _JOBS * 1e6
+
+
+async def _start_and_cancel_tasks(path: Path | None) -> float:
+    """Microseconds a task; with a database, its row is there before it starts and its end before it counts as ended."""
+    begun = time.perf_counter()
+    ids = [uuid.uuid4().hex for _ in range(_JOBS)]
+    if path is not None:
+        jobs = [(name, "user", "flow", "running", _NOW, _NOW, None) for name in ids]
+        await _store(path, "INSERT INTO job VALUES (?, ?, ?, ?, ?, ?, ?)", jobs)
+    tasks = [asyncio.create_task(asyncio.Event().wait(), name=name) for name in ids]
+    await asyncio.sleep(0)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    if path is not None:
+        events = [(name, 1, "cancelled", "{}", _NOW) for name in ids]
+        await _store(path, "INSERT INTO event VALUES (?, ?, ?, ?, ?)", events)
+        ends = [("cancelled", _NOW, name) for name in ids]
+        await _store(path, "UPDATE job SET status = ?, finished_at = ? WHERE id = ?", ends)
+    return (time.perf_counter() - begun) / _JOBS * 1e6
+
+
+_NOW = "2026-01-01 00:00:00.000000"
+_TABLES = """
+CREATE TABLE IF NOT EXISTS event (job TEXT, seq INTEGER, type TEXT, data TEXT, at TEXT, PRIMARY KEY (job, seq));
+CREATE TABLE IF NOT EXISTS job (
+    id TEXT PRIMARY KEY, user_id TEXT, kind TEXT, status TEXT, created_at TEXT, started_at TEXT, finished_at TEXT
+);
+CREATE INDEX IF NOT EXISTS job_user ON job (user_id, created_at);
+CREATE INDEX IF NOT EXISTS job_status ON job (status);
+CREATE INDEX IF NOT EXISTS job_finished ON job (finished_at);
+"""
+
+
+async def _store(path: Path, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Write rows, a group in a transaction, with the indexes that the rows of jobs have."""
+    async with aiosqlite.connect(path) as connection:
+        await connection.execute("PRAGMA journal_mode=WAL")
+        await connection.execute("PRAGMA synchronous=NORMAL")
+        await connection.executescript(_TABLES)
+        for start in range(0, len(rows), _GROUP):
+            await connection.executemany(statement, rows[start : start + _GROUP])
+            await connection.commit()

@@ -18,6 +18,8 @@ class Change:
         update: Whether its row is to be changed.
     """
 
+    __slots__ = ("_count", "_status", "events", "insert", "live", "update")
+
     def __init__(self, live: LiveJob) -> None:
         self.live = live
         self._status = live.status

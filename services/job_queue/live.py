@@ -9,7 +9,7 @@ from typing import Any
 
 from bedplate.services.database.models import new_id, utc_now
 from bedplate.services.errors import BedplateError
-from bedplate.services.job_queue.log import EventLog
+from bedplate.services.job_queue.log import EventLog, LogHost
 from bedplate.services.job_queue.models import TERMINAL_EVENTS, Job, JobStatus
 
 __all__ = ["INTERRUPTED", "EndReason", "JobLog", "JobWork", "LiveJob", "failure"]
@@ -38,12 +38,11 @@ class JobLog:
         job_id: The job.
     """
 
-    __slots__ = ("_close", "_log", "job_id")
+    __slots__ = ("_live", "job_id")
 
-    def __init__(self, log: EventLog, close: Callable[[str, Any], int]) -> None:
-        self.job_id = log.job_id
-        self._log = log
-        self._close = close
+    def __init__(self, live: "LiveJob") -> None:
+        self.job_id = live.id
+        self._live = live
 
     def append(self, type: str, data: Any = None) -> int:  # noqa: A002 - what an event's kind is called everywhere
         """Append an event that readers see at once, and return its id.
@@ -61,8 +60,8 @@ class JobLog:
             InvalidInputError: The data is not JSON-like.
         """
         if type in TERMINAL_EVENTS:
-            return self._close(type, data)
-        return self._log.append(type, data)
+            return self._live.close(type, data)
+        return self._live.log.append(type, data)
 
 
 JobWork = Callable[[JobLog], Awaitable[None]]
@@ -79,9 +78,39 @@ class LiveJob:
         flow_id: The flow that it runs, if any.
         session_id: The session that it runs in, if any.
         timeout: Seconds that it may take.
-        open_log: Makes its log.
+        host: What its log shares with those of other jobs.
         on_closed: Called when the last event has been appended.
+
+    Attributes:
+        stored_status: What the database holds; None before the job is in it.
+        dirty: Whether the archive has been told that there is something to write.
+        dropped: Whether nothing of it is to be written any more.
+        accepted: Done when the job is in the database.
     """
+
+    # There may be tens of thousands at once, and each object more is one more for the garbage collector to visit.
+    __slots__ = (
+        "_on_closed",
+        "accepted",
+        "created_at",
+        "dirty",
+        "dropped",
+        "error",
+        "finished_at",
+        "flow_id",
+        "id",
+        "kind",
+        "log",
+        "reason",
+        "session_id",
+        "started_at",
+        "status",
+        "stored_status",
+        "task",
+        "timeout",
+        "user_id",
+        "work",
+    )
 
     def __init__(
         self,
@@ -92,7 +121,7 @@ class LiveJob:
         flow_id: uuid.UUID | None,
         session_id: str | None,
         timeout: float,
-        open_log: Callable[["LiveJob"], EventLog],
+        host: "LogHost[LiveJob]",
         on_closed: Callable[["LiveJob"], None],
     ) -> None:
         self.id = new_id()
@@ -108,18 +137,13 @@ class LiveJob:
         self.started_at: datetime | None = None
         self.finished_at: datetime | None = None
         self.stored_status: JobStatus | None = None
-        """What the database holds; None before the job is in it."""
         self.dirty = False
-        """Whether the archive has been told that there is something to write."""
         self.dropped = False
-        """Whether nothing of it is to be written any more."""
         self.accepted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.reason: EndReason | None = None
         self.task: asyncio.Task[None] | None = None
-        self.timers: list[asyncio.TimerHandle] = []
         self._on_closed = on_closed
-        self.log = open_log(self)
-        self.handle = JobLog(self.log, self.close)
+        self.log: EventLog[LiveJob] = EventLog(self, self.id, host)
 
     def close(self, kind: str, data: Any = None, status: JobStatus | None = None) -> int:
         """Append the last event and settle the status."""

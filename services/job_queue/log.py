@@ -6,16 +6,17 @@ import uuid
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Callable
 from operator import attrgetter
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from bedplate.services.errors import InvalidInputError
+from bedplate.services.job_queue.deadlines import Deadlines
 from bedplate.services.job_queue.errors import JobFinishedError, JobLogFullError
 from bedplate.services.job_queue.models import JobEvent
 from bedplate.services.text import storable
 
-__all__ = ["EventLog", "LogLimits", "Memory"]
+__all__ = ["EventLog", "LogHost", "LogLimits", "Memory"]
 
 _EVENT_OVERHEAD = 160
 """Bytes that an event costs beside its payload, about."""
@@ -24,6 +25,8 @@ _BREATHER = 256
 
 _encode = msgspec.json.Encoder().encode
 _id_of = attrgetter("id")
+
+OwnerT = TypeVar("OwnerT")
 
 
 class LogLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +68,32 @@ class Memory:
         self.used -= size
 
 
-class EventLog:
+class LogHost(Generic[OwnerT]):
+    """What all logs of a process share.
+
+    Args:
+        limits: How much each may hold.
+        memory: Where their room is taken from.
+        on_append: Called after each append with the owner of the log and whether the event must be committed at once.
+        on_truncate: Called when an event was too large.
+    """
+
+    __slots__ = ("limits", "memory", "on_append", "on_truncate")
+
+    def __init__(
+        self,
+        limits: LogLimits,
+        memory: Memory,
+        on_append: Callable[[OwnerT, bool], None],
+        on_truncate: Callable[[], None],
+    ) -> None:
+        self.limits = limits
+        self.memory = memory
+        self.on_append = on_append
+        self.on_truncate = on_truncate
+
+
+class EventLog(Generic[OwnerT]):
     """An append-only list of events with ids 1, 2, 3 and so on.
 
     Readers see an event as soon as it is appended, with two exceptions: nothing is shown before the first event has
@@ -73,30 +101,34 @@ class EventLog:
     writer of the database tells by :meth:`committed_up_to`, or gives up by :meth:`show_uncommitted`.
 
     Args:
+        owner: What the host is told of when something is appended.
         job_id: The job, for errors.
-        limits: How much it may hold.
-        memory: Where its room is taken from.
-        on_append: Called after each append with whether the event must be committed at once.
-        on_truncate: Called when an event was too large.
+        host: What it shares with other logs.
+
+    Attributes:
+        closed: Whether the last event has been appended.
+        committed: How many events are in the database.
     """
 
-    def __init__(
-        self,
-        job_id: uuid.UUID,
-        limits: LogLimits,
-        memory: Memory,
-        on_append: Callable[[bool], None],
-        on_truncate: Callable[[], None],
-    ) -> None:
+    __slots__ = (
+        "_begun",
+        "_bytes",
+        "_events",
+        "_host",
+        "_owner",
+        "_visible",
+        "_waiters",
+        "closed",
+        "committed",
+        "job_id",
+    )
+
+    def __init__(self, owner: OwnerT, job_id: uuid.UUID, host: LogHost[OwnerT]) -> None:
         self.job_id = job_id
         self.closed = False
-        """Whether the last event has been appended."""
         self.committed = 0
-        """How many events are in the database."""
-        self._limits = limits
-        self._memory = memory
-        self._on_append = on_append
-        self._on_truncate = on_truncate
+        self._owner = owner
+        self._host = host
         self._events: list[JobEvent] = []
         self._bytes = 0
         self._visible = 0
@@ -136,7 +168,7 @@ class EventLog:
             self._visible = count
             if self._waiters:
                 self._wake()
-        self._on_append(count == 1)
+        self._host.on_append(self._owner, count == 1)
         return count
 
     def close(self, kind: str, data: Any = None) -> JobEvent:
@@ -150,11 +182,11 @@ class EventLog:
             raise JobFinishedError(self.job_id)
         event = JobEvent(id=len(self._events) + 1, type=kind, payload=self._payload(data), time=time.time())
         size = len(event.payload) + _EVENT_OVERHEAD
-        self._memory.take_always(size)
+        self._host.memory.take_always(size)
         self._bytes += size
         self._events.append(event)
         self.closed = True
-        self._on_append(True)
+        self._host.on_append(self._owner, True)
         return event
 
     def supersede(self, kind: str, data: Any, event_id: int) -> JobEvent:
@@ -197,7 +229,7 @@ class EventLog:
 
     def free(self) -> None:
         """Give the room back; readers that are on their way still come to the end."""
-        self._memory.give(self._bytes)
+        self._host.memory.give(self._bytes)
         self._bytes = 0
 
     def take(self, after: int, limit: int) -> list[JobEvent]:
@@ -210,10 +242,24 @@ class EventLog:
         while self._index(after) == self._visible and not self.done:
             await self._changed()
 
-    async def wait_done(self) -> None:
-        """Return when readers can see the last event."""
-        while not self.done:
-            await self._changed()
+    async def wait_done(self, patience: Deadlines[asyncio.Future[None]], seconds: float) -> None:
+        """Return when readers can see the last event, or when ``seconds`` are over.
+
+        Args:
+            patience: Wakes a future whose time is up.
+            seconds: How long to wait.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while not self.done and loop.time() < end:
+            waiter = loop.create_future()
+            self._waiters.add(waiter)
+            patience.add(waiter, end)
+            try:
+                await waiter
+            finally:
+                patience.discard(waiter)
+                self._waiters.discard(waiter)
 
     async def read(self, after: int) -> AsyncGenerator[JobEvent, None]:
         """All events with ids greater than ``after``, as they come, until the last."""
@@ -247,21 +293,21 @@ class EventLog:
                 why=type(error).__name__,
                 fix="append dicts, lists, texts, numbers, booleans, None, UUIDs and datetimes only",
             ) from error
-        if len(payload) > self._limits.max_event_bytes:
-            self._on_truncate()
-            note = {"truncated": True, "bytes": len(payload), "limit": self._limits.max_event_bytes}
+        if len(payload) > self._host.limits.max_event_bytes:
+            self._host.on_truncate()
+            note = {"truncated": True, "bytes": len(payload), "limit": self._host.limits.max_event_bytes}
             payload = _encode(note)
         return payload
 
     def _take_room(self, size: int) -> None:
-        limits = self._limits
+        limits = self._host.limits
         if len(self._events) >= limits.max_events:
             raise JobLogFullError(f"the job has written {limits.max_events} events", "BEDPLATE_JOB_QUEUE__MAX_EVENTS")
         if self._bytes + size > limits.max_log_bytes:
             raise JobLogFullError(
                 f"the job has written {limits.max_log_bytes} bytes of events", "BEDPLATE_JOB_QUEUE__MAX_LOG_BYTES"
             )
-        if not self._memory.take(size):
+        if not self._host.memory.take(size):
             raise JobLogFullError("the logs of all jobs fill their memory", "BEDPLATE_JOB_QUEUE__MAX_MEMORY_BYTES")
         self._bytes += size
 

@@ -1,8 +1,6 @@
 """The job queue service."""
 
 import asyncio
-import contextlib
-import functools
 import uuid
 from collections.abc import AsyncGenerator, Sequence
 from typing import Final
@@ -12,10 +10,11 @@ from bedplate.services.database import DatabaseService
 from bedplate.services.database.repositories.job_queue import JobRepository
 from bedplate.services.errors import InvalidInputError, UnavailableError
 from bedplate.services.job_queue.archive import Archive
+from bedplate.services.job_queue.deadlines import Deadlines
 from bedplate.services.job_queue.errors import JobElsewhereError, JobNotFoundError
 from bedplate.services.job_queue.history import History
 from bedplate.services.job_queue.live import EndReason, JobWork, LiveJob
-from bedplate.services.job_queue.log import EventLog, LogLimits
+from bedplate.services.job_queue.log import LogHost, LogLimits
 from bedplate.services.job_queue.models import Job, JobEvent, JobPage, JobStatus
 from bedplate.services.job_queue.polling import PollCursors
 from bedplate.services.job_queue.recovery import delete_old_jobs, end_orphans
@@ -59,20 +58,24 @@ class JobQueueService(Service):
         self._settings = settings.values.job_queue
         self._telemetry = telemetry
         self._database = database
-        self._limits = LogLimits(
-            max_events=self._settings.max_events,
-            max_event_bytes=self._settings.max_event_bytes,
-            max_log_bytes=self._settings.max_log_bytes,
-        )
         self._history = History(database, self._settings.follow_interval)
         self._jobs = LiveJobs(self._settings.max_memory_bytes, self._settings.keep_finished, telemetry)
         self._supervisor = Supervisor(self._settings, telemetry, self._note)
         self._cursors = PollCursors(self._settings.max_cursors)
         self._archive: Archive | None = None
         self._maintenance: asyncio.Task[None] | None = None
-        self._truncated = telemetry.meter.counter(
+        self._patience: Deadlines[asyncio.Future[None]] = Deadlines(_wake)
+        truncated = telemetry.meter.counter(
             "bedplate_job_queue_events_truncated", "Events that were too large and replaced by a note"
         )
+        limits = LogLimits(
+            max_events=self._settings.max_events,
+            max_event_bytes=self._settings.max_event_bytes,
+            max_log_bytes=self._settings.max_log_bytes,
+        )
+        self._host = LogHost(limits, self._jobs.memory, self._note, truncated.add)
+        # One object for all jobs: each access to a method makes another one.
+        self._when_closed = self._closed
 
     async def submit(
         self,
@@ -110,8 +113,8 @@ class JobQueueService(Service):
             flow_id=flow_id,
             session_id=session_id,
             timeout=self._settings.job_timeout if timeout is None else timeout,
-            open_log=self._open_log,
-            on_closed=self._closed,
+            host=self._host,
+            on_closed=self._when_closed,
         )
         self._supervisor.admit(live)
         self._jobs.add(live)
@@ -292,10 +295,7 @@ class JobQueueService(Service):
     async def _end(self, live: LiveJob) -> None:
         if not live.log.closed:
             self._supervisor.request_end(live, EndReason.CANCELLED)
-        patience = self._settings.cancel_timeout + self._settings.commit_patience
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                await live.log.wait_done()
+        await live.log.wait_done(self._patience, self._settings.cancel_timeout + self._settings.commit_patience)
 
     def _let_go(self) -> None:
         for live in self._jobs:
@@ -309,11 +309,6 @@ class JobQueueService(Service):
         if live is not None and live.user_id != user_id:
             raise JobNotFoundError(job_id)
         return live
-
-    def _open_log(self, live: LiveJob) -> EventLog:
-        assert self._archive is not None  # noqa: S101 - jobs are made while the service runs
-        note = functools.partial(self._archive.note, live)
-        return EventLog(live.id, self._limits, self._jobs.memory, note, self._truncated.add)
 
     def _note(self, live: LiveJob, urgent: bool) -> None:
         if self._archive is not None:
@@ -330,3 +325,8 @@ class JobQueueService(Service):
                 live.supersede(self._archive.reserved + 1)
                 if live.task is not None:
                     live.task.cancel()
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -1,14 +1,14 @@
 """Runs the work of jobs: places to run in, timeouts, cancellation, and exactly one ending for each."""
 
 import asyncio
-import functools
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 from bedplate.services.database.models import utc_now
 from bedplate.services.errors import BedplateError
+from bedplate.services.job_queue.deadlines import Deadlines
 from bedplate.services.job_queue.errors import TooManyJobsError
-from bedplate.services.job_queue.live import INTERRUPTED, EndReason, LiveJob, failure
+from bedplate.services.job_queue.live import INTERRUPTED, EndReason, JobLog, LiveJob, failure
 from bedplate.services.job_queue.models import JobStatus
 from bedplate.services.logs import get_logger
 from bedplate.services.settings.groups.job_queue import JobQueueSettings
@@ -36,10 +36,22 @@ class Supervisor:
         self._unfinished: set[LiveJob] = set()
         self._placed: set[LiveJob] = set()
         self._waiting: deque[LiveJob] = deque()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], LiveJob] = {}
+        self._timeouts: Deadlines[LiveJob] = Deadlines(self.time_out)
+        self._last_chances: Deadlines[LiveJob] = Deadlines(self._abandon)
+        self._ended_jobs: Counter[JobStatus] = Counter()
+        # One object for all jobs: each access to a method makes another one.
+        self._when_ended = self._ended
         meter = telemetry.meter
-        self._running = meter.gauge("bedplate_job_queue_running", "Jobs that run in this process")
-        self._ended_jobs = meter.counter("bedplate_job_queue_jobs", "Jobs that have ended", labels=("status",))
+        meter.observe_gauge(
+            "bedplate_job_queue_running", "Jobs that run in this process", lambda: [(len(self._placed), {})]
+        )
+        meter.observe_counter(
+            "bedplate_job_queue_jobs",
+            "Jobs that have ended",
+            lambda: [(number, {"status": status.value}) for status, number in self._ended_jobs.items()],
+            labels=("status",),
+        )
         self._abandoned = meter.counter("bedplate_job_queue_abandoned", "Jobs whose work did not heed its cancellation")
 
     def admit(self, live: LiveJob) -> None:
@@ -79,13 +91,17 @@ class Supervisor:
             self._leave(live)
         elif not live.task.done():
             live.task.cancel()
-            loop = asyncio.get_running_loop()
-            live.timers.append(loop.call_later(self._settings.cancel_timeout, self._abandon, live))
+            self._timeouts.discard(live)
+            self._last_chances.add(live, asyncio.get_running_loop().time() + self._settings.cancel_timeout)
+
+    def time_out(self, live: LiveJob) -> None:
+        """Ask a job to end because its time is up."""
+        self.request_end(live, EndReason.TIMEOUT)
 
     def closed(self, live: LiveJob) -> None:
         """Note that the log of a job has been closed."""
         self._unfinished.discard(live)
-        self._ended_jobs.add(status=live.status.value)
+        self._ended_jobs[live.status] += 1
 
     async def end_all(self) -> None:
         """Ask every job to end and wait, for ``cancel_timeout`` at most, until each has."""
@@ -107,15 +123,14 @@ class Supervisor:
         if len(self._placed) >= self._settings.max_running:
             return False
         self._placed.add(live)
-        self._running.set(len(self._placed))
         live.status = JobStatus.RUNNING
         live.started_at = utc_now()
         return True
 
     def _leave(self, live: LiveJob) -> None:
         self._placed.discard(live)
-        self._running.set(len(self._placed))
-        self._fill()
+        if self._waiting:
+            self._fill()
 
     def _fill(self) -> None:
         while self._waiting:
@@ -132,16 +147,15 @@ class Supervisor:
     def _run(self, live: LiveJob) -> None:
         loop = asyncio.get_running_loop()
         live.task = loop.create_task(_work(live), name=f"bedplate-job-{live.id}")
-        self._tasks.add(live.task)
-        live.task.add_done_callback(functools.partial(self._ended, live))
-        live.timers.append(loop.call_later(live.timeout, self.request_end, live, EndReason.TIMEOUT))
+        self._tasks[live.task] = live
+        live.task.add_done_callback(self._when_ended)
+        self._timeouts.add(live, loop.time() + live.timeout)
 
-    def _ended(self, live: LiveJob, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[None]) -> None:
         # A callback and not the end of a coroutine: a task that is cancelled before its first step runs none of it.
-        self._tasks.discard(task)
-        for timer in live.timers:
-            timer.cancel()
-        live.timers.clear()
+        live = self._tasks.pop(task)
+        self._timeouts.discard(live)
+        self._last_chances.discard(live)
         self._conclude(live, task)
         self._leave(live)
 
@@ -173,10 +187,11 @@ class Supervisor:
             return
         self._abandoned.add()
         _log.error("job does not heed its cancellation", job_id=str(live.id), kind=live.kind)
+        self._last_chances.discard(live)
         self._conclude(live)
         live.task.cancel()
         self._leave(live)
 
 
 async def _work(live: LiveJob) -> None:
-    await live.work(live.handle)
+    await live.work(JobLog(live))

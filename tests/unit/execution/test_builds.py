@@ -246,8 +246,8 @@ async def test_run_that_takes_too_long_ends_with_an_error(execution, chatbot, ow
     async for event in events_of(job):
         if event.type == "token":
             break
-    [timer] = container.job_queue()._jobs.get(job.id).timers
-    asyncio.get_running_loop().call_soon(timer._callback, *timer._args)
+    jobs = container.job_queue()
+    asyncio.get_running_loop().call_soon(jobs._supervisor.time_out, jobs._jobs.get(job.id))
     events = [event async for event in events_of(job)]
     gate.open()
     assert (events[-1].type, events[-1].data["code"]) == ("error", "timeout")

@@ -165,8 +165,8 @@ async def test_flow_that_is_deleted_meanwhile_ends_with_an_error(execution, chat
 
 async def test_too_many_events_end_the_run(container, container_settings, chatbot, owner, llm, execution, events_of):
     """JOB-1, ALL-6: a full log is an error of the run, told like any other."""
-    limits = container.job_queue()._limits
-    container.job_queue()._limits = type(limits)(max_events=12, max_event_bytes=10**6, max_log_bytes=10**6)
+    host = container.job_queue()._host
+    host.limits = type(host.limits)(max_events=12, max_event_bytes=10**6, max_log_bytes=10**6)
     llm.answer = lambda messages: "word " * 50
     job = await execution.start(owner, chatbot, HELLO, session_id="s")
     events = [event async for event in events_of(job)]

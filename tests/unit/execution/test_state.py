@@ -78,8 +78,8 @@ async def test_the_state_of_a_run_ends_with_it(end, execution, probe, owner, con
     if end == "cancel":
         await container.job_queue().cancel(owner, job.id)
     elif end == "timeout":
-        [timer] = container.job_queue()._jobs.get(job.id).timers
-        asyncio.get_running_loop().call_soon(timer._callback, *timer._args)
+        jobs = container.job_queue()
+        asyncio.get_running_loop().call_soon(jobs._supervisor.time_out, jobs._jobs.get(job.id))
     assert [event async for event in events_of(job)][-1].type == {"success": "end", "cancel": "cancelled"}.get(
         end, "error"
     )
