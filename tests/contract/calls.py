@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["CALLS", "Call", "Caller"]
+__all__ = ["CALLS", "SHARED", "Call", "Caller"]
 
 JSON = "application/json"
 BINARY = "application/octet-stream"
@@ -32,6 +32,7 @@ class Call:
     Attributes:
         by: Who calls.
         path: What the braces of the path stand for.
+        first: Objects that have to be there, beside those that the request names.
         query: Parameters of the query.
         body: A JSON body.
         form: A form.
@@ -45,6 +46,7 @@ class Call:
 
     by: Caller = Caller.USER
     path: Mapping[str, str] = field(default_factory=dict)
+    first: tuple[str, ...] = ()
     query: Mapping[str, Any] = field(default_factory=dict)
     body: Any = None
     form: Mapping[str, str] | None = None
@@ -60,8 +62,19 @@ _ANYONE = Call(by=Caller.ANYONE)
 _OWNED = "the caller's credentials; what belongs to somebody else answers as if it did not exist"
 _FILES_OWNED = "the caller's credentials, and the caller's flow"
 _FILES_ARE_TEXT = r"^\$\[\d+\]\.files: '\[\]' is not of type 'array'"
+_STORE_KEY = ("store_key",)
 _NEW = {"name": "made"}
 _FLOW = b'{"name": "imported", "data": {"nodes": [], "edges": []}}'
+SHARED = {
+    "name": "shared",
+    "description": "for everybody",
+    "data": {"nodes": [], "edges": []},
+    "tags": [],
+    "is_component": False,
+    "private": False,
+}
+"""What is published in the store."""
+
 _UPLOAD = Call(file=("flow.json", _FLOW))
 _TEXT = Call(file=("text.txt", b"a text"))
 _PNG = {"file_name": "{image_name}"}
@@ -178,4 +191,19 @@ CALLS: Mapping[str, tuple[Call, ...]] = {
     "GET /api/v2/files/{file_id}": (Call(kind=BINARY), Call(query={"return_content": True})),
     "PUT /api/v2/files/{file_id}": (Call(query={"name": "renamed"}),),
     "DELETE /api/v2/files/{file_id}": (Call(),),
+    # Store
+    "POST /api/v1/api_key/store": (Call(body={"api_key": "a-key"}),),
+    "GET /api/v1/store/check/": (_ANYONE,),
+    "GET /api/v1/store/check/api_key": (Call(), Call(first=_STORE_KEY)),
+    "GET /api/v1/store/components/": (
+        Call(),
+        Call(query={"component_id": "{component_id}", "tags": ["Agent"], "sort": ["-count(liked_by)"], "liked": True}),
+        Call(query={"search": "shared", "is_component": False, "filter_by_user": True, "page": 1, "limit": 5}),
+    ),
+    "POST /api/v1/store/components/": (Call(first=_STORE_KEY, body=SHARED),),
+    "GET /api/v1/store/components/{component_id}": (Call(),),
+    "PATCH /api/v1/store/components/{component_id}": (Call(body=SHARED | {"description": "changed"}),),
+    "GET /api/v1/store/tags": (_ANYONE,),
+    "GET /api/v1/store/users/likes": (Call(first=("liked_id",)),),
+    "POST /api/v1/store/users/likes/{component_id}": (Call(),),
 }

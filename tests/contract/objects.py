@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import httpx
-from tests.contract.calls import Caller
+from tests.contract.calls import SHARED, Caller
 
 from bedplate.wiring.testing.clients import PASSWORD, Clients
 from bedplate.wiring.testing.flows import Flow
@@ -32,6 +32,7 @@ class Objects:
         self._makers: Mapping[str, Callable[[], Awaitable[str]]] = {
             "api_key_id": lambda: self._id("/api/v1/api_key/", {"name": "a key"}),
             "built_flow_id": self._built_flow,
+            "component_id": self._component,
             "file_id": lambda: self._id("/api/v2/files", file=("file.txt", b"a text")),
             "file_name": lambda: self._file_name("file.txt"),
             "flow_id": self._flow,
@@ -39,12 +40,14 @@ class Objects:
             "folder_id": lambda: self("project_id"),
             "image_name": lambda: self._file_name("image.png"),
             "job_id": self._job,
+            "liked_id": self._liked,
             "message_id": self._message,
             "old_session_id": lambda: self("session_id"),
             "project_id": self._project,
             "public_flow_id": lambda: self._flow(access_type="PUBLIC"),
             "refresh_token": self._refresh_token,
             "session_id": self._session,
+            "store_key": self._store_key,
             "variable_id": self._variable,
         }
 
@@ -131,3 +134,16 @@ class Objects:
         form = {"username": "user", "password": PASSWORD}
         answer = await self.clients[Caller.ANYONE].post("/api/v1/login", data=form)
         return str(answer.json()["refresh_token"])
+
+    async def _store_key(self) -> str:
+        await self._post("/api/v1/api_key/store", {"api_key": "a-key"})
+        return "a-key"
+
+    async def _component(self) -> str:
+        await self("store_key")
+        return await self._id("/api/v1/store/components/", SHARED)
+
+    async def _liked(self) -> str:
+        component = await self("component_id")
+        await self._post(f"/api/v1/store/users/likes/{component}")
+        return component
