@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from bedplate.wiring.testing.job_queue import JobQueueConformance, JobQueueHarness
     from bedplate.wiring.testing.llm import LocalLLM
     from bedplate.wiring.testing.state import StateConformance, StateHarness
+    from bedplate.wiring.testing.storage import StorageConformance, StorageHarness
+    from bedplate.wiring.testing.store import StoreConformance, StoreHarness
+    from bedplate.wiring.testing.variable import VariableConformance, VariableHarness
 
 __all__ = [
     "CacheConformance",
@@ -26,6 +29,12 @@ __all__ = [
     "LocalLLM",
     "StateConformance",
     "StateHarness",
+    "StorageConformance",
+    "StorageHarness",
+    "StoreConformance",
+    "StoreHarness",
+    "VariableConformance",
+    "VariableHarness",
     "cancel_at_every_await",
 ]
 
@@ -41,6 +50,12 @@ if not TYPE_CHECKING:  # a type checker would take every name for one that this 
         "LocalLLM": "llm",
         "StateConformance": "state",
         "StateHarness": "state",
+        "StorageConformance": "storage",
+        "StorageHarness": "storage",
+        "StoreConformance": "store",
+        "StoreHarness": "store",
+        "VariableConformance": "variable",
+        "VariableHarness": "variable",
         "cancel_at_every_await": "cancellation",
     }
 

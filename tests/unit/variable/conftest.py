@@ -1,9 +1,6 @@
 """A started variable service, and users to own variables."""
 
-import asyncio
-import itertools
-import types
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,45 +43,3 @@ async def make_variable(
 @pytest.fixture
 async def variables(make_variable: MakeVariable) -> VariableService:
     return await make_variable()
-
-
-@types.coroutine
-def cancelled_at(number: int, work: Coroutine[Any, Any, object]) -> Generator[Any, Any, bool]:
-    """Await ``work``, cancelling this task at the given await; whether there was such an await."""
-    task = asyncio.current_task()
-    assert task is not None
-    error: BaseException | None = None
-    for current in itertools.count(1):
-        try:
-            waiting = work.send(None) if error is None else work.throw(error)
-        except StopIteration:
-            return current > number
-        if current == number:
-            task.cancel()
-        error = None
-        try:
-            yield waiting
-        except BaseException as thrown:
-            error = thrown
-    raise AssertionError("unreachable")
-
-
-@pytest.fixture
-def interrupted() -> Callable[[Callable[[], Coroutine[Any, Any, object]]], AsyncIterator[bool]]:
-    """Runs work again and again, cancelled at its first await, then at its second, until it has no further one.
-
-    Yields after each run whether it got through in spite of that.
-    """
-
-    async def run(work: Callable[[], Coroutine[Any, Any, object]]) -> AsyncIterator[bool]:
-        async def attempt(number: int) -> bool:
-            return await cancelled_at(number, work())
-
-        for number in itertools.count(1):
-            task = asyncio.create_task(attempt(number))
-            await asyncio.wait({task})
-            yield not task.cancelled()
-            if not task.cancelled() and not task.result():
-                return
-
-    return run
