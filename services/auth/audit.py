@@ -34,6 +34,7 @@ class AuditKind(StrEnum):
     LOGIN = "login"
     LOGIN_FAILED = "login_failed"
     LOCKED_OUT = "locked_out"
+    UNLOCKED = "unlocked"
     LOGOUT = "logout"
     REFRESH_REUSED = "refresh_reused"
     SESSION_REVOKED = "session_revoked"

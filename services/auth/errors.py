@@ -24,6 +24,8 @@
     ├── RefreshConflictError          another tab refreshed first                (409)
     ├── SetupCompletedError           there is a superuser already               (409)
     └── KeyRotationError              the signing key is given by a setting      (409)
+    RateLimitedError
+    └── LoginThrottledError           too many failed logins; when to come back  (429)
     NotFoundError
     └── UserNotFoundError · SessionNotFoundError · ApiKeyNotFoundError (400 for the last, as clients expect)
 
@@ -39,6 +41,7 @@ from bedplate.services.errors import (
     InvalidInputError,
     NotFoundError,
     PermissionDeniedError,
+    RateLimitedError,
 )
 from bedplate.services.schema import ServiceType
 
@@ -60,6 +63,7 @@ __all__ = [
     "InvalidUsernameError",
     "KeyRotationError",
     "LastSuperuserError",
+    "LoginThrottledError",
     "MissingCredentialsError",
     "NotAllowedError",
     "OriginNotAllowedError",
@@ -296,6 +300,24 @@ class KeyRotationError(_AuthServiceError, ConflictError):
         super().__init__(
             fix="set another key in BEDPLATE_AUTH__SIGNING_KEY or its file, and name the old one in"
             " BEDPLATE_AUTH__VERIFICATION_KEY_FILES until its tokens have expired"
+        )
+
+
+class LoginThrottledError(RateLimitedError):
+    """Too many logins failed for this name, or from this address, or there are too many at once from it.
+
+    Args:
+        retry_after: Seconds after which another attempt makes sense.
+    """
+
+    code = "login_throttled"
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(
+            "Too many attempts to log in: try again later",
+            service=ServiceType.AUTH,
+            retry_after=retry_after,
+            fix="wait, or ask an operator: bedplate auth unlock",
         )
 
 

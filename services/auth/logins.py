@@ -17,6 +17,7 @@ from bedplate.services.auth.errors import (
 from bedplate.services.auth.models import Client, SessionCookie, TokenPair
 from bedplate.services.auth.passwords import Passwords
 from bedplate.services.auth.sessions import Sessions
+from bedplate.services.auth.throttle import Attempt, LoginThrottle
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import UserRow, utc_now
 from bedplate.services.database.repositories.user import UserRepository
@@ -42,6 +43,7 @@ class Logins:
         passwords: Verifies, and hashes anew where the parameters have changed.
         sessions: Opens the session.
         audit: Records failures.
+        throttle: Refuses attempts after too many of them.
     """
 
     def __init__(
@@ -52,7 +54,9 @@ class Logins:
         passwords: Passwords,
         sessions: Sessions,
         audit: Audit,
+        throttle: LoginThrottle,
     ) -> None:
+        self._throttle = throttle
         self._audit = audit
         self._settings = settings
         self._database = database
@@ -79,9 +83,30 @@ class Logins:
         client: Client,
         opening: Callable[[AsyncSession, UserRow, Client], Awaitable[T]],
     ) -> T:
-        user = await self._find(username)
+        attempt = self._throttle.attempt(username, client)
+        user: UserRow | None = None
         try:
-            right = await self._passwords.verify(user.password_hash if user else None, password)
+            await self._throttle.admit(attempt)
+            user = await self._find(username)
+            opened = await self._prove(user, password, attempt, opening)
+        except BedplateError as error:
+            self._outcomes.add(1, outcome=error.code)
+            # Not the name: people type passwords into the wrong field.
+            _log.warning("login refused", reason=error.code, user_id=user and str(user.id), address=client.address)
+            raise
+        self._outcomes.add(1, outcome="success")
+        _log.info("login", user_id=str(opened[0].id), address=client.address)
+        return opened[1]
+
+    async def _prove(
+        self,
+        user: UserRow | None,
+        password: str,
+        attempt: Attempt,
+        opening: Callable[[AsyncSession, UserRow, Client], Awaitable[T]],
+    ) -> tuple[UserRow, T]:
+        right = await self._passwords.verify(user.password_hash if user else None, password)
+        try:
             if user is None or not right:
                 raise InvalidCredentialsError
             # Only who knows the password learns what has become of the account.
@@ -89,22 +114,25 @@ class Logins:
                 raise WaitingForApprovalError if user.last_login_at is None else InactiveUserError
             outdated = self._passwords.outdated(user.password_hash)
             new_hash = await self._passwords.hash(password) if outdated else None
-            opened = await self._enter(user, new_hash, client, opening)
-        except BedplateError as error:
-            self._outcomes.add(1, outcome=error.code)
-            # Not the name: people type passwords into the wrong field.
-            _log.warning("login refused", reason=error.code, user_id=user and str(user.id), address=client.address)
-            if isinstance(error, (AuthError, WaitingForApprovalError)):  # not what the server failed in
-                await self._audit.record(
-                    AuditKind.LOGIN_FAILED,
-                    user_id=user.id if user else None,
-                    client=client,
-                    details={"reason": error.code},
-                )
+            async with self._database.transaction():
+                await self._throttle.check(attempt)
+                opened = await self._enter(user, new_hash, attempt.client, opening)
+                await self._throttle.succeeded(attempt)
+        except (AuthError, WaitingForApprovalError) as error:
+            await self._failed(user, attempt, error)
             raise
-        self._outcomes.add(1, outcome="success")
-        _log.info("login", user_id=str(user.id), address=client.address)
-        return opened
+        return user, opened
+
+    async def _failed(self, user: UserRow | None, attempt: Attempt, error: BedplateError) -> None:
+        user_id, told = user.id if user else None, True
+        async with self._database.transaction():
+            await self._audit.record(
+                AuditKind.LOGIN_FAILED, user_id=user_id, client=attempt.client, details={"reason": error.code}
+            )
+            if isinstance(error, InvalidCredentialsError):
+                told = await self._throttle.failed(attempt, user_id)
+        if not told:
+            await self._throttle.check(attempt)
 
     async def _find(self, username: str) -> UserRow | None:
         try:

@@ -1,5 +1,6 @@
 """The auth service."""
 
+from bedplate.services.auth.account_rules import username_key
 from bedplate.services.auth.accounts import Accounts
 from bedplate.services.auth.api_keys import ApiKeys
 from bedplate.services.auth.audit import Audit, AuditKind
@@ -29,6 +30,8 @@ from bedplate.services.auth.policy import AuthorizationPolicy, Resource
 from bedplate.services.auth.scopes import Scope, covers
 from bedplate.services.auth.sessions import Sessions
 from bedplate.services.auth.setup import Setup
+from bedplate.services.auth.throttle import LoginThrottle
+from bedplate.services.auth.throttle_store import DatabaseThrottleStore
 from bedplate.services.auth.tokens import Tokens
 from bedplate.services.auth.usage import Usage
 from bedplate.services.auth.user_sessions import UserSessions
@@ -84,7 +87,10 @@ class AuthService(Service):
         self._sessions = Sessions(self._settings, database, self._tokens, self._usage, self.audit)
         self.sessions = UserSessions(database, self._usage, self.audit)
         passwords = Passwords(self._settings, workers)
-        self._logins = Logins(self._settings, telemetry, database, passwords, self._sessions, self.audit)
+        self._throttle = LoginThrottle(self._settings, DatabaseThrottleStore(database), keyring, self.audit)
+        self._logins = Logins(
+            self._settings, telemetry, database, passwords, self._sessions, self.audit, self._throttle
+        )
         accounts = Accounts(self._settings, database, passwords, self.audit)
         self.users = Users(self._settings, database, passwords, accounts, self.audit)
         self.api_keys = ApiKeys(self._settings, database, self._usage, self.audit)
@@ -113,6 +119,7 @@ class AuthService(Service):
             InvalidCredentialsError: Unknown user or wrong password; the two cost the same and read the same.
             WaitingForApprovalError: The password is right, the account not activated yet.
             InactiveUserError: The password is right, the account deactivated.
+            LoginThrottledError: Too many logins failed for this name or from this address.
             RateLimitedError: Too many passwords are being hashed.
         """
         await self._ready()
@@ -244,6 +251,20 @@ class AuthService(Service):
         _log.warning("signing key rotated", key_id=rotation.key_id, previous_key_id=rotation.previous_key_id)
         return rotation
 
+    async def unlock(self, username: str) -> bool:
+        """Forget the failed logins of a name, and the lockout that they led to; for the command line.
+
+        Returns:
+            Whether there was anything to forget.
+        """
+        self._require_started()
+        async with self._database.transaction() as session:
+            unlocked = await self._throttle.unlock(username)
+            if unlocked:
+                row = await UserRepository(session).by_name(username_key(username))
+                await self.audit.record(AuditKind.UNLOCKED, user_id=row.id if row else None)
+        return unlocked
+
     async def setup_needed(self) -> bool:
         """Whether there is no superuser yet."""
         return await self._setup.needed()
@@ -283,6 +304,7 @@ class AuthService(Service):
     async def _keep_house(self) -> None:
         try:
             await self.audit.prune()
+            await self._throttle.prune()
         except Exception as error:
             _log.warning("what is too old could not be deleted yet", error=type(error).__name__)
 

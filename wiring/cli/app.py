@@ -18,7 +18,7 @@ COMMANDS = {
     "settings": "Show the settings, their origin, and what can be set.",
     "doctor": "Look for what will go wrong, in settings, files and database; exit code 1 if there is an error.",
     "db": "Look after the database schema.",
-    "auth": "Look after the keys that tokens are signed with.",
+    "auth": "Rotate the keys that tokens are signed with, and unlock names.",
     "superuser": "Make a superuser.",
     "variables": "List, set and delete the variables of a user.",
     "import": "Carry over what another system holds.",

@@ -16,6 +16,7 @@ from bedplate.services.database.models.flow import FlowRow
 from bedplate.services.database.models.flow_session import FlowSessionRow
 from bedplate.services.database.models.folder import FolderRow
 from bedplate.services.database.models.job import InstanceRow, JobEventRow, JobRow
+from bedplate.services.database.models.login_throttle import LoginThrottleRow
 from bedplate.services.database.models.message import MessageRow
 from bedplate.services.database.models.setup_token import SetupTokenRow
 from bedplate.services.database.models.store_component import StoreComponentRow
@@ -41,6 +42,7 @@ __all__ = [
     "InstanceRow",
     "JobEventRow",
     "JobRow",
+    "LoginThrottleRow",
     "MessageRow",
     "SetupTokenRow",
     "SpanRow",

@@ -56,6 +56,18 @@ class AuthSettings(ServiceSettings):
     """Passwords that are hashed at once."""
     hashing_queue: int = Field(default=256, ge=0)
     """Passwords that may wait to be hashed; a login beyond that is told to come back later."""
+    login_failures_per_account: int = Field(default=10, ge=0)
+    """Failed logins for one name, known or not, after which it is locked for a while; 0: any number."""
+    login_failure_window: float = Field(default=900.0, gt=0)
+    """Seconds in which those count together."""
+    login_failures_per_address: int = Field(default=300, ge=0)
+    """Failed logins from one address in a minute after which it is locked for a while; 0: any number."""
+    login_rate_per_address: int = Field(default=600, ge=0)
+    """Logins, failed or not, that one process takes from one address in a minute; 0: any number."""
+    login_lockout: float = Field(default=60.0, gt=0)
+    """Seconds of a lockout; each further one lasts twice as long."""
+    login_lockout_max: float = Field(default=900.0, gt=0)
+    """Seconds of the longest lockout."""
     sign_up: Literal["open", "approval", "closed"] = "approval"
     """Who may make an account: anyone, anyone who then waits for activation, or nobody."""
     password_min_length: int = Field(default=1, ge=1)

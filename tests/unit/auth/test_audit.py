@@ -81,7 +81,7 @@ async def test_every_security_event_is_in_it(auth: AuthService, make_auth: Any, 
         "superuser_granted", "user_deactivated", "superuser_revoked", "user_activated", "user_deleted",
         "signing_key_rotated",
     ]  # fmt: skip
-    assert set(AuditKind) - {event.kind for event in events} == {AuditKind.LOCKED_OUT}
+    assert set(AuditKind) - {event.kind for event in events} == {AuditKind.LOCKED_OUT, AuditKind.UNLOCKED}
     found = {event.kind: event for event in events}
     assert found["login_failed"].details == {"reason": "invalid_credentials"}
     assert (found["login_failed"].actor_id, found["login_failed"].address) == (None, PHONE.address)

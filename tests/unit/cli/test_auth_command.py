@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bedplate.services.auth import Credentials
+from bedplate.services.auth.errors import InvalidCredentialsError
 from bedplate.wiring.cli.boot import running
 
 PASSWORD = "correct horse battery"
@@ -50,3 +51,18 @@ def test_keys_given_by_a_setting_are_not_rotated(
     assert result.code == 1
     assert "BEDPLATE_AUTH__VERIFICATION_KEY_FILES" in result.err
     assert "PRIVATE KEY" not in result.err
+
+
+def test_unlock(bedplate: Callable[..., Any]) -> None:
+    """AUTH-5: after too many failed logins."""
+
+    async def fail() -> None:
+        async with running("auth") as container:
+            for _ in range(10):
+                with pytest.raises(InvalidCredentialsError):
+                    await container.auth().login("nobody", "a guess")
+
+    asyncio.run(fail())
+    for expected in ("nobody is unlocked\n", "nobody is not locked\n"):
+        result = bedplate("auth", "unlock", "nobody")
+        assert (result.code, result.out) == (0, expected), result.err

@@ -1,0 +1,202 @@
+"""How often anybody may try to log in: by account and by address, the same for names that nobody has."""
+
+import hmac
+import ipaddress
+import time
+import uuid
+from collections import OrderedDict
+
+import msgspec
+
+from bedplate.services.auth.account_rules import username_key
+from bedplate.services.auth.audit import Audit, AuditKind
+from bedplate.services.auth.errors import LoginThrottledError
+from bedplate.services.auth.models import Client
+from bedplate.services.auth.throttle_store import Limit, ThrottleStore
+from bedplate.services.engines.keyring import Keyring
+from bedplate.services.logs import get_logger
+from bedplate.services.settings.groups.auth import AuthSettings
+
+__all__ = ["Attempt", "LoginThrottle"]
+
+MINUTE = 60.0
+MAX_ADDRESSES = 10_000
+"""Addresses whose rate is watched at once; of more, those that came longest ago are let off."""
+IPV6_NETWORK = 64
+"""Bits of an IPv6 address that count: whoever has one address has the whole network."""
+
+_log = get_logger("bedplate.auth")
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt to log in, as it is counted.
+
+    Attributes:
+        account: Key of the account; None: not counted.
+        address: Key of the address; None: not counted.
+        client: Where it comes from.
+    """
+
+    account: str | None
+    address: str | None
+    client: Client
+
+    @property
+    def keys(self) -> list[str]:
+        """Those that are counted."""
+        return [key for key in (self.account, self.address) if key is not None]
+
+
+class LoginThrottle:
+    """Refuses attempts to log in when too many have failed.
+
+    Failures are counted in the store, by account and by address, and survive restarts; the rate of all attempts from
+    an address is watched in this process. Whether there is such an account makes no difference to anything here.
+
+    Args:
+        settings: The limits.
+        store: Counts failures.
+        keyring: Keys the hashes of names and addresses.
+        audit: Records lockouts.
+    """
+
+    def __init__(self, settings: AuthSettings, store: ThrottleStore, keyring: Keyring, audit: Audit) -> None:
+        self._settings = settings
+        self._store = store
+        self._keyring = keyring
+        self._audit = audit
+        self._rate = _Rate(settings.login_rate_per_address, MINUTE, MAX_ADDRESSES)
+        longest = settings.login_lockout_max
+        self._of_account = Limit(
+            failures=settings.login_failures_per_account,
+            window=settings.login_failure_window,
+            lockout=settings.login_lockout,
+            longest=longest,
+        )
+        self._of_address = Limit(
+            failures=settings.login_failures_per_address,
+            window=MINUTE,
+            lockout=settings.login_lockout,
+            longest=longest,
+        )
+
+    def attempt(self, username: str, client: Client) -> Attempt:
+        """What an attempt is counted as."""
+        # Names that are too long belong to nobody; a part of one is enough to count it by.
+        name = username_key(username[: self._settings.username_max_length + 1])
+        network = _network(client.address)
+        return Attempt(
+            account=self._key("account", name) if self._of_account.failures else None,
+            address=self._key("address", network) if network and self._of_address.failures else None,
+            client=client,
+        )
+
+    async def admit(self, attempt: Attempt) -> None:
+        """Raise unless an attempt may go on; before the password is looked at.
+
+        Raises:
+            LoginThrottledError: Its account or address is locked, or it is one too many from its address.
+        """
+        network = _network(attempt.client.address)
+        if network is not None and (wait := self._rate.hit(network)):
+            raise LoginThrottledError(wait)
+        await self.check(attempt)
+
+    async def check(self, attempt: Attempt) -> None:
+        """Raise if account or address are locked.
+
+        Asked before the password is verified, and within the transaction that lets the user in: of any number of
+        guesses at once, no more than the limit allows learn whether they were right.
+
+        Raises:
+            LoginThrottledError: They were.
+        """
+        if wait := await self._store.locked_for(attempt.keys):
+            raise LoginThrottledError(wait)
+
+    async def failed(self, attempt: Attempt, user_id: uuid.UUID | None) -> bool:
+        """Count a wrong password or unknown name, and lock account or address if it was one too many.
+
+        Args:
+            attempt: The attempt.
+            user_id: The account, if there is one; for the audit log.
+
+        Returns:
+            Whether the attempt may be told that it failed: False if account or address were locked meanwhile.
+        """
+        counted = True
+        for by, key, limit in (
+            ("account", attempt.account, self._of_account),
+            ("address", attempt.address, self._of_address),
+        ):
+            if key is None:
+                continue
+            seconds = await self._store.fail(key, limit)
+            if not seconds:
+                counted = counted and seconds is not None
+                continue
+            _log.warning("locked out", by=by, seconds=seconds, user_id=user_id and str(user_id))
+            await self._audit.record(
+                AuditKind.LOCKED_OUT,
+                user_id=user_id,
+                client=attempt.client,
+                details={"by": by, "seconds": int(seconds)},
+            )
+        return counted
+
+    async def succeeded(self, attempt: Attempt) -> None:
+        """Forget the failures of an account; those of the address stay, since its other guesses may be at others."""
+        if attempt.account is not None:
+            await self._store.clear(attempt.account)
+
+    async def unlock(self, username: str) -> bool:
+        """Forget failures and lockouts of an account; whether there were any."""
+        account = self.attempt(username, Client()).account
+        return account is not None and await self._store.clear(account)
+
+    async def prune(self) -> int:
+        """Forget what is too old to count."""
+        return await self._store.prune()
+
+    def _key(self, kind: str, value: str) -> str:
+        secret = self._keyring.derive("auth/throttle")
+        return hmac.digest(secret, f"{kind}:{value}".encode("utf-8", "surrogatepass"), "sha256").hex()
+
+
+class _Rate:
+    """Counts hits by key in windows of a fixed length."""
+
+    def __init__(self, limit: int, period: float, most: int) -> None:
+        self._limit = limit
+        self._period = period
+        self._most = most
+        self._windows: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def hit(self, key: str) -> float:
+        """Count one; seconds to wait if it is one too many, else 0."""
+        if not self._limit:
+            return 0.0
+        now = time.monotonic()
+        ends, hits = self._windows.get(key, (0.0, 0))
+        if ends <= now:
+            ends, hits = now + self._period, 0
+        self._windows[key] = (ends, hits + 1)
+        self._windows.move_to_end(key)
+        if len(self._windows) > self._most:
+            self._windows.popitem(last=False)
+        return ends - now if hits >= self._limit else 0.0
+
+
+def _network(address: str | None) -> str | None:
+    """The part of an address that attempts are counted by; None without an address."""
+    if address is None:
+        return None
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:64]  # a socket's name, or that of a test
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is None:
+            return str(ipaddress.ip_network((found, IPV6_NETWORK), strict=False))
+        return str(found.ipv4_mapped)
+    return str(found)
