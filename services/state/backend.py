@@ -1,10 +1,12 @@
 """What a backend of the state does: it keeps encoded values by scope and key, within bounds, and tells of changes."""
 
+from math import inf
 from typing import NamedTuple, Protocol
 
 import msgspec
 
 from bedplate.services.cache import Item
+from bedplate.services.settings.groups.state import StateSettings
 from bedplate.services.state.models import Scope, ScopeKind, StateUsage
 from bedplate.services.state.subscription import Change, Subscription
 
@@ -32,6 +34,19 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     scope_subscriptions: int
     idle: dict[ScopeKind, float]
 
+    @classmethod
+    def of(cls, values: StateSettings) -> "Limits":
+        """Those that the settings give."""
+        return cls(
+            entries=values.max_entries,
+            value_bytes=values.max_value_bytes,
+            user_bytes=values.max_user_bytes,
+            bytes=values.max_bytes,
+            subscriptions=values.max_subscriptions,
+            scope_subscriptions=values.max_scope_subscriptions,
+            idle={kind: getattr(values, f"{kind}_ttl") or inf for kind in ScopeKind},
+        )
+
 
 class Record(NamedTuple):
     """A value as a backend answers it.
@@ -48,7 +63,10 @@ class Record(NamedTuple):
 
 
 class StateBackend(Protocol):
-    """Keeps values. The service has checked keys, sizes and times before it calls.
+    """Keeps values.
+
+    It is made by ``from_settings(settings)``, a class method that takes the engines that it declares as needed by
+    keyword as well. The service has checked keys, sizes and times before it calls.
 
     Each method is atomic, also when its caller is cancelled: it happens wholly or not at all. Versions grow with every
     change of a key and are never used twice for it. What has outlived its time is in no answer. Every change reaches

@@ -5,9 +5,11 @@ import time
 from collections.abc import Callable
 from itertools import count
 from math import inf
+from typing import Self
 from uuid import UUID
 
 from bedplate.services.cache import Item
+from bedplate.services.settings import SettingsService
 from bedplate.services.state.backend import Limits, Record
 from bedplate.services.state.errors import StateConflictError, StateFullError, StateValueTooLargeError
 from bedplate.services.state.lists import GrowingList
@@ -47,6 +49,11 @@ class MemoryBackend:
         self._due: list[tuple[float, int, str, str]] = []
         self._timed = 0
         self._number = count()
+
+    @classmethod
+    def from_settings(cls, settings: SettingsService) -> Self:
+        """Make it as the settings say."""
+        return cls(Limits.of(settings.values.state))
 
     async def start(self) -> None:
         """Do nothing: there is nothing to open."""

@@ -9,7 +9,7 @@ import pytest
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.settings import SettingsService
 from bedplate.services.state import StateService
-from bedplate.services.state.factory import limits_of
+from bedplate.services.state.backend import Limits
 from bedplate.services.state.memory import MemoryBackend
 from bedplate.services.telemetry import TelemetryService
 from bedplate.wiring.testing.cache import ManualClock
@@ -26,7 +26,7 @@ class Harness:
 
     async def state(self, **values: Any) -> StateService:
         settings = SettingsService(profile="test", data_dir=self._folder, state=values)
-        store = MemoryBackend(limits_of(settings.values.state), clock=self._clock)
+        store = MemoryBackend(Limits.of(settings.values.state), clock=self._clock)
         service = StateService(settings, TelemetryService(settings, Redactor(settings)), store)
         self._made.append(service)
         await service.start()
