@@ -121,10 +121,13 @@ class _SettingsLike(Protocol):
 class ServiceFactory(Generic[P, S]):
     """A function that builds a service, with the declaration of the backends that it can choose from."""
 
-    def __init__(self, build: Callable[P, S], service: ServiceType, backends: tuple[Backend, ...]) -> None:
+    def __init__(
+        self, build: Callable[P, S], service: ServiceType, backends: tuple[Backend, ...], planned: tuple[str, ...]
+    ) -> None:
         self.build = build
         self.service = service
         self.backends = {backend.name: backend for backend in backends}
+        self.planned = planned
         functools.update_wrapper(self, build)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> S:
@@ -144,7 +147,7 @@ class ServiceFactory(Generic[P, S]):
         installed = _installed(self.service)
         if name not in installed:
             raise ConfigurationError(
-                f"{name!r} is not a backend of this service",
+                f"{name!r} is not a backend of this service" + (" yet" if name in self.planned else ""),
                 service=self.service,
                 why=f"set by {origin}",
                 fix=f"set BEDPLATE_{self.service.upper()}__BACKEND to one of {', '.join((*self.backends, *installed))}",
@@ -154,11 +157,13 @@ class ServiceFactory(Generic[P, S]):
         return Choice(backend=backend, origin=origin, service=self.service, distribution=distribution)
 
 
-def service_factory(service: ServiceType, *backends: Backend) -> Callable[[Callable[P, S]], ServiceFactory[P, S]]:
-    """Declare the backends of the service that the decorated function builds."""
+def service_factory(
+    service: ServiceType, *backends: Backend, planned: tuple[str, ...] = ()
+) -> Callable[[Callable[P, S]], ServiceFactory[P, S]]:
+    """Declare the backends of the service that the decorated function builds, and the names of those to come."""
 
     def decorate(build: Callable[P, S]) -> ServiceFactory[P, S]:
-        return ServiceFactory(build, service, backends)
+        return ServiceFactory(build, service, backends, planned)
 
     return decorate
 

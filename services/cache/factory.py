@@ -16,6 +16,7 @@ __all__ = ["build_cache"]
     ServiceType.CACHE,
     Backend(name="memory", target="bedplate.services.cache.memory:MemoryBackend"),
     Backend(name="disk", target="bedplate.services.cache.disk:DiskBackend", needs=("workers",)),
+    planned=("redis",),
 )
 def build_cache(settings: SettingsService, telemetry: TelemetryService, workers: Workers) -> CacheService:
     """Build the cache service from its settings."""

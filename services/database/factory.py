@@ -12,6 +12,7 @@ __all__ = ["build_database"]
 @service_factory(
     ServiceType.DATABASE,
     Backend(name="sqlite", target="bedplate.services.database.sqlite:SQLiteBackend"),
+    planned=("postgres",),
 )
 def build_database(settings: SettingsService, telemetry: TelemetryService) -> DatabaseService:
     """Build the database service from its settings."""

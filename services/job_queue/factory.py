@@ -13,6 +13,7 @@ __all__ = ["build_job_queue"]
 @service_factory(
     ServiceType.JOB_QUEUE,
     Backend(name="memory", target="bedplate.services.job_queue.service:JobQueueService"),
+    planned=("redis",),
 )
 def build_job_queue(
     settings: SettingsService, telemetry: TelemetryService, database: DatabaseService

@@ -13,6 +13,7 @@ __all__ = ["build_state"]
 @service_factory(
     ServiceType.STATE,
     Backend(name="memory", target="bedplate.services.state.memory:MemoryBackend"),
+    planned=("redis",),
 )
 def build_state(settings: SettingsService, telemetry: TelemetryService) -> StateService:
     """Build the state service from its settings."""

@@ -15,6 +15,7 @@ __all__ = ["build_storage"]
 @service_factory(
     ServiceType.STORAGE,
     Backend(name="local", target="bedplate.services.storage.local:LocalFiles", needs=("workers",)),
+    planned=("s3",),
 )
 def build_storage(
     settings: SettingsService, telemetry: TelemetryService, database: DatabaseService, workers: Workers

@@ -18,6 +18,7 @@ __all__ = ["build_store"]
 @service_factory(
     ServiceType.STORE,
     Backend(name="local", target="bedplate.services.store.local:LocalStore", needs=("workers",)),
+    planned=("remote",),
 )
 def build_store(
     settings: SettingsService,

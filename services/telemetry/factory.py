@@ -12,6 +12,7 @@ __all__ = ["build_telemetry"]
 @service_factory(
     ServiceType.TELEMETRY,
     Backend(name="embedded", target="bedplate.services.telemetry.service:TelemetryService"),
+    planned=("otlp",),
 )
 def build_telemetry(settings: SettingsService, redactor: Redactor) -> TelemetryService:
     """Build the telemetry service from its settings."""

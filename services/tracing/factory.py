@@ -15,6 +15,7 @@ __all__ = ["build_tracing"]
     ServiceType.TRACING,
     Backend(name="database", target="bedplate.services.tracing.database:exporters"),
     Backend(name="off", target="bedplate.services.tracing.off:exporters"),
+    planned=("otlp", "langfuse", "langsmith", "langwatch", "opik", "phoenix"),
 )
 def build_tracing(
     settings: SettingsService, telemetry: TelemetryService, database: DatabaseService, redactor: Redactor

@@ -16,6 +16,7 @@ __all__ = ["build_variable"]
 @service_factory(
     ServiceType.VARIABLE,
     Backend(name="database", target="bedplate.services.variable.database:DatabaseVariables", needs=("database",)),
+    planned=("kubernetes",),
 )
 def build_variable(
     settings: SettingsService,

@@ -1,4 +1,4 @@
-"""Generates the reference pages from the models of the settings and from the commands; ``make docs`` runs it."""
+"""Generates the reference pages and the README's table from what they describe; ``make docs`` runs it."""
 
 import sys
 from collections.abc import Iterator
@@ -17,6 +17,7 @@ from bedplate.services.settings.meanings import meaning_of
 from bedplate.services.settings.profiles import PROFILES
 from bedplate.services.settings.reference import default_of
 from bedplate.wiring.cli.app import COMMANDS, module_of
+from bedplate.wiring.cli.overview import with_services_table
 
 __all__ = ["pages"]
 
@@ -112,13 +113,14 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def main(folder: Path) -> None:
-    """Write the pages into a folder."""
+def main(folder: Path, readme: Path) -> None:
+    """Write the pages into a folder, and the table of the services into the README."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in pages().items():
-        (folder / name).write_text(text, encoding="utf-8")
-        sys.stdout.write(f"{folder / name}\n")
+    texts = {folder / name: text for name, text in pages().items()}
+    for path, text in (texts | {readme: with_services_table(readme.read_text(encoding="utf-8"))}).items():
+        path.write_text(text, encoding="utf-8")
+        sys.stdout.write(f"{path}\n")
 
 
 if __name__ == "__main__":
-    main(Path("docs/reference"))
+    main(Path("docs/reference"), Path("README.md"))

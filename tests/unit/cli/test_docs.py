@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from bedplate.services.settings import Settings
+from bedplate.services.schema import ServiceType
+from bedplate.services.settings import Settings, SettingsService
 from bedplate.services.settings.keys import environment_name, fields_of
 from bedplate.wiring.cli.app import COMMANDS
 from bedplate.wiring.cli.docs import main, pages
+from bedplate.wiring.cli.overview import BEGIN, END, services_table, with_services_table
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
 
@@ -20,8 +22,32 @@ def test_committed_page_is_the_generated_one(name: str) -> None:
 
 def test_every_setting_and_command_has_its_line(folder: Path) -> None:
     """SET-4"""
-    main(folder / "reference")
+    readme = folder / "README.md"
+    readme.write_text(f"# Title\n{BEGIN}\nold\n{END}\nrest\n")
+    main(folder / "reference", readme)
+    assert readme.read_text() == f"# Title\n{BEGIN}\n{services_table()}\n{END}\nrest\n"
     settings = (folder / "reference" / "settings.md").read_text()
     assert [name for key in fields_of(Settings) if f"| `{(name := environment_name(key))}` | " not in settings] == []
     commands = (folder / "reference" / "command-line.md").read_text()
     assert [name for name in COMMANDS if f"## bedplate {name}" not in commands] == []
+
+
+def test_the_table_in_the_readme_is_the_generated_one() -> None:
+    """ALL-2: run `make docs` when this fails."""
+    text = (REFERENCE.parents[1] / "README.md").read_text()
+    assert with_services_table(text) == text
+
+
+def test_the_table_has_every_service_once_with_its_backends() -> None:
+    """ALL-2: those that are built with the default one first, and those that are not."""
+    rows = {row.split(" | ")[0].strip("| "): row.split(" | ")[1:] for row in services_table().splitlines()[2:]}
+    assert list(rows) == [str(name) for name in ServiceType]
+    assert rows["cache"][1].split(", ")[0] == SettingsService().values.cache.backend
+    for about, built, to_come in rows.values():
+        assert about or built == "in the making"
+        assert not set(built.split(", ")) & set(to_come.strip("| ").split(", "))
+
+
+def test_a_text_without_a_place_for_the_table_is_refused() -> None:
+    with pytest.raises(ValueError, match="lacks"):
+        with_services_table(f"# Title\n{BEGIN}\n")
