@@ -39,7 +39,7 @@ def _rows() -> Iterator[str]:
         built, planned = ["in the making"], list[str]()
         if isinstance(factory, ServiceFactory):
             default, _ = values.backend_of(service)
-            built = sorted(factory.backends, key=lambda name, default=default: name != default)
+            built = [default, *(name for name in factory.backends if name != default)]
             planned = sorted(set(factory.planned) - set(built))
         elif factory is not None:
             built = ["embedded"]
