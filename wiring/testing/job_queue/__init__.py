@@ -6,10 +6,11 @@ Subclass :class:`JobQueueConformance` in a test module and give it a fixture ``h
 from bedplate.wiring.testing.job_queue.endings import Endings
 from bedplate.wiring.testing.job_queue.harness import JobQueueHarness, Work
 from bedplate.wiring.testing.job_queue.logs import Logs
+from bedplate.wiring.testing.job_queue.machine import Machine
 from bedplate.wiring.testing.job_queue.polls import Polls
 
 __all__ = ["JobQueueConformance", "JobQueueHarness", "Work"]
 
 
-class JobQueueConformance(Logs, Polls, Endings):
+class JobQueueConformance(Logs, Polls, Endings, Machine):
     """The whole suite."""
