@@ -6,7 +6,7 @@ SYNC := $(UV) sync --frozen --inexact --quiet
 RUN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup serve demo test check lint types bench docs
+.PHONY: help setup serve demo test check lint types fuzz bench docs
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ lint: setup-dev  ## Check style, formatting and the rules of who may import whom
 
 types: setup-dev  ## Check types
 	@$(RUN)/mypy
+
+fuzz: setup-dev  ## Send every operation of the REST API a hundred cases, others each time
+	@FUZZ_CASES=100 $(RUN)/python -m pytest -n 2 tests/contract/test_schemathesis.py --timeout 1200
 
 bench: setup-bench  ## Measure, and write benchmarks/results.json and benchmarks/RESULTS.md
 	@$(RUN)/python -m benchmarks

@@ -1,6 +1,7 @@
 """Projects, and their older name, folders."""
 
 from typing import Annotated, Any
+from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
@@ -115,10 +116,13 @@ async def delete_project(project_id: UUID, user: CurrentUser, session: Sessions,
 
 async def redirect_folder(request: Request) -> Response:
     """The same request to ``/projects``; credentials are checked there."""
-    path = request.url.path.replace("/folders/", "/projects/", 1)
+    path = quote(request.url.path.replace("/folders/", "/projects/", 1))
     query = f"?{request.url.query}" if request.url.query else ""
     return Response(status_code=307, headers={"Location": f"{path}{query}"})
 
+
+FOLDER_PARAMETER = {"parameters": [{"name": "folder_id", "in": "path", "required": True, "schema": {"type": "string"}}]}
+"""What the OpenAPI document says of the id in a path that is sent elsewhere."""
 
 for _path, _methods in (("/folders/", ("GET", "POST")), ("/folders/{folder_id}", ("GET", "PATCH", "DELETE"))):
     for _method in _methods:
@@ -127,5 +131,7 @@ for _path, _methods in (("/folders/", ("GET", "POST")), ("/folders/{folder_id}",
             redirect_folder,
             methods=[_method],
             status_code=307,
+            response_class=Response,
+            openapi_extra=FOLDER_PARAMETER if "id" in _path else None,
             operation_id=f"redirect_{_method.lower()}_{'folder' if 'id' in _path else 'folders'}",
         )

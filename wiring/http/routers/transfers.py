@@ -18,7 +18,7 @@ from bedplate.wiring.http.exports import flow_document, flow_documents_zip
 from bedplate.wiring.http.imports import Import, ImportLimits, read_import
 from bedplate.wiring.http.multipart import UPLOAD_BODY, read_upload
 from bedplate.wiring.http.routers.flows import flow_values, new_flow
-from bedplate.wiring.http.routers.projects import redirect_folder
+from bedplate.wiring.http.routers.projects import FOLDER_PARAMETER, redirect_folder
 from bedplate.wiring.http.schemas.flows import FlowListCreate, FlowRead
 from bedplate.wiring.http.security import CurrentUser
 
@@ -122,5 +122,11 @@ def _now() -> str:
 
 for _path, _method in (("/folders/download/{folder_id}", "GET"), ("/folders/upload/", "POST")):
     router.add_api_route(
-        _path, redirect_folder, methods=[_method], status_code=307, operation_id=f"redirect_folders_{_method.lower()}"
+        _path,
+        redirect_folder,
+        methods=[_method],
+        status_code=307,
+        response_class=Response,
+        openapi_extra=FOLDER_PARAMETER if "id" in _path else None,
+        operation_id=f"redirect_folders_{_method.lower()}",
     )
