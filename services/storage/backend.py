@@ -4,9 +4,26 @@ import uuid
 from collections.abc import Sequence
 from typing import Protocol
 
-from bedplate.services.storage.models import FileInfo, Namespace, OnTaken
+import msgspec
 
-__all__ = ["StorageBackend", "StoredContent", "Upload"]
+from bedplate.services.storage.models import FileInfo, Metadata, Namespace, OnTaken, StorageUsage
+
+__all__ = ["Placing", "StorageBackend", "StoredContent", "Upload"]
+
+
+class Placing(msgspec.Struct, frozen=True, kw_only=True):
+    """How a file gets its place.
+
+    Attributes:
+        on_taken: What to do about a file that has the name already.
+        if_match: The entity tag that this file must have, else nothing changes (``FileChangedError``); None: any, and
+            none.
+        metadata: What is kept with the file; None: what the file has that is copied or moved, and else nothing.
+    """
+
+    on_taken: OnTaken = OnTaken.REPLACE
+    if_match: str | None = None
+    metadata: Metadata | None = None
 
 
 class StoredContent(Protocol):
@@ -38,7 +55,7 @@ class Upload(Protocol):
         """Add to it; returns once the chunks are written, also when cancelled."""
         ...
 
-    async def commit(self, name: str, on_taken: OnTaken) -> FileInfo:
+    async def commit(self, name: str, placing: Placing) -> FileInfo:
         """Make it durable, then visible. Cancelled, it has done so wholly or not at all when it returns."""
         ...
 
@@ -54,7 +71,8 @@ class StorageBackend(Protocol):
     (``workers``) by keyword as well.
 
     Whatever changes a file is atomic, durable on return, and happens wholly or not at all when its caller is
-    cancelled. What does not exist is a ``StoredFileNotFoundError``.
+    cancelled. What does not exist is a ``StoredFileNotFoundError``. Conditions and quotas are decided at the moment of
+    the change, for all processes that share the files.
 
     Attributes:
         name: What the setting calls it.
@@ -74,7 +92,7 @@ class StorageBackend(Protocol):
         """Raise if it does not work; a reason if it works badly."""
         ...
 
-    async def save(self, namespace: Namespace, name: str, data: bytes, on_taken: OnTaken) -> FileInfo:
+    async def save(self, namespace: Namespace, name: str, data: bytes, placing: Placing) -> FileInfo:
         """Save a file whose content is in memory."""
         ...
 
@@ -95,17 +113,21 @@ class StorageBackend(Protocol):
         ...
 
     async def copy(
-        self, source: Namespace, name: str, target: Namespace, new_name: str, on_taken: OnTaken, max_bytes: int
+        self, source: Namespace, name: str, target: Namespace, new_name: str, placing: Placing, max_bytes: int
     ) -> FileInfo:
         """Copy a file of at most ``max_bytes``."""
         ...
 
-    async def move(self, source: Namespace, name: str, target: Namespace, new_name: str, on_taken: OnTaken) -> FileInfo:
+    async def move(self, source: Namespace, name: str, target: Namespace, new_name: str, placing: Placing) -> FileInfo:
         """Move a file."""
         ...
 
-    async def delete(self, namespace: Namespace, name: str) -> None:
-        """Delete a file."""
+    async def set_metadata(self, namespace: Namespace, name: str, metadata: Metadata, if_match: str | None) -> FileInfo:
+        """Keep something else with a file; its content, and so its entity tag, stays."""
+        ...
+
+    async def delete(self, namespace: Namespace, name: str, if_match: str | None) -> None:
+        """Delete a file, if it has this entity tag; None: whatever it has."""
         ...
 
     async def delete_namespace(self, namespace: Namespace) -> int:
@@ -114,4 +136,8 @@ class StorageBackend(Protocol):
 
     async def delete_owner(self, owner: uuid.UUID) -> None:
         """Delete every namespace of this owner."""
+        ...
+
+    async def usage(self, owner: uuid.UUID) -> StorageUsage:
+        """What the files of this owner take up."""
         ...

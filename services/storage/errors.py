@@ -6,13 +6,16 @@
     ├── FileNameError              a name or a namespace is not a possible one
     ├── UnsafeFileError            what stands there is a link, a folder or a device
     ├── FileRangeError             the part that is asked for is not within the file
+    ├── FileMetadataError          what is to be kept with a file is too much, or of a type that is not kept
     ├── UploadSourceError          what is to be saved is not bytes
     └── TooLargeError
-        └── FileTooLargeError      a file is over the limit
+        ├── FileTooLargeError      a file is over the limit
+        └── QuotaExceededError     a user would have more than allowed
     NotFoundError
     └── StoredFileNotFoundError    no such file, or somebody else's
     ConflictError
     ├── FileTakenError             another file has the name
+    ├── FileChangedError           the file is not the version that the caller names
     ├── NamespaceDeletedError      the namespace was deleted while a file was saved into it
     └── TooManyFilesError          a user has as many files as allowed
     UnavailableError
@@ -37,11 +40,14 @@ from bedplate.services.errors import (
 from bedplate.services.schema import ServiceType
 
 __all__ = [
+    "FileChangedError",
+    "FileMetadataError",
     "FileNameError",
     "FileRangeError",
     "FileTakenError",
     "FileTooLargeError",
     "NamespaceDeletedError",
+    "QuotaExceededError",
     "StorageAccessError",
     "StorageFullError",
     "StorageIOError",
@@ -93,6 +99,15 @@ class FileRangeError(InvalidInputError):
         self.size = size
 
 
+class FileMetadataError(InvalidInputError):
+    """What is to be kept with a file is too much, or of a type or under a name that is not kept."""
+
+    code = "file_metadata"
+
+    def __init__(self, what: str, *, fix: str) -> None:
+        super().__init__(what, service=ServiceType.STORAGE, fix=fix)
+
+
 class UploadSourceError(InvalidInputError):
     """What is to be saved is not bytes, nor an asynchronous iterator of bytes."""
 
@@ -119,6 +134,19 @@ class FileTooLargeError(TooLargeError):
         )
 
 
+class QuotaExceededError(TooLargeError):
+    """The files of a user would take up more than allowed; nothing of the new one is kept."""
+
+    code = "quota_exceeded"
+
+    def __init__(self, quota: int) -> None:
+        super().__init__(
+            f"the files of this user would take up more than {quota} bytes",
+            service=ServiceType.STORAGE,
+            fix="delete files that are not needed, or raise BEDPLATE_STORAGE__QUOTA_BYTES",
+        )
+
+
 class StoredFileNotFoundError(NotFoundError):
     """There is no such file, or it is somebody else's."""
 
@@ -136,6 +164,19 @@ class FileTakenError(ConflictError):
     def __init__(self, name: str) -> None:
         super().__init__(
             f"there is a file {name!r} already", service=ServiceType.STORAGE, fix="use another name, or replace it"
+        )
+
+
+class FileChangedError(ConflictError):
+    """The file is not the version that the caller names: somebody has replaced or deleted it. Nothing has changed."""
+
+    code = "file_changed"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the file {name!r} is not the version that was named",
+            service=ServiceType.STORAGE,
+            fix="look at the present version, and name its ETag",
         )
 
 

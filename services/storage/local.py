@@ -11,9 +11,12 @@ from bedplate.services.engines.workers import WorkerPool, Workers
 from bedplate.services.logs import get_logger
 from bedplate.services.settings import SettingsService
 from bedplate.services.storage.abort import run_to_end
+from bedplate.services.storage.backend import Placing
 from bedplate.services.storage.errors import typed
+from bedplate.services.storage.local_accounts import usage_of
 from bedplate.services.storage.local_folder import Root
 from bedplate.services.storage.local_operations import (
+    annotate_file,
     copy_file,
     delete_file,
     delete_namespace,
@@ -26,7 +29,7 @@ from bedplate.services.storage.local_operations import (
 )
 from bedplate.services.storage.local_streams import LocalContent, LocalUpload
 from bedplate.services.storage.local_sweep import sweep
-from bedplate.services.storage.models import FileInfo, Namespace, OnTaken
+from bedplate.services.storage.models import FileInfo, Metadata, Namespace, StorageUsage
 
 __all__ = ["LocalFiles"]
 
@@ -48,12 +51,15 @@ class LocalFiles:
         threads: How many of them.
         low_space: Free bytes below which :meth:`check` gives a reason.
         reserved: Free bytes that files leave alone.
+        quota: Most bytes of the files of one owner; 0: any number.
     """
 
     name = "local"
 
-    def __init__(self, path: Path, workers: Workers, *, threads: int, low_space: int, reserved: int) -> None:
-        self._root = Root(path, reserved=reserved)
+    def __init__(
+        self, path: Path, workers: Workers, *, threads: int, low_space: int, reserved: int, quota: int = 0
+    ) -> None:
+        self._root = Root(path, reserved=reserved, quota=quota)
         self._workers = workers
         self._threads = threads
         self._low_space = low_space
@@ -70,6 +76,7 @@ class LocalFiles:
             threads=values.threads,
             low_space=values.low_space_bytes,
             reserved=values.reserved_bytes,
+            quota=values.quota_bytes,
         )
 
     async def start(self) -> None:
@@ -89,10 +96,10 @@ class LocalFiles:
         """Look for space and the right to write."""
         return await self.read(self._look)
 
-    async def save(self, namespace: Namespace, name: str, data: bytes, on_taken: OnTaken) -> FileInfo:
+    async def save(self, namespace: Namespace, name: str, data: bytes, placing: Placing) -> FileInfo:
         """See :class:`~bedplate.services.storage.backend.StorageBackend`."""
-        undo = undoing(self._root, namespace, on_taken)
-        return await self.change(save_file, self._root, namespace, name, data, on_taken, undo=undo)
+        undo = undoing(self._root, namespace, placing)
+        return await self.change(save_file, self._root, namespace, name, data, placing, undo=undo)
 
     def upload(self, namespace: Namespace) -> LocalUpload:
         """See :class:`~bedplate.services.storage.backend.StorageBackend`."""
@@ -111,19 +118,23 @@ class LocalFiles:
         return await self.change(stat_file, self._root, namespace, name, digest)
 
     async def copy(
-        self, source: Namespace, name: str, target: Namespace, new_name: str, on_taken: OnTaken, max_bytes: int
+        self, source: Namespace, name: str, target: Namespace, new_name: str, placing: Placing, max_bytes: int
     ) -> FileInfo:
         """See :class:`~bedplate.services.storage.backend.StorageBackend`."""
-        undo = undoing(self._root, target, on_taken)
-        return await self.change(copy_file, self._root, source, name, target, new_name, on_taken, max_bytes, undo=undo)
+        undo = undoing(self._root, target, placing)
+        return await self.change(copy_file, self._root, source, name, target, new_name, placing, max_bytes, undo=undo)
 
-    async def move(self, source: Namespace, name: str, target: Namespace, new_name: str, on_taken: OnTaken) -> FileInfo:
+    async def move(self, source: Namespace, name: str, target: Namespace, new_name: str, placing: Placing) -> FileInfo:
         """See :class:`~bedplate.services.storage.backend.StorageBackend`."""
-        return await self.change(move_file, self._root, source, name, target, new_name, on_taken)
+        return await self.change(move_file, self._root, source, name, target, new_name, placing)
 
-    async def delete(self, namespace: Namespace, name: str) -> None:
+    async def set_metadata(self, namespace: Namespace, name: str, metadata: Metadata, if_match: str | None) -> FileInfo:
         """See :class:`~bedplate.services.storage.backend.StorageBackend`."""
-        await self.change(delete_file, self._root, namespace, name)
+        return await self.change(annotate_file, self._root, namespace, name, metadata, if_match)
+
+    async def delete(self, namespace: Namespace, name: str, if_match: str | None) -> None:
+        """See :class:`~bedplate.services.storage.backend.StorageBackend`."""
+        await self.change(delete_file, self._root, namespace, name, if_match)
 
     async def delete_namespace(self, namespace: Namespace) -> int:
         """See :class:`~bedplate.services.storage.backend.StorageBackend`."""
@@ -132,6 +143,10 @@ class LocalFiles:
     async def delete_owner(self, owner: uuid.UUID) -> None:
         """See :class:`~bedplate.services.storage.backend.StorageBackend`."""
         await self.change(lambda _abort: self._root.delete_owner(owner))
+
+    async def usage(self, owner: uuid.UUID) -> StorageUsage:
+        """See :class:`~bedplate.services.storage.backend.StorageBackend`."""
+        return await self.read(usage_of, self._root, owner)
 
     async def read(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call on a thread what only reads; a cancelled caller leaves it to itself."""

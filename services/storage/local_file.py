@@ -7,20 +7,26 @@ import hashlib
 import os
 import secrets
 import stat
-import struct
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from bedplate.services.storage.abort import Abort
+from bedplate.services.storage.backend import Placing
 from bedplate.services.storage.content_types import content_type_of
-from bedplate.services.storage.errors import FileTakenError, NamespaceDeletedError, UnsafeFileError
-from bedplate.services.storage.local_folder import Root
-from bedplate.services.storage.models import FileInfo, Namespace, OnTaken
+from bedplate.services.storage.errors import (
+    FileChangedError,
+    FileTakenError,
+    NamespaceDeletedError,
+    UnsafeFileError,
+)
+from bedplate.services.storage.local_accounts import changing
+from bedplate.services.storage.local_attributes import record_digest, record_metadata
+from bedplate.services.storage.local_folder import Root, folder_name, is_in_place
+from bedplate.services.storage.models import FileInfo, Metadata, Namespace, OnTaken
 from bedplate.services.storage.names import TEMPORARY, numbered
 
-__all__ = ["BLOCK", "Temporary", "digest_of", "info_of", "open_file", "place", "recorded_digest"]
+__all__ = ["BLOCK", "Temporary", "digest_of", "info_of", "open_file", "place", "replaced_by"]
 
 BLOCK = 1024 * 1024
 """Bytes between two looks at whether the work is still wanted."""
@@ -30,8 +36,6 @@ _MAX_NUMBER = 10_000
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK, opening a named pipe waits for a writer.
 _EXISTING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_ATTRIBUTE = "user.bedplate"
-_RECORD = struct.Struct("<QQ32s")
 
 
 class Temporary:
@@ -40,11 +44,13 @@ class Temporary:
     It is locked (``flock``) for as long as its process lives: what can be locked by another is left over.
     """
 
-    def __init__(self, folder: int, name: str, descriptor: int, reserved: int) -> None:
+    def __init__(self, root: Root, namespace: Namespace, folder: int, name: str, descriptor: int) -> None:
+        self._root = root
+        self._namespace = namespace
         self._folder = folder
         self._name = name
         self._descriptor = descriptor
-        self._reserved = reserved
+        self._reserved = root.reserved
         self._digest = hashlib.sha256()
         self._placed = False
 
@@ -59,7 +65,7 @@ class Temporary:
             folder = root.enter(namespace, create=True)
             name = TEMPORARY + secrets.token_hex(12)
             try:
-                made = cls(folder, name, os.open(name, _NEW, 0o600, dir_fd=folder), root.reserved)
+                made = cls(root, namespace, folder, name, os.open(name, _NEW, 0o600, dir_fd=folder))
             except BaseException as error:
                 os.close(folder)
                 if isinstance(error, FileNotFoundError):
@@ -94,23 +100,35 @@ class Temporary:
                 abort.check()
                 self._digest.update(block)
 
-    def commit(self, abort: Abort, name: str, on_taken: OnTaken) -> FileInfo:
+    def commit(self, abort: Abort, name: str, placing: Placing) -> FileInfo:
         """Make it durable, then put it in its place."""
         now = time.time_ns()
         # The clock that a file system stamps with may tick too seldom to tell two saves apart.
         os.utime(self._descriptor, ns=(now, now))
         status = os.fstat(self._descriptor)
         digest = self._digest.digest()
-        _record(self._descriptor, status, digest)
+        record_digest(self._descriptor, status, digest)
+        metadata = placing.metadata or {}
+        record_metadata(self._descriptor, metadata)
         os.fsync(self._descriptor)
         abort.check()
-        try:
-            name = place(self._folder, self._name, self._folder, name, on_taken)
-        except FileNotFoundError:
-            raise NamespaceDeletedError from None
+        name = self._place(name, status, placing)
         self._placed = True
         os.fsync(self._folder)
-        return info_of(name, status, digest.hex())
+        return info_of(name, status, digest.hex(), metadata)
+
+    def _place(self, name: str, status: os.stat_result, placing: Placing) -> str:
+        owner = self._namespace.owner
+        with changing(self._root, [owner], alone=placing.if_match is not None) as accounts:
+            account = accounts[owner]
+            if not is_in_place(account.folder, folder_name(self._namespace), self._folder):
+                raise NamespaceDeletedError
+            replaced = replaced_by(self._folder, name, placing)
+            account.add(status.st_size - (0 if replaced is None else replaced.st_size), int(replaced is None))
+            try:
+                return place(self._folder, self._name, self._folder, name, placing.on_taken)
+            except FileNotFoundError:
+                raise NamespaceDeletedError from None
 
     def discard(self) -> None:
         """Remove it unless it is in its place, and close it; may be called twice."""
@@ -141,6 +159,25 @@ class Temporary:
             if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
                 raise
         return os.fstat(self._descriptor).st_nlink == 1
+
+
+def replaced_by(folder: int, name: str, placing: Placing) -> os.stat_result | None:
+    """The status of the regular file that would make room in this place; None: there is none, or it stays.
+
+    Raises:
+        FileChangedError: It is not the version that ``placing`` names.
+    """
+    if placing.if_match is None and placing.on_taken is not OnTaken.REPLACE:
+        return None
+    try:
+        status: os.stat_result | None = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        status = None
+    if status is not None and not stat.S_ISREG(status.st_mode):
+        status = None
+    if placing.if_match is not None and (status is None or info_of(name, status).etag != placing.if_match):
+        raise FileChangedError(name)
+    return status
 
 
 def place(source: int, name: str, target: int, new_name: str, on_taken: OnTaken) -> str:
@@ -178,7 +215,7 @@ def open_file(folder: int, name: str) -> tuple[int, os.stat_result]:
     raise UnsafeFileError
 
 
-def info_of(name: str, status: os.stat_result, digest: str | None = None) -> FileInfo:
+def info_of(name: str, status: os.stat_result, digest: str | None = None, metadata: Metadata | None = None) -> FileInfo:
     """What is known of a file."""
     return FileInfo(
         name=name,
@@ -187,18 +224,8 @@ def info_of(name: str, status: os.stat_result, digest: str | None = None) -> Fil
         etag=f'"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"',
         modified_at=datetime.fromtimestamp(status.st_mtime_ns / 1e9, UTC),
         sha256=digest,
+        metadata=metadata,
     )
-
-
-def recorded_digest(descriptor: int, status: os.stat_result) -> str | None:
-    """The sha256 that was recorded with the file, if there is one and the file was not changed since."""
-    if sys.platform != "linux":
-        return None
-    try:
-        size, modified, digest = _RECORD.unpack(os.getxattr(descriptor, _ATTRIBUTE))
-    except (OSError, struct.error):
-        return None
-    return digest.hex() if (size, modified) == (status.st_size, status.st_mtime_ns) else None
 
 
 def digest_of(abort: Abort, descriptor: int) -> str:
@@ -215,10 +242,3 @@ def digest_of(abort: Abort, descriptor: int) -> str:
 def _blocks(chunk: bytes) -> Iterator[memoryview]:
     view = memoryview(chunk)
     return (view[start : start + BLOCK] for start in range(0, len(view), BLOCK))
-
-
-def _record(descriptor: int, status: os.stat_result, digest: bytes) -> None:
-    """Keep the digest as an attribute of the file; where there are none, it is computed when it is asked for."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            os.setxattr(descriptor, _ATTRIBUTE, _RECORD.pack(status.st_size, status.st_mtime_ns, digest))

@@ -18,7 +18,7 @@ from bedplate.services.schema import ServiceType
 from bedplate.services.storage.errors import StorageAccessError
 from bedplate.services.storage.models import Namespace
 
-__all__ = ["GONE", "Descriptor", "Root", "open_folder", "remove_folder"]
+__all__ = ["GONE", "Descriptor", "Root", "folder_name", "is_in_place", "open_folder", "remove_folder", "rename_away"]
 
 GONE = ".gone-"
 """How the names of folders that are being deleted begin."""
@@ -77,14 +77,17 @@ class Root:
     Args:
         path: Where it is; it may be a link itself, since the operator chose it.
         reserved: Free bytes of the disk that files leave alone.
+        quota: Most bytes of the files of one owner; 0: any number.
 
     Attributes:
         reserved: As given.
+        quota: As given.
     """
 
-    def __init__(self, path: Path, *, reserved: int) -> None:
+    def __init__(self, path: Path, *, reserved: int, quota: int = 0) -> None:
         self.reserved = reserved
         self._path = path
+        self.quota = quota
         self.folder = Descriptor(-1)
 
     def open(self) -> None:
@@ -110,7 +113,7 @@ class Root:
             for _ in range(_ATTEMPTS):
                 owner = open_folder(root, str(namespace.owner), create=create)
                 try:
-                    return open_folder(owner, _folder_name(namespace), create=create)
+                    return open_folder(owner, folder_name(namespace), create=create)
                 except FileNotFoundError:
                     if not create:
                         raise
@@ -128,33 +131,11 @@ class Root:
         finally:
             os.close(folder)
 
-    def take_away(self, namespace: Namespace) -> tuple[int, str] | None:
-        """Rename the folder of the namespace, so that it is gone for everybody at once.
-
-        Returns:
-            A descriptor of the folder that it lies in, for the caller to close, and its new name; None: it is not
-            there.
-        """
-        with self.folder.use() as root:
-            try:
-                owner = open_folder(root, str(namespace.owner))
-            except FileNotFoundError:
-                return None
-        try:
-            gone = _rename_away(owner, _folder_name(namespace))
-        except FileNotFoundError:
-            os.close(owner)
-            return None
-        except BaseException:
-            os.close(owner)
-            raise
-        return owner, gone
-
     def delete_owner(self, owner: uuid.UUID) -> None:
         """Delete the folder of an owner, if there is one."""
         with self.folder.use() as root:
             try:
-                gone = _rename_away(root, str(owner))
+                gone = rename_away(root, str(owner))
             except FileNotFoundError:
                 return
             remove_folder(root, gone)
@@ -178,6 +159,14 @@ def open_folder(parent: int, name: str, *, create: bool = False) -> int:
     return os.open(name, _FOLDER, dir_fd=parent)
 
 
+def is_in_place(parent: int, name: str, folder: int) -> bool:
+    """Whether an open folder is still the one of that name, and was not deleted or renamed meanwhile."""
+    try:
+        return os.path.samestat(os.stat(name, dir_fd=parent, follow_symlinks=False), os.fstat(folder))
+    except FileNotFoundError:
+        return False
+
+
 def remove_folder(parent: int, name: str) -> None:
     """Remove a folder that was renamed away, with all that is in it."""
     for _ in range(_ATTEMPTS):  # an upload that had the folder open may put its file there meanwhile
@@ -187,12 +176,14 @@ def remove_folder(parent: int, name: str) -> None:
     # What resists is removed at the next start; it is out of sight already.
 
 
-def _rename_away(parent: int, name: str) -> str:
+def rename_away(parent: int, name: str) -> str:
+    """Rename a folder, so that it is gone for everybody at once; its new name, which no list shows."""
     gone = GONE + secrets.token_hex(12)
     os.rename(name, gone, src_dir_fd=parent, dst_dir_fd=parent)
     os.fsync(parent)
     return gone
 
 
-def _folder_name(namespace: Namespace) -> str:
+def folder_name(namespace: Namespace) -> str:
+    """What the folder of a namespace is called in that of its owner."""
     return f"{namespace.kind}-{namespace.id}"

@@ -8,10 +8,11 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from bedplate.services.engines.workers import WorkerPool
 from bedplate.services.errors import RateLimitedError, UnavailableError
 from bedplate.services.storage.abort import Abort
+from bedplate.services.storage.backend import Placing
 from bedplate.services.storage.local_file import Temporary
 from bedplate.services.storage.local_folder import Descriptor, Root
 from bedplate.services.storage.local_operations import read_block, undoing
-from bedplate.services.storage.models import FileInfo, Namespace, OnTaken
+from bedplate.services.storage.models import FileInfo, Namespace
 from bedplate.services.uninterrupted import uninterrupted
 
 __all__ = ["LocalContent", "LocalUpload", "Threads"]
@@ -82,10 +83,10 @@ class LocalUpload:
             if isinstance(outcome, BaseException):
                 raise outcome
 
-    async def commit(self, name: str, on_taken: OnTaken) -> FileInfo:
+    async def commit(self, name: str, placing: Placing) -> FileInfo:
         """See :class:`~bedplate.services.storage.backend.Upload`."""
-        undo = undoing(self._root, self._namespace, on_taken)
-        return await self._threads.change(self._commit, name, on_taken, undo=undo)
+        undo = undoing(self._root, self._namespace, placing)
+        return await self._threads.change(self._commit, name, placing, undo=undo)
 
     async def abort(self) -> None:
         """See :class:`~bedplate.services.storage.backend.Upload`."""
@@ -111,8 +112,8 @@ class LocalUpload:
         if self._file is not None:
             self._file.digest(abort, chunks)
 
-    def _commit(self, abort: Abort, name: str, on_taken: OnTaken) -> FileInfo:
+    def _commit(self, abort: Abort, name: str, placing: Placing) -> FileInfo:
         file = self._file or self._create(abort)
-        info = file.commit(abort, name, on_taken)
+        info = file.commit(abort, name, placing)
         file.discard()
         return info

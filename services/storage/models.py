@@ -2,12 +2,16 @@
 
 import enum
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import PurePosixPath
 
 import msgspec
 
-__all__ = ["FileInfo", "Namespace", "OnTaken", "UserFile"]
+__all__ = ["FileInfo", "Metadata", "Namespace", "OnTaken", "StorageUsage", "UserFile"]
+
+Metadata = Mapping[str, str | int | float | bool]
+"""What is kept with a file: few and small values under lower-case names."""
 
 
 class Namespace(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +64,7 @@ class FileInfo(msgspec.Struct, frozen=True, kw_only=True):
         etag: A strong validator (RFC 9110, 8.8.3) with its quotes; changes with every save.
         modified_at: When it was saved.
         sha256: Digest of the content in hexadecimal; None in lists, and where it would have to be computed first.
+        metadata: What was kept with it; None in lists.
     """
 
     name: str
@@ -68,6 +73,21 @@ class FileInfo(msgspec.Struct, frozen=True, kw_only=True):
     etag: str
     modified_at: datetime
     sha256: str | None = None
+    metadata: Metadata | None = None
+
+
+class StorageUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """What the files of a user take up.
+
+    Attributes:
+        bytes: Bytes of all files in all namespaces of the user.
+        files: How many there are.
+        quota: Most bytes that the user may have; None: any number.
+    """
+
+    bytes: int
+    files: int
+    quota: int | None = None
 
 
 class UserFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
 
-from bedplate.services.storage.backend import Upload
-from bedplate.services.storage.errors import FileTooLargeError, UploadSourceError
-from bedplate.services.storage.models import FileInfo, OnTaken
+from bedplate.services.errors import BedplateError
+from bedplate.services.storage.backend import Placing, Upload
+from bedplate.services.storage.errors import UploadSourceError
+from bedplate.services.storage.models import FileInfo
 from bedplate.services.uninterrupted import uninterrupted
 
 __all__ = ["save_stream"]
@@ -14,7 +15,14 @@ _MOST_CHUNKS = 1024
 
 
 async def save_stream(
-    upload: Upload, source: AsyncIterable[bytes], *, name: str, on_taken: OnTaken, chunk_bytes: int, limit: int
+    upload: Upload,
+    source: AsyncIterable[bytes],
+    *,
+    name: str,
+    placing: Placing,
+    chunk_bytes: int,
+    limit: int,
+    refusal: BedplateError,
 ) -> FileInfo:
     """Write the source into the upload and commit it; a failure or a cancellation leaves nothing of it.
 
@@ -24,23 +32,23 @@ async def save_stream(
         upload: Where it goes.
         source: Its content.
         name: What it shall be called.
-        on_taken: What to do about a file of that name.
+        placing: How it gets its place.
         chunk_bytes: Bytes that are written at a time, at least; chunks that are larger stay whole.
         limit: Most bytes of the file.
+        refusal: What is raised when there are more.
 
     Raises:
-        FileTooLargeError: There are more.
         UploadSourceError: What comes is not bytes.
     """
     writing: asyncio.Future[None] | None = None
     try:
-        async for batch in _batches(source, chunk_bytes, limit):
+        async for batch in _batches(source, chunk_bytes, limit, refusal):
             if writing is not None:
                 await writing
             writing = asyncio.ensure_future(upload.write(batch))
         if writing is not None:
             await writing
-        return await upload.commit(name, on_taken)
+        return await upload.commit(name, placing)
     except BaseException:
         if writing is not None:
             writing.cancel()
@@ -55,7 +63,9 @@ async def _ended(writing: "asyncio.Future[None]") -> None:
         writing.exception()  # has been raised, or the reason to stop came before it
 
 
-async def _batches(source: AsyncIterable[bytes], chunk_bytes: int, limit: int) -> AsyncIterator[list[bytes]]:
+async def _batches(
+    source: AsyncIterable[bytes], chunk_bytes: int, limit: int, refusal: BedplateError
+) -> AsyncIterator[list[bytes]]:
     batch: list[bytes] = []
     size = total = 0
     async for chunk in source:
@@ -65,7 +75,7 @@ async def _batches(source: AsyncIterable[bytes], chunk_bytes: int, limit: int) -
         size += len(held)
         total += len(held)
         if total > limit:
-            raise FileTooLargeError(limit)
+            raise refusal
         batch.append(held)
         if size >= chunk_bytes or len(batch) >= _MOST_CHUNKS:
             yield batch

@@ -1,16 +1,24 @@
 """The storage service."""
 
 import builtins
+import contextlib
 import uuid
 from collections.abc import AsyncIterable
 
 from bedplate.services.base import Service
 from bedplate.services.database import DatabaseService
+from bedplate.services.errors import BedplateError
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
-from bedplate.services.storage.backend import StorageBackend
-from bedplate.services.storage.errors import FileTooLargeError, StoredFileNotFoundError, UploadSourceError
-from bedplate.services.storage.models import FileInfo, Namespace, OnTaken
+from bedplate.services.storage.backend import Placing, StorageBackend
+from bedplate.services.storage.errors import (
+    FileTooLargeError,
+    QuotaExceededError,
+    StoredFileNotFoundError,
+    UploadSourceError,
+)
+from bedplate.services.storage.metadata import check_metadata
+from bedplate.services.storage.models import FileInfo, Metadata, Namespace, OnTaken, StorageUsage
 from bedplate.services.storage.names import check_name, check_namespace
 from bedplate.services.storage.reader import FileReader
 from bedplate.services.storage.saving import save_stream
@@ -58,6 +66,7 @@ class StorageService(Service):
         self._saved = meter.counter("bedplate_storage_saved_bytes", "Bytes of files saved.")
         self._read = meter.counter("bedplate_storage_read_bytes", "Bytes of files read.")
         self._too_large = meter.counter("bedplate_storage_too_large", "Files refused because of their size.")
+        self._over_quota = meter.counter("bedplate_storage_over_quota", "Files refused because of a user's quota.")
 
     async def save(
         self,
@@ -66,6 +75,8 @@ class StorageService(Service):
         data: bytes | AsyncIterable[bytes],
         *,
         on_taken: OnTaken = OnTaken.REPLACE,
+        if_match: str | None = None,
+        metadata: Metadata | None = None,
     ) -> FileInfo:
         """Save a file: its whole content, then its name, both on the disk before this returns.
 
@@ -73,36 +84,35 @@ class StorageService(Service):
             namespace: Where.
             name: What it shall be called.
             data: The content, whole or bit by bit; of what comes bit by bit, little is ever in memory.
-            on_taken: What to do about a file of that name.
+            on_taken: What to do about a file of that name; ``REFUSE`` saves under a new name or not at all.
+            if_match: Entity tag of the file that this one shall replace; None: whatever is there.
+            metadata: What to keep with it: a few texts, numbers and booleans under lower-case names.
 
         Returns:
             What is known of it, with its sha256 and the name that it got.
 
         Raises:
             FileTooLargeError: It has more than ``max_file_bytes``.
+            QuotaExceededError: The owner would have more than ``quota_bytes`` of the settings.
             FileTakenError: The name is taken, and ``on_taken`` says to refuse.
+            FileChangedError: The file of that name is not the one that ``if_match`` names, or there is none.
+            FileMetadataError: The metadata is too much, or of a type that is not kept.
             StorageFullError: No space is left.
             UploadSourceError: ``data`` is something else.
         """
         self._require(namespace, name)
+        placing = Placing(
+            on_taken=OnTaken(on_taken) if if_match is None else OnTaken.REPLACE,
+            if_match=if_match,
+            metadata=check_metadata(metadata or {}),
+        )
         try:
-            if isinstance(data, bytes | bytearray | memoryview):
-                content = bytes(data)
-                self._check_size(len(content))
-                info = await self._store.save(namespace, name, content, OnTaken(on_taken))
-            elif isinstance(data, AsyncIterable):
-                info = await save_stream(
-                    self._store.upload(namespace),
-                    data,
-                    name=name,
-                    on_taken=OnTaken(on_taken),
-                    chunk_bytes=self._values.chunk_bytes,
-                    limit=self.max_file_bytes,
-                )
-            else:
-                raise UploadSourceError(builtins.type(data))
+            info = await self._save(namespace, name, data, placing)
         except FileTooLargeError:
             self._too_large.add()
+            raise
+        except QuotaExceededError:
+            self._over_quota.add()
             raise
         self._saved.add(info.size)
         return info
@@ -194,18 +204,19 @@ class StorageService(Service):
         *,
         on_taken: OnTaken = OnTaken.REFUSE,
     ) -> FileInfo:
-        """Copy a file; whether the caller may read the one namespace and write the other is theirs to know.
+        """Copy a file and what is kept with it; whether the caller may read here and write there is theirs to know.
 
         Raises:
             StoredFileNotFoundError: There is none.
             FileTakenError: The new name is taken, and ``on_taken`` says to refuse.
+            QuotaExceededError: The owner of the target would have more than allowed.
             StorageFullError: No space is left.
         """
+        new_name = name if new_name is None else new_name
         self._require(source, name)
-        self._require(target, name if new_name is None else new_name)
-        return await self._store.copy(
-            source, name, target, name if new_name is None else new_name, OnTaken(on_taken), self.max_file_bytes
-        )
+        self._require(target, new_name)
+        placing = Placing(on_taken=OnTaken(on_taken))
+        return await self._store.copy(source, name, target, new_name, placing, self.max_file_bytes)
 
     async def move(
         self,
@@ -221,19 +232,40 @@ class StorageService(Service):
         Raises:
             StoredFileNotFoundError: There is none.
             FileTakenError: The new name is taken, and ``on_taken`` says to refuse.
+            QuotaExceededError: The owner of the target would have more than allowed.
         """
+        new_name = name if new_name is None else new_name
         self._require(source, name)
-        self._require(target, name if new_name is None else new_name)
-        return await self._store.move(source, name, target, name if new_name is None else new_name, OnTaken(on_taken))
+        self._require(target, new_name)
+        return await self._store.move(source, name, target, new_name, Placing(on_taken=OnTaken(on_taken)))
 
-    async def delete(self, namespace: Namespace, name: str) -> None:
+    async def set_metadata(
+        self, namespace: Namespace, name: str, metadata: Metadata, *, if_match: str | None = None
+    ) -> FileInfo:
+        """Keep something else with a file, in place of what was kept; its content and entity tag stay.
+
+        Raises:
+            StoredFileNotFoundError: There is none.
+            FileChangedError: It is not the version that ``if_match`` names.
+            FileMetadataError: The metadata is too much, or of a type that is not kept.
+        """
+        self._require(namespace, name)
+        return await self._store.set_metadata(namespace, name, check_metadata(metadata), if_match)
+
+    async def delete(self, namespace: Namespace, name: str, *, if_match: str | None = None) -> None:
         """Delete a file.
 
         Raises:
             StoredFileNotFoundError: There is none.
+            FileChangedError: It is not the version that ``if_match`` names.
         """
         self._require(namespace, name)
-        await self._store.delete(namespace, name)
+        await self._store.delete(namespace, name, if_match)
+
+    async def usage(self, user_id: uuid.UUID) -> StorageUsage:
+        """What the files of a user take up, in all namespaces, and how much they may."""
+        self._require(Namespace.user(user_id))
+        return await self._store.usage(user_id)
 
     async def delete_namespace(self, namespace: Namespace) -> int:
         """Delete every file of a namespace, for every reader at once; how many there were."""
@@ -261,6 +293,37 @@ class StorageService(Service):
         for name in names:
             check_name(name)
 
-    def _check_size(self, size: int) -> None:
-        if size > self.max_file_bytes:
-            raise FileTooLargeError(self.max_file_bytes)
+    async def _save(
+        self, namespace: Namespace, name: str, data: bytes | AsyncIterable[bytes], placing: Placing
+    ) -> FileInfo:
+        if isinstance(data, bytes | bytearray | memoryview):
+            content = bytes(data)
+            if len(content) > self.max_file_bytes:
+                raise FileTooLargeError(self.max_file_bytes)
+            return await self._store.save(namespace, name, content, placing)
+        if not isinstance(data, AsyncIterable):
+            raise UploadSourceError(builtins.type(data))
+        limit, refusal = await self._limit(namespace, name, placing)
+        return await save_stream(
+            self._store.upload(namespace),
+            data,
+            name=name,
+            placing=placing,
+            chunk_bytes=self._values.chunk_bytes,
+            limit=limit,
+            refusal=refusal,
+        )
+
+    async def _limit(self, namespace: Namespace, name: str, placing: Placing) -> tuple[int, BedplateError]:
+        """Most bytes that an upload can have as things are now, so that it is refused early; the backend decides."""
+        largest = self.max_file_bytes, FileTooLargeError(self.max_file_bytes)
+        if not self._values.quota_bytes:
+            return largest
+        usage = await self._store.usage(namespace.owner)
+        room = self._values.quota_bytes - usage.bytes
+        if placing.on_taken is OnTaken.REPLACE:
+            with contextlib.suppress(StoredFileNotFoundError):
+                room += (await self._store.stat(namespace, name, digest=False)).size
+        if room >= self.max_file_bytes:
+            return largest
+        return max(0, room), QuotaExceededError(self._values.quota_bytes)

@@ -16,6 +16,8 @@ class StorageSettings(ServiceSettings):
     """Where files are kept: ``local``, under ``files`` in the data directory."""
     max_file_bytes: int = Field(default=1024 * _MIB, ge=1)
     """Largest file, in bytes; also the largest body of an upload."""
+    quota_bytes: int = Field(default=0, ge=0)
+    """Most bytes of all files of one user; 0: any number."""
     max_read_bytes: int = Field(default=4 * _MIB, ge=1)
     """Largest file, in bytes, that is read into memory at once, as by components of flows."""
     chunk_bytes: int = Field(default=_MIB, ge=4096, le=8 * _MIB)

@@ -70,6 +70,7 @@ METHODS: dict[str, Call] = {
     "copy to": lambda storage, namespace, name: storage.copy(_OTHER, "b", namespace, name),
     "move from": lambda storage, namespace, name: storage.move(namespace, name, _OTHER, "b"),
     "move to": lambda storage, namespace, name: storage.move(_OTHER, "b", namespace, name),
+    "set_metadata": lambda storage, namespace, name: storage.set_metadata(namespace, name, {}),
     "delete": lambda storage, namespace, name: storage.delete(namespace, name),
 }
 ON_NAMESPACES: dict[str, Call] = METHODS | {
@@ -138,7 +139,7 @@ class Names(Capabilities):
         """ALL-4: the same flow id under another user is another namespace."""
         ada, eve, flow = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
         await storage.save(Namespace.flow(ada, flow), "a.txt", b"secret")
-        for method in ("open", "read", "stat", "copy from", "move from", "delete"):
+        for method in ("open", "read", "stat", "copy from", "move from", "set_metadata", "delete"):
             with pytest.raises(StoredFileNotFoundError):
                 await METHODS[method](storage, Namespace.flow(eve, flow), "a.txt")
         assert await storage.list(Namespace.flow(eve, flow)) == []
