@@ -16,6 +16,9 @@ from bedplate.services.settings.errors import Problem, SettingsError
 
 __all__ = ["Format", "print_error", "print_json", "print_table"]
 
+_WIDEST = 100_000
+"""Characters of the longest line that is printed where there is no terminal."""
+
 
 class Format(StrEnum):
     """How a command prints what it found."""
@@ -37,7 +40,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     if not console.is_terminal:
-        console.width = max(console.measure(table).maximum, 1)
+        unlimited = console.options.update(max_width=_WIDEST)
+        console.width = max(console.measure(table, options=unlimited).maximum, 1)
     console.print(table)
 
 
