@@ -24,6 +24,8 @@ from bedplate.services.telemetry import TelemetryService
 __all__ = ["Archive"]
 
 _LOOKED_UP_AT_ONCE: Final = 500
+_JOBS_AT_ONCE: Final = 1_000
+"""Most jobs that are written in one transaction, so that other writers get a turn."""
 _REFUSED: Final = (IntegrityError, DataError)
 _RETRY_FIRST: Final = 0.05
 _RETRY_LAST: Final = 2.0
@@ -141,7 +143,8 @@ class Archive:
         try:
             if self._failing_since is not None:
                 batch = await self._reconciled(batch)
-            await self._write_or_isolate(batch)
+            for start in range(0, len(batch) or 1, _JOBS_AT_ONCE):
+                await self._write_or_isolate(batch[start : start + _JOBS_AT_ONCE])
         except LeaseLostError:
             self._start_anew(batch)
         except Exception as error:

@@ -61,7 +61,7 @@ class JobEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.type in TERMINAL_EVENTS
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True):
+class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A job at one moment.
 
     Attributes:
