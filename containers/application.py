@@ -19,6 +19,8 @@ from bedplate.services.shared_component_cache.factory import build_shared_compon
 from bedplate.services.state.factory import build_state
 from bedplate.services.storage.factory import build_storage
 from bedplate.services.store.factory import build_store
+from bedplate.services.task.factory import build_task
+from bedplate.services.task.worker import TaskWorker
 from bedplate.services.telemetry.factory import build_telemetry
 from bedplate.services.tracing.factory import build_tracing
 from bedplate.services.variable.factory import build_variable
@@ -55,3 +57,7 @@ class ApplicationContainer(ServiceContainer):
     shared_component_cache = Singleton(build_shared_component_cache, settings, telemetry, workers)
     runner = Singleton(build_runner, settings, http, shared_component_cache)
     session = Singleton(build_session, settings, telemetry, database, cache, runner, redactor)
+    task = Singleton(build_task, settings, telemetry, database)
+
+    # What executes tasks, which may use all of the above: it is the last to start and the first to stop.
+    task_worker = Singleton(TaskWorker, settings, telemetry, database, redactor, workers, task)

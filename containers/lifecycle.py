@@ -169,7 +169,7 @@ class Lifecycle:
         limits = Limits(timeout=node.policy.start_timeout, grace=node.policy.stop_timeout)
         return Step(
             key=node.provider,
-            after=frozenset(need.provider for need in node.needs),
+            after=frozenset(other.provider for other in node.needs | node.follows),
             run=lambda: self._enter(node, record),
             limits=lambda: limits,
         )
@@ -249,7 +249,10 @@ class Lifecycle:
     ) -> tuple[_Failures, asyncio.CancelledError | None]:
         """Stop these, whatever happens; return what failed, and the cancellation of the caller if there was any."""
         leaving = {key: self._entered[key] for key in keys if key in self._entered}
-        needs = {key: {need.provider for need in one.node.needs} & set(leaving) for key, one in leaving.items()}
+        needs = {
+            key: {other.provider for other in one.node.needs | one.node.follows} & set(leaving)
+            for key, one in leaving.items()
+        }
         budget = StopBudget(self._stop_budget, needs)
         steps = [
             Step(

@@ -41,6 +41,7 @@ class Node:
         name: Its name in the container.
         provider: What makes it; the overriding provider where there is one.
         needs: The nodes that are started before it.
+        follows: The nodes that it does without, but is started after and stopped before.
         choice: The backend of a service with a declaration, and why it was chosen.
         overridden: Whether the provider stands in for the container's own.
         policy: What the settings say of it: whether it is required, and its timeouts.
@@ -50,6 +51,7 @@ class Node:
     name: str
     provider: ProviderLike
     needs: "frozenset[Node]" = frozenset()
+    follows: "frozenset[Node]" = frozenset()
     choice: Choice | None = None
     overridden: bool = False
     policy: ServiceSettings
@@ -167,6 +169,9 @@ class _Graph:
                 policy=self._settings.of(name) if self._settings else ServiceSettings(),
             )
         nodes = list(made.values())
+        for node in nodes:
+            if getattr(getattr(node.provider, "provides", None), "follows_all", False):
+                node.follows = frozenset(one for one in nodes if one is not node and node not in one.needs)
         for node in reversed(nodes):
             node.required = self._is_required(node, nodes)
         return nodes

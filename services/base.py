@@ -23,11 +23,14 @@ class Service:
         type: Which of the sixteen this is; None for an engine or an app's own service.
         backend: The name of the backend in use, for the report.
         checks: What ``bedplate doctor``, and each start, look at on behalf of this service.
+        follows_all: Whether it is started after all services that do not need it, and stopped before them, because it
+            calls code that may use any.
     """
 
     type: ClassVar[ServiceType | None] = None
     backend: str = "embedded"
     checks: ClassVar[tuple[Check, ...]] = ()
+    follows_all: ClassVar[bool] = False
 
     _started: bool = False
     _opened: bool = False  # _start has begun, and no _stop has ended since

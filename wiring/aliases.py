@@ -20,6 +20,7 @@ from bedplate.services.shared_component_cache import SharedComponentCacheService
 from bedplate.services.state import StateService
 from bedplate.services.storage import StorageService
 from bedplate.services.store import StoreService
+from bedplate.services.task import TaskService
 from bedplate.services.telemetry import TelemetryService
 from bedplate.services.tracing import TracingService
 from bedplate.services.variable import VariableService
@@ -40,6 +41,7 @@ __all__ = [
     "State",
     "Storage",
     "Store",
+    "Tasks",
     "Telemetry",
     "Tracing",
     "Variables",
@@ -60,6 +62,7 @@ SharedComponentCache = Annotated[SharedComponentCacheService, Provide["shared_co
 Sessions = Annotated[SessionService, Provide["session"]]
 Chat = Annotated[ChatService, Provide["chat"]]
 JobQueue = Annotated[JobQueueService, Provide["job_queue"]]
+Tasks = Annotated[TaskService, Provide["task"]]
 
 Runner = Annotated[RunnerPort, Provide["runner"]]
 Redactor = Annotated[RedactorEngine, Provide["redactor"]]

@@ -16,6 +16,7 @@ from bedplate.services.shared_component_cache import SharedComponentCacheService
 from bedplate.services.state import StateService
 from bedplate.services.storage import StorageService
 from bedplate.services.store import StoreService
+from bedplate.services.task import TaskService
 from bedplate.services.telemetry import TelemetryService
 from bedplate.services.tracing import TracingService
 from bedplate.services.variable import VariableService
@@ -36,6 +37,7 @@ __all__ = [
     "get_state_service",
     "get_storage_service",
     "get_store_service",
+    "get_task_service",
     "get_telemetry_service",
     "get_tracing_service",
     "get_variable_service",
@@ -126,3 +128,8 @@ get_queue_service = get_job_queue_service
 def get_shared_component_cache_service() -> SharedComponentCacheService:
     """Component types."""
     return cast("SharedComponentCacheService", get_service("shared_component_cache"))
+
+
+def get_task_service() -> TaskService:
+    """Background tasks."""
+    return cast("TaskService", get_service("task"))

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -142,17 +142,19 @@ class Execution:
         *,
         session_id: str | None = None,
         data: Mapping[str, Any] | None = None,
+        kind: RunKind = RunKind.RUN,
         timeout: float | None = None,
+        follow: Callable[[JobEvent], None] | None = None,
     ) -> RunResult:
         """Run a flow and return what it gave; whoever is cancelled while waiting cancels the run.
 
-        The arguments are those of :meth:`start`.
+        The arguments are those of :meth:`start`; ``follow`` is told of each event of the job, as it comes.
 
         Raises:
             FlowRunError: The run failed, was cancelled or took too long.
             BedplateError: As :meth:`start`.
         """
-        request = await self._request(user_id, flow, inputs, session_id=session_id, data=data, kind=RunKind.RUN)
+        request = await self._request(user_id, flow, inputs, session_id=session_id, data=data, kind=kind)
         work = RunWork(self._services, request)
         jobs = self._services.job_queue
         job = await self._submit(request, work, timeout)
@@ -160,6 +162,8 @@ class Execution:
         try:
             async for event in jobs.events(user_id, job.id):
                 last = event
+                if follow is not None:
+                    follow(event)
         except asyncio.CancelledError:
             await jobs.cancel(user_id, job.id)
             raise

@@ -7,6 +7,7 @@ from typing import Any
 
 from bedplate.containers import ContainerInstance, application_container
 from bedplate.containers.errors import AlreadyWiredError, NotWiredError
+from bedplate.wiring.tasks import wire_tasks
 
 __all__ = ["current_container", "initialize_services", "lifespan", "teardown_services"]
 
@@ -29,6 +30,8 @@ def current_container() -> ContainerInstance:
 async def initialize_services(container: ContainerInstance | None = None) -> ContainerInstance:
     """Start all services of a container and make it the current one; do nothing if it is.
 
+    The modules of tasks, Bedplate's own and those that ``BEDPLATE_TASK__MODULES`` names, are imported and wired to it.
+
     Args:
         container: The container; None: the current one, or a new ``ApplicationContainer`` with all plug-ins.
 
@@ -37,6 +40,7 @@ async def initialize_services(container: ContainerInstance | None = None) -> Con
 
     Raises:
         AlreadyWiredError: Another container is current and running.
+        TaskModuleError: A module of tasks cannot be imported.
         StartError: Services did not start; nothing is left running, and no container is current.
     """
     global _current  # the one variable that this module is about
@@ -48,6 +52,7 @@ async def initialize_services(container: ContainerInstance | None = None) -> Con
         )
     before, _current = _current, chosen
     try:
+        wire_tasks(chosen)
         await chosen.init_resources()
     except BaseException:
         _current = before if before is not chosen or chosen.started else None

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -57,6 +57,7 @@ class DatabaseService(Service):
         self.migrations = Migrations(backend)
         self._writing: dict[_Task, AsyncSession] = {}
         self._reading: dict[_Task, AsyncConnection] = {}
+        self._after: dict[_Task, list[Callable[[], None]]] = {}
         meter = telemetry.meter
         self._readers = meter.up_down_counter("bedplate_database_readers", "Tasks that hold a connection for reading")
         self._waited = meter.histogram("bedplate_database_write_wait_seconds", "Waiting for the turn to write")
@@ -131,11 +132,36 @@ class DatabaseService(Service):
         task = asyncio.current_task()
         with typed_errors(self._backend, self._count):
             if (joined := self._writing.get(task)) is not None:
-                async with _savepoint(joined):
+                async with _savepoint(joined), self._undoing_calls(task):
                     yield joined
             else:
                 async with self._write(task) as session:
                     yield session
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the calling task has a transaction open."""
+        return asyncio.current_task() in self._writing
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Call ``call`` when the calling task's open transaction has been committed; at once if there is none.
+
+        It is not called when the transaction, or the savepoint that it was given in, is rolled back. It must not raise.
+        """
+        task = asyncio.current_task()
+        if task in self._writing:
+            self._after.setdefault(task, []).append(call)
+        else:
+            call()
+
+    @asynccontextmanager
+    async def _undoing_calls(self, task: _Task) -> AsyncIterator[None]:
+        before = len(self._after.get(task, ()))
+        try:
+            yield
+        except BaseException:
+            del self._after.get(task, [])[before:]
+            raise
 
     @asynccontextmanager
     async def _read(self, task: _Task) -> AsyncIterator[AsyncSession]:
@@ -162,11 +188,21 @@ class DatabaseService(Service):
             async with _session_over(lease.connection) as session:
                 self._writing[task] = session
                 yield session
-                await _commit(session, lease.connection)
+                await self._commit(task, session, lease.connection)
         finally:
             self._writing.pop(task, None)
+            self._after.pop(task, None)
             await lease.end()
             self._lasted.record(time.perf_counter() - begun)
+
+    async def _commit(self, task: _Task, session: AsyncSession, connection: AsyncConnection) -> None:
+        try:
+            await _commit(session, connection)
+        finally:
+            # A cancellation may have come before the commit proper, which is not interrupted, or during it.
+            if not connection.in_transaction():
+                for call in self._after.pop(task, ()):
+                    call()
 
     def _count(self, error: BedplateError) -> None:
         self._failed.add(1, code=error.code)

@@ -20,6 +20,7 @@ from bedplate.services.settings.groups.shared_component_cache import SharedCompo
 from bedplate.services.settings.groups.state import StateSettings
 from bedplate.services.settings.groups.storage import StorageSettings
 from bedplate.services.settings.groups.store import StoreSettings
+from bedplate.services.settings.groups.task import TaskSettings
 from bedplate.services.settings.groups.telemetry import TelemetrySettings
 from bedplate.services.settings.groups.tracing import TracingSettings
 from bedplate.services.settings.groups.variable import VariableSettings
@@ -74,6 +75,7 @@ class Settings(BaseSettings):
     state: StateSettings = Field(default_factory=StateSettings)
     storage: StorageSettings = Field(default_factory=StorageSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)
+    task: TaskSettings = Field(default_factory=TaskSettings)
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
     tracing: TracingSettings = Field(default_factory=TracingSettings)
     variable: VariableSettings = Field(default_factory=VariableSettings)

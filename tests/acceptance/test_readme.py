@@ -1,5 +1,6 @@
 """What the README shows works as typed."""
 
+import os
 import re
 import subprocess
 import sys
@@ -51,6 +52,29 @@ def test_command_that_boots_what_it_uses(tmp_path: Path) -> None:
     report = _run(tmp_path, sys.executable, "rotate.py")
     assert re.search(r"^cache .* started$", report, re.MULTILINE)
     assert not re.search(r"^database .* started$", report, re.MULTILINE)
+
+
+def test_task_is_executed(tmp_path: Path) -> None:
+    """TASK-1: registered, submitted and executed as shown."""
+    (tmp_path / "reports.py").write_text(_block("reports.py"))
+    (tmp_path / "submit.py").write_text(
+        "import asyncio\n"
+        "from bedplate.wiring import initialize_services, teardown_services\n"
+        "from bedplate.wiring.deps import get_task_service\n"
+        "async def main():\n"
+        "    await initialize_services()\n"
+        "    from reports import build_report\n"
+        "    tasks = get_task_service()\n"
+        "    run = await tasks.submit(None, build_report, {'month': '2026-11'})\n"
+        "    print(await tasks.result(None, run.id))\n"
+        "    await teardown_services()\n"
+        "asyncio.run(main())\n"
+    )
+    environment = os.environ | {"BEDPLATE_TASK__MODULES": "reports", "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "submit.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines()[-1] == "{'pages': 12}", done.stdout + done.stderr
 
 
 def _commands() -> list[list[str]]:

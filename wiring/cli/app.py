@@ -15,6 +15,7 @@ __all__ = ["COMMANDS", "app", "module_of", "run"]
 
 COMMANDS = {
     "serve": "Start the services and answer over HTTP.",
+    "worker": "Start the services and execute background tasks.",
     "settings": "Show the settings, their origin, and what can be set.",
     "doctor": "Look for what will go wrong, in settings, files and database; exit code 1 if there is an error.",
     "db": "Look after the database schema.",

@@ -37,6 +37,7 @@ _ROUTERS = (
     "webhook",
     "monitor",
     "traces",
+    "tasks",
     "flow_files",
     "user_files",
     "transfers",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bedplate.wiring.testing.state import StateConformance, StateHarness
     from bedplate.wiring.testing.storage import StorageConformance, StorageHarness
     from bedplate.wiring.testing.store import StoreConformance, StoreHarness
+    from bedplate.wiring.testing.task import TaskConformance, TaskHarness
     from bedplate.wiring.testing.variable import VariableConformance, VariableHarness
 
 __all__ = [
@@ -33,6 +34,8 @@ __all__ = [
     "StorageHarness",
     "StoreConformance",
     "StoreHarness",
+    "TaskConformance",
+    "TaskHarness",
     "VariableConformance",
     "VariableHarness",
     "cancel_at_every_await",
@@ -56,6 +59,8 @@ if not TYPE_CHECKING:  # a type checker would take every name for one that this 
         "StoreHarness": "store",
         "VariableConformance": "variable",
         "VariableHarness": "variable",
+        "TaskConformance": "task",
+        "TaskHarness": "task",
         "cancel_at_every_await": "cancellation",
     }
 

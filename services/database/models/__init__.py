@@ -23,6 +23,7 @@ from bedplate.services.database.models.store_component import StoreComponentRow
 from bedplate.services.database.models.store_like import StoreLikeRow
 from bedplate.services.database.models.store_tag import StoreTagRow
 from bedplate.services.database.models.store_version import StoreVersionRow
+from bedplate.services.database.models.task_run import TaskRunRow
 from bedplate.services.database.models.trace import SpanRow, TraceRow
 from bedplate.services.database.models.transaction import TransactionRow
 from bedplate.services.database.models.user import UserRow
@@ -51,6 +52,7 @@ __all__ = [
     "StoreTagRow",
     "StoreVersionRow",
     "Table",
+    "TaskRunRow",
     "TraceRow",
     "TransactionRow",
     "UTCDateTime",

@@ -7,9 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bedplate.services.database.models import PREFIX, JobEventRow, JobRow, metadata
+from bedplate.services.database.repositories.instance import InstanceRepository
 
 __all__ = ["JobRepository"]
 
@@ -26,33 +26,8 @@ _update_job = (
 )
 
 
-class JobRepository:
+class JobRepository(InstanceRepository):
     """Rows of jobs, their events, and the instances that run them."""
-
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
-
-    async def insert_instance(self, instance_id: uuid.UUID, started_at: datetime, expires_at: datetime) -> None:
-        """Add an instance."""
-        await self._execute(
-            sa.insert(_INSTANCES),
-            [{"id": instance_id, "started_at": started_at, "lease_expires_at": expires_at}],
-        )
-
-    async def renew_lease(self, instance_id: uuid.UUID, expires_at: datetime) -> bool:
-        """Move the end of an instance's lease; False if the instance has been removed."""
-        result = await self._execute(
-            sa.update(_INSTANCES).where(_INSTANCES.c.id == instance_id).values(lease_expires_at=expires_at)
-        )
-        return result.rowcount == 1
-
-    async def delete_instance(self, instance_id: uuid.UUID) -> None:
-        """Remove an instance."""
-        await self._execute(sa.delete(_INSTANCES).where(_INSTANCES.c.id == instance_id))
-
-    async def delete_expired_instances(self, now: datetime, keep: uuid.UUID) -> None:
-        """Remove every instance whose lease has ended, but not ``keep``."""
-        await self._execute(sa.delete(_INSTANCES).where(_INSTANCES.c.lease_expires_at < now, _INSTANCES.c.id != keep))
 
     async def orphans(self, limit: int) -> Sequence[JobRow]:
         """Unfinished jobs of no living instance."""
@@ -137,11 +112,6 @@ class JobRepository:
         old = sa.select(_JOBS.c.id).where(_JOBS.c.finished_at < moment).limit(limit)
         result = await self._execute(sa.delete(_JOBS).where(_JOBS.c.id.in_(old)))
         return int(result.rowcount)
-
-    async def _execute(self, statement: Any, rows: Sequence[dict[str, Any]] | None = None) -> sa.CursorResult[Any]:
-        connection = await self._session.connection()
-        result: sa.CursorResult[Any] = await connection.execute(statement, rows)
-        return result
 
 
 def _literals(before: tuple[datetime, uuid.UUID]) -> tuple[Any, Any]:

@@ -214,6 +214,7 @@ async def test_no_value_in_any_body_breaks_it(clients: Clients, upload: Upload) 
         "flows/",
         "monitor/messages",
         "monitor/traces",
+        "tasks",
         "api_key/",
         "store/components/?filter_by_user=true",
     ):
@@ -231,7 +232,11 @@ async def _objects(client: httpx.AsyncClient, upload: Upload) -> dict[str, str]:
     published = {"name": "x", "description": "", "data": NO_NODES, "tags": [], "is_component": False}
     component = (await client.post("/api/v1/store/components/", json=published)).json()["id"]
     other = {"username": "other", "password": "another password"}
+    empty = (await client.post("/api/v1/flows/", json={"name": "without a graph"})).json()["id"]
+    task = (await client.post("/api/v1/tasks", json={"flow_id": empty, "delay": 3600})).json()["id"]
     return {
+        "empty_flow_id": empty,
+        "task_id": task,
         "flow_id": flow["id"],
         "flow_id_or_name": flow["id"],
         "job_id": job,
@@ -251,6 +256,7 @@ def _fields(
     good = {"name": "made", "value": "v", "default_fields": [], "username": "u", "password": "p", "flows": []}
     good |= {"description": "", "data": NO_NODES, "tags": [], "is_component": False}
     good |= {"id": ids["variable_id"], "api_key": "k", "input_value": "Hello"}
+    good |= {"flow_id": ids["empty_flow_id"]}
     for content_type, content in operation.get("requestBody", {}).get("content", {}).items():
         for schema in (content["schema"], *content["schema"].get("anyOf", ())):
             if "$ref" in schema:

@@ -49,6 +49,7 @@ class Kind(StrEnum):
     MESSAGE = "message"
     PROJECT = "project"
     SESSION = "session"
+    TASK = "task"
     TRACE = "trace"
     USER = "user"
     VARIABLE = "variable"
@@ -196,6 +197,12 @@ OPERATIONS: Mapping[str, Operation] = {
     "GET /api/v1/monitor/transactions": _user(_BY_FLOW),
     "GET /api/v1/monitor/traces": _user(_BY_FLOW | {"query:session_id": Kind.SESSION}),
     "GET /api/v1/monitor/traces/{trace_id}": _user({"path:trace_id": Kind.TRACE}),
+    "GET /api/v1/tasks": _user(),
+    "POST /api/v1/tasks": _user({"body:flow_id": Kind.FLOW, "body:session_id": Kind.SESSION}, {"flow_id": "{flow}"}),
+    "GET /api/v1/tasks/{task_id}": _user({"path:task_id": Kind.TASK}),
+    "POST /api/v1/tasks/{task_id}/cancel": _user({"path:task_id": Kind.TASK}),
+    "POST /api/v1/tasks/{task_id}/requeue": _user({"path:task_id": Kind.TASK}),
+    "DELETE /api/v1/tasks/{task_id}": _user({"path:task_id": Kind.TASK}),
     "POST /api/v1/flows/batch/": _user(
         {"body:flows[].folder_id": Kind.PROJECT, "body:flows[].user_id": Kind.USER}, {"flows": [_NEW]}
     ),
@@ -393,6 +400,8 @@ async def _furnished(client: httpx.AsyncClient, upload: Upload, mark: str, sessi
     sent = {"inputs": {"input_value": f"Hello {mark}", "session": session}}
     ids[Kind.JOB] = (await client.post(f"/api/v1/build/{flow['id']}/flow", json=sent)).json()["job_id"]
     await client.get(f"/api/v1/build/{ids[Kind.JOB]}/events")
+    put_off = {"flow_id": flow["id"], "input_value": f"task {mark}", "delay": 3600}
+    ids[Kind.TASK] = (await client.post("/api/v1/tasks", json=put_off)).json()["id"]
     ids[Kind.MESSAGE] = (await client.get("/api/v1/monitor/messages")).json()[0]["id"]
     ids[Kind.LOGIN] = (await client.get("/api/v1/auth/sessions")).json()["sessions"][0]["id"]
     ids[Kind.TRACE] = (await client.get("/api/v1/monitor/traces")).json()["items"][0]["id"]
@@ -405,6 +414,7 @@ def _views(ids: Ids) -> list[str]:
         *("users/whoami", "api_key/", "variables/", "projects/", "flows/", "flows/?header_flows=true"),
         *("store/components/?filter_by_user=true", "store/tags", "store/users/likes"),
         *("flows/?get_all=false", "monitor/messages", "monitor/messages/sessions", "monitor/traces"),
+        "tasks",
     ]
     own = [
         f"projects/{ids[Kind.PROJECT]}",
@@ -415,6 +425,7 @@ def _views(ids: Ids) -> list[str]:
         f"monitor/traces/{ids[Kind.TRACE]}",
         f"files/list/{ids[Kind.FLOW]}",
         f"store/components/{ids[Kind.COMPONENT]}/versions",
+        f"tasks/{ids[Kind.TASK]}",
     ]
     files = ["/api/v2/files", f"/api/v2/files/{ids[Kind.FILE]}"]
     return [*(f"/api/v1/{view}" for view in (*lists, *own)), *files]

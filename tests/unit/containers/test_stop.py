@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from bedplate.containers import State
+from bedplate.containers import ServiceContainer, Singleton, State
 from bedplate.containers.errors import StepTimeoutError, StopError
+from bedplate.services.base import Service
 from bedplate.services.errors import LifecycleError
 from bedplate.services.settings import SettingsService
 
@@ -128,3 +129,43 @@ async def test_leaving_running_by_an_error_stops_and_keeps_the_error(diamond: Di
         async with container.running():
             raise KeyError("mine")
     assert not container.started
+
+
+async def test_what_calls_any_service_starts_last_and_stops_first() -> None:
+    """It does without them, so that one that is optional and does not start keeps it from nothing."""
+    journal: list[str] = []
+
+    class Noted(Service):
+        def __init__(self, name: str, fails: bool = False) -> None:
+            self.name, self.fails = name, fails
+
+        async def _start(self) -> None:
+            if self.fails:
+                raise OSError
+            journal.append(f"start {self.name}")
+
+        async def _stop(self) -> None:
+            journal.append(f"stop {self.name}")
+
+    class Worker(Noted):
+        follows_all = True
+
+        def __init__(self, one: Noted) -> None:
+            super().__init__("worker")
+
+    class Container(ServiceContainer):
+        settings = Singleton(SettingsService, profile="test", cache={"required": False})
+        one = Singleton(Noted, "one")
+        worker = Singleton(Worker, one)
+        two = Singleton(Noted, "two")
+        three = Singleton(Noted, "three")
+        cache = Singleton(Noted, "cache", fails=True)
+
+    container = Container()
+    async with container.running():
+        assert journal[-1] == "start worker"
+        journal.clear()
+    assert journal[0] == "stop worker"
+    assert container.report["worker"].needs == ["one"]
+    async with container.running("worker"):
+        assert journal[-2:] == ["start one", "start worker"]

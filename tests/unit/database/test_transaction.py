@@ -283,3 +283,51 @@ async def test_errors_do_not_show_parameters(database: DatabaseService, row: Row
         async with database.transaction() as session:
             session.add_all([row("ada"), row("ada")])
     assert "argon2id" not in str(caught.value)
+
+
+async def test_calls_come_after_the_commit(either: DatabaseService, row: Row) -> None:
+    """DB-2: in their order, and at once where no transaction is open."""
+    calls: list[str] = []
+    either.after_commit(lambda: calls.append("at once"))
+    assert calls == ["at once"]
+    assert not either.in_transaction
+    async with either.transaction() as session:
+        assert either.in_transaction
+        session.add(row("ada"))
+        either.after_commit(lambda: calls.append("outer"))
+        async with either.transaction():
+            either.after_commit(lambda: calls.append("inner"))
+        assert calls == ["at once"]
+    assert calls == ["at once", "outer", "inner"]
+
+
+async def test_calls_of_what_is_rolled_back_never_come(either: DatabaseService, row: Row) -> None:
+    """DB-2: of the whole transaction, or of a savepoint in it."""
+    calls: list[str] = []
+
+    async def fail(name: str) -> None:
+        async with either.transaction():
+            either.after_commit(lambda: calls.append(name))
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail("whole")
+    async with either.transaction() as session:
+        session.add(row("ada"))
+        either.after_commit(lambda: calls.append("kept"))
+        with pytest.raises(LookupError):
+            await fail("savepoint")
+    assert calls == ["kept"]
+
+
+async def test_calls_belong_to_the_task_that_has_the_transaction(either: DatabaseService) -> None:
+    """DB-2: a child task has none open."""
+    calls: list[str] = []
+
+    async def child() -> None:
+        assert not either.in_transaction
+        either.after_commit(lambda: calls.append("child"))
+
+    async with either.transaction():
+        await asyncio.create_task(child())
+        assert calls == ["child"]

@@ -20,8 +20,14 @@ def services(
 
 
 async def _report(output: Format) -> str:
-    from bedplate.containers import application_container
+    from dependency_injector.providers import Object
 
-    async with application_container().running() as container:
+    from bedplate.containers import application_container
+    from bedplate.services.settings import SettingsService
+
+    container = application_container()
+    # Whoever looks takes over nothing: neither the tasks nor the jobs of processes that died.
+    container.settings.override(Object(SettingsService(task={"execute": False}, job_queue={"recover": False})))
+    async with container.running():
         report = container.report
         return report.json().decode() if output is Format.JSON else report.table()

@@ -1,0 +1,56 @@
+"""Settings of the task service."""
+
+from pydantic import Field
+
+from bedplate.services.settings.groups.base import Seconds, ServiceSettings
+
+__all__ = ["TaskSettings"]
+
+
+class TaskSettings(ServiceSettings):
+    """Background tasks (``BEDPLATE_TASK__*``)."""
+
+    backend: str = "anyio"
+    """How workers come by tasks: ``anyio``, from the database, woken at once in the process that submits."""
+    execute: bool = True
+    """Whether a full boot, such as that of ``bedplate serve``, executes tasks; false: it only submits them."""
+    modules: tuple[str, ...] = ()
+    """Modules to import that register tasks, by name; also wired, so that ``@inject`` works in them."""
+    concurrency: int = Field(default=16, ge=1)
+    """Most tasks that one process executes at once."""
+    threads: int = Field(default=4, ge=1)
+    """Most plain functions, which need a thread each, that one process executes at once."""
+    poll_interval: Seconds = Field(default=1.0, gt=0)
+    """Seconds between two looks into the database for tasks that other processes submitted or asked to cancel."""
+    lease_ttl: Seconds = Field(default=15.0, gt=0)
+    """Seconds without a heartbeat after which the tasks of a process are executed by another."""
+    progress_interval: Seconds = 0.5
+    """Seconds for which reports of progress are gathered before they are written."""
+    timeout: Seconds = Field(default=3600.0, gt=0)
+    """Seconds that one attempt may take, where neither the task nor its submitter says otherwise."""
+    cancel_timeout: Seconds = 5.0
+    """Seconds for which a cancelled task may tidy up before it is given up and the cancel is answered."""
+    drain_timeout: Seconds = 5.0
+    """Seconds for which a process that stops lets its tasks go on; what has not ended then is given back."""
+    max_attempts: int = Field(default=1, ge=1)
+    """How often a task is tried that fails, where neither the task nor its submitter says otherwise."""
+    retry_delay: Seconds = 1.0
+    """Seconds before the second attempt; doubled for each further one, and shortened by chance by up to a half."""
+    retry_max_delay: Seconds = 300.0
+    """Longest time, in seconds, between two attempts."""
+    max_losses: int = Field(default=3, ge=0)
+    """How often a task is begun anew whose process died; after that it has failed."""
+    unknown_grace: Seconds = 60.0
+    """Seconds for which a due task waits for a process that has its function; after that it has failed."""
+    max_queued: int = Field(default=10_000, ge=1)
+    """Most tasks of one owner that wait."""
+    max_argument_bytes: int = Field(default=256 * 1024, ge=2)
+    """Largest arguments of a task, in bytes of JSON."""
+    max_result_bytes: int = Field(default=1024 * 1024, ge=4)
+    """Largest result of a task, in bytes of JSON."""
+    max_delay: Seconds = 366 * 24 * 3600.0
+    """Longest time, in seconds, for which a task may be put off."""
+    retention: Seconds = 7 * 24 * 3600.0
+    """Seconds after which a task that succeeded or was cancelled is deleted."""
+    dead_letter_retention: Seconds = 30 * 24 * 3600.0
+    """Seconds after which a task that failed is deleted."""

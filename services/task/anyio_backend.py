@@ -1,0 +1,47 @@
+"""Tasks in the processes of the application itself: each looks into the database, and is woken by its own submits."""
+
+import uuid
+from datetime import datetime
+
+from bedplate.services.task.backend import RunsTasks
+
+__all__ = ["AnyIOBackend"]
+
+
+class AnyIOBackend:
+    """Needs nothing but the database: no broker, no process beside the application.
+
+    Args:
+        poll_interval: Seconds between two looks for what other processes submitted.
+    """
+
+    name = "anyio"
+
+    def __init__(self, poll_interval: float) -> None:
+        self._poll_interval = poll_interval
+        self._worker: RunsTasks | None = None
+
+    async def start(self) -> None:
+        """Nothing is needed."""
+
+    async def stop(self) -> None:
+        """Nothing is kept."""
+        self._worker = None
+
+    async def check(self) -> str | None:
+        """It works as long as the database does, which answers for itself."""
+        return None
+
+    def announce(self, run_id: uuid.UUID, run_at: datetime, priority: int) -> None:
+        """Wake the worker of this process, if it has one; those of others come by themselves."""
+        if self._worker is not None:
+            self._worker.wake()
+
+    async def serve(self, worker: RunsTasks) -> None:
+        """Look now, whenever woken, and every so often."""
+        self._worker = worker
+        try:
+            while True:
+                await worker.rest(min(await worker.take_due(), self._poll_interval))
+        finally:
+            self._worker = None

@@ -1,0 +1,16 @@
+"""What every backend of the task service must do: a suite to run against a backend of one's own.
+
+Subclass :class:`TaskConformance` in a test module and give it a fixture ``harness``, a :class:`TaskHarness`.
+"""
+
+from bedplate.wiring.testing.task.cancelling import Cancelling
+from bedplate.wiring.testing.task.execution import Execution
+from bedplate.wiring.testing.task.harness import Function, Node, TaskHarness
+from bedplate.wiring.testing.task.recovery import Recovery
+from bedplate.wiring.testing.task.submitting import Submitting
+
+__all__ = ["Function", "Node", "TaskConformance", "TaskHarness"]
+
+
+class TaskConformance(Execution, Cancelling, Submitting, Recovery):
+    """The whole suite."""
