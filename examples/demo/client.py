@@ -1,7 +1,7 @@
 """What the demo does over HTTP."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx
@@ -48,9 +48,9 @@ class Client:
         said: str = answer["outputs"][0]["outputs"][0]["results"]["message"]["text"]
         return said
 
-    def build(self, flow: str, text: str, session: str) -> str:
-        """Start a build and return its job."""
-        body = {"inputs": {"input_value": text, "session": session}}
+    def build(self, flow: str, text: str, session: str, files: Sequence[str] = ()) -> str:
+        """Start a build, perhaps with files attached to what is said, and return its job."""
+        body = {"inputs": {"input_value": text, "session": session}, "files": [*files]}
         job: str = self.call("POST", f"/api/v1/build/{flow}/flow", json=body)["job_id"]
         return job
 
