@@ -48,7 +48,7 @@ class ApplicationContainer(ServiceContainer):
     cache = Singleton(build_cache, settings, telemetry, workers)
     auth = Singleton(build_auth, settings, telemetry, database, keyring, workers, policy)
     state = Singleton(build_state, settings, telemetry)
-    variable = Singleton(build_variable, settings, telemetry, database, keyring, redactor)
+    variable = Singleton(build_variable, settings, telemetry, database, keyring, redactor, auth)
     storage = Singleton(build_storage, settings, telemetry, database, workers)
     store = Singleton(build_store, settings, database, keyring, redactor, workers, variable)
     tracing = Singleton(build_tracing, settings, telemetry, database, redactor)

@@ -1,6 +1,7 @@
 """The secret key of the installation, and the keys derived from it."""
 
 import asyncio
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -54,6 +55,17 @@ class Keyring(Service):
         """
         return self._derive(f"purpose/{purpose}", 32)
 
+    def derive_all(self, purpose: str) -> Mapping[str, bytes]:
+        """As :meth:`derive`, of each secret key by its id: the one of now first, then those of earlier times.
+
+        Raises:
+            UnavailableError: The keyring is not started.
+        """
+        self._require_started()
+        given = self._settings.values.previous_secret_keys
+        secrets = [self._secret or b"", *(one.get_secret_value().encode() for one in given)]
+        return {_derive(one, "key-id", 6).hex(): _derive(one, f"purpose/{purpose}", 32) for one in secrets}
+
     async def _start(self) -> None:
         """Read the secret key; make it if there is neither the setting nor the file.
 
@@ -88,4 +100,8 @@ class Keyring(Service):
 
     def _derive(self, purpose: str, length: int) -> bytes:
         self._require_started()
-        return HKDF(SHA256(), length, salt=None, info=f"bedplate/{purpose}".encode()).derive(self._secret or b"")
+        return _derive(self._secret or b"", purpose, length)
+
+
+def _derive(secret: bytes, purpose: str, length: int) -> bytes:
+    return HKDF(SHA256(), length, salt=None, info=f"bedplate/{purpose}".encode()).derive(secret)

@@ -65,6 +65,7 @@ ALIASES: Mapping[str, Alias] = MappingProxyType(
         "LANGFLOW_CACHE_EXPIRE": Alias(("cache", "ttl")),
         "LANGFLOW_STORAGE_TYPE": Alias(("storage", "backend"), _lower),
         "LANGFLOW_MAX_FILE_SIZE_UPLOAD": Alias(("storage", "max_file_bytes"), _mebibytes),
+        "LANGFLOW_STORE": Alias(("store", "enabled")),
         "LANGFLOW_VARIABLE_STORE": Alias(("variable", "backend"), lambda text: _word(db="database")(_lower(text))),
         "LANGFLOW_VARIABLES_TO_GET_FROM_ENVIRONMENT": Alias(("variable", "operator_variables")),
         "LANGFLOW_COMPONENTS_PATH": Alias(("shared_component_cache", "components_path")),
@@ -114,7 +115,7 @@ WITHOUT_COUNTERPART: Mapping[str, str] = MappingProxyType(
             ("REDIS_HOST REDIS_PORT REDIS_DB REDIS_URL REDIS_CACHE_EXPIRE CELERY_ENABLED JOB_QUEUE_TYPE "
              "OBJECT_STORAGE_BUCKET_NAME OBJECT_STORAGE_PREFIX OBJECT_STORAGE_TAGS", _ENGINE),
             ("SENTRY_DSN SENTRY_TRACES_SAMPLE_RATE SENTRY_PROFILES_SAMPLE_RATE", "nothing is sent to Sentry"),
-            ("STORE STORE_URL DOWNLOAD_WEBHOOK_URL LIKE_WEBHOOK_URL", "the store is set by BEDPLATE_STORE__*"),
+            ("STORE_URL DOWNLOAD_WEBHOOK_URL LIKE_WEBHOOK_URL", "the store is set by BEDPLATE_STORE__*"),
             ("FALLBACK_TO_ENV_VAR STORE_ENVIRONMENT_VARIABLES",
              "the server's environment is copied into no vault; name what flows may use in "
              "BEDPLATE_VARIABLE__OPERATOR_VARIABLES"),

@@ -64,8 +64,8 @@ def types_of(field: FieldInfo) -> frozenset[Any]:
 
 
 def is_secret(field: FieldInfo) -> bool:
-    """Whether the value of the setting must be masked."""
-    return SecretStr in types_of(field)
+    """Whether the value of the setting, or a part of it, must be masked."""
+    return _holds_secrets(field.annotation)
 
 
 def is_table(field: FieldInfo) -> bool:
@@ -111,6 +111,10 @@ def _types(annotation: Any) -> Iterator[Any]:
             yield from _types(part)
     else:
         yield origin or annotation
+
+
+def _holds_secrets(annotation: Any) -> bool:
+    return annotation is SecretStr or any(map(_holds_secrets, get_args(annotation)))
 
 
 def _squash(key: Key) -> str:

@@ -32,11 +32,14 @@ from bedplate.services.settings.strength import weakness_of
 __all__ = ["Profile", "Settings"]
 
 
-def _strong(secret: SecretStr | None) -> SecretStr | None:
-    if secret is not None and (weakness := weakness_of(secret.get_secret_value())):
+def _strong(secret: SecretStr) -> SecretStr:
+    if weakness := weakness_of(secret.get_secret_value()):
         message = f"it {weakness}; make one with: openssl rand -hex 32"
         raise ValueError(message)
     return secret
+
+
+_StrongSecret = Annotated[SecretStr, AfterValidator(_strong)]
 
 
 class Settings(BaseSettings):
@@ -51,8 +54,10 @@ class Settings(BaseSettings):
     """Which set of defaults applies: ``embedded``, ``cluster`` or ``test``."""
     data_dir: Location = Path("data")
     """Folder of everything that Bedplate writes: database, secret key, cache, files."""
-    secret_key: Annotated[SecretStr | None, AfterValidator(_strong)] = None
+    secret_key: _StrongSecret | None = None
     """Key that everything signed or encrypted derives from; unset: made once, kept in the data directory."""
+    previous_secret_keys: tuple[_StrongSecret, ...] = ()
+    """Keys that were the secret key before, or will be: what was encrypted with them can be read."""
     env_file: Location = Path(".env")
     """File of further environment variables; set by an argument or the environment."""
     config_file: Location = Path("bedplate.toml")

@@ -53,7 +53,18 @@ def entry_from_text(text: str) -> Any:
 
 def sealed(field: FieldInfo, value: Any) -> Any:
     """The value, wrapped if it is a secret, so that no later text, log or error can show it."""
-    return SecretStr(value) if isinstance(value, str) and is_secret(field) else value
+    return _wrapped(value) if is_secret(field) else value
+
+
+def _wrapped(value: Any) -> Any:
+    match value:
+        case str():
+            return SecretStr(value)
+        case Mapping():
+            return {name: _wrapped(one) for name, one in value.items()}
+        case list() | tuple():
+            return [_wrapped(one) for one in value]
+    return value
 
 
 def shape_of(value: Any) -> str:

@@ -2,25 +2,32 @@
 
 from bedplate.services.variable.errors import (
     InvalidVariableError,
+    RevealDisabledError,
     TooManyVariablesError,
     UndecryptableVariableError,
+    VariableChangedError,
     VariableExistsError,
     VariableNotFoundError,
     VariableTooLargeError,
     WrongKeyError,
 )
-from bedplate.services.variable.models import Variable, VariableType
+from bedplate.services.variable.models import Revealed, Rotation, Variable, VariableType, VariableVersion
 from bedplate.services.variable.service import VariableService
 
 __all__ = [
     "InvalidVariableError",
+    "RevealDisabledError",
+    "Revealed",
+    "Rotation",
     "TooManyVariablesError",
     "UndecryptableVariableError",
     "Variable",
+    "VariableChangedError",
     "VariableExistsError",
     "VariableNotFoundError",
     "VariableService",
     "VariableTooLargeError",
     "VariableType",
+    "VariableVersion",
     "WrongKeyError",
 ]

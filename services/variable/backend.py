@@ -1,4 +1,4 @@
-"""What the variable service asks of a backend: to keep sealed values, and proofs of the keys they are sealed with."""
+"""What the variable service asks of a backend: to keep sealed values, and the keys that they are sealed with."""
 
 import builtins
 import uuid
@@ -10,25 +10,33 @@ import msgspec
 
 from bedplate.services.variable.models import VariableType
 
-__all__ = ["SealedVariable", "StoredVariable", "VariableBackend"]
+__all__ = ["DataKey", "Resealed", "SealedValue", "SealedVariable", "StaleValue", "StoredVariable", "VariableBackend"]
 
 
-class SealedVariable(msgspec.Struct, frozen=True, kw_only=True):
-    """What it takes to open the value of a variable.
+class SealedValue(msgspec.Struct, frozen=True, kw_only=True):
+    """A value, with what it was sealed for.
 
     Attributes:
-        value: The value, sealed for the owner, the id and the type.
+        id: The variable.
+        user_id: Its owner.
+        type: Its type.
+        value: The value, sealed for these three.
     """
 
     id: uuid.UUID
     user_id: uuid.UUID
-    name: str
     type: VariableType
     value: bytes
 
 
+class SealedVariable(SealedValue, frozen=True, kw_only=True):
+    """What it takes to open the value of a variable by name."""
+
+    name: str
+
+
 class StoredVariable(SealedVariable, frozen=True, kw_only=True):
-    """A variable as it is kept.
+    """A variable as it is kept, or as it was at an earlier version.
 
     Attributes:
         key_id: The key that the value is sealed with.
@@ -42,8 +50,42 @@ class StoredVariable(SealedVariable, frozen=True, kw_only=True):
     updated_at: datetime
 
 
+class StaleValue(SealedValue, frozen=True, kw_only=True):
+    """A value that is not sealed with the key of now.
+
+    Attributes:
+        row_id: Where it is kept.
+    """
+
+    row_id: uuid.UUID
+
+
+class Resealed(msgspec.Struct, frozen=True, kw_only=True):
+    """The same value, sealed anew: to be kept in place of ``old`` if that is still there."""
+
+    row_id: uuid.UUID
+    old: bytes
+    new: bytes
+
+
+class DataKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that values are sealed with.
+
+    Attributes:
+        key_id: Tells it from others.
+        canary: A known text sealed with it.
+        wrapped: The key, sealed with a secret key; None for one that is derived from the secret key of the same id.
+        created_at: When it was made; the latest seals new values.
+    """
+
+    key_id: str
+    canary: bytes
+    wrapped: bytes | None
+    created_at: datetime
+
+
 class VariableBackend(Protocol):
-    """Keeps variables; every method sees those of one user alone.
+    """Keeps variables; every method sees those of one user alone, but those for keys and sealing anew.
 
     It is made by ``from_settings(settings)``, a class method that takes the engines that it declares as needed
     (``database``) by keyword as well.
@@ -70,26 +112,50 @@ class VariableBackend(Protocol):
         """All of them, oldest first."""
         ...
 
-    async def replace(self, variable: StoredVariable, *, version: int) -> bool:
-        """Replace the variable of the same id if it has this version; False if it has not, or is gone.
+    async def replace(self, variable: StoredVariable, *, old: StoredVariable, history: int) -> bool:
+        """Replace the variable of the same id if it has the version of ``old``; False if it has not, or is gone.
+
+        Where its value is another, the one before is kept with its version, and of those the ``history`` latest.
 
         Raises:
             VariableExistsError: Another one has the new name.
         """
         ...
 
+    async def versions(self, variable: StoredVariable) -> Sequence[StoredVariable]:
+        """What the variable was at earlier versions, latest first."""
+        ...
+
     async def delete(self, user_id: uuid.UUID, key: str | uuid.UUID) -> uuid.UUID | None:
-        """Delete the variable of this name or id; the id of what was deleted."""
+        """Delete the variable of this name or id, with its earlier versions; the id of what was deleted."""
         ...
 
-    async def canaries(self) -> Mapping[str, bytes]:
-        """The proof of each key in use, by the id of the key."""
+    async def keys(self) -> Sequence[DataKey]:
+        """The keys, oldest first."""
         ...
 
-    async def add_canary(self, key_id: str, canary: bytes) -> None:
-        """Keep the proof of a key, unless there is one."""
+    async def add_key(self, key: DataKey) -> None:
+        """Keep a key, unless it is there."""
         ...
 
-    async def key_ids(self) -> builtins.set[str]:
-        """The ids of the keys that stored variables are sealed with."""
+    async def rewrap(self, key_id: str, *, old: bytes, new: bytes) -> None:
+        """Keep another sealed form of a key, if the old one is still there."""
+        ...
+
+    async def delete_unused_keys(self, before: datetime, *, keep: str) -> int:
+        """Delete keys made before then that no value needs, but not ``keep``; how many there were."""
+        ...
+
+    async def key_usage(self) -> Mapping[str, int]:
+        """How many values, earlier ones included, are sealed with each key that seals any."""
+        ...
+
+    async def stale(
+        self, key_id: str, *, history: bool, after: uuid.UUID | None, limit: int
+    ) -> builtins.list[StaleValue]:
+        """Values of anyone, of now or earlier, that are sealed with another key, in the order of their rows."""
+        ...
+
+    async def reseal(self, key_id: str, values: Sequence[Resealed], *, history: bool) -> None:
+        """Replace values by the same ones sealed with this key; what was changed meanwhile is left alone."""
         ...

@@ -3,14 +3,18 @@
 import builtins
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Self
+
+import msgspec
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.errors import UniqueViolationError
-from bedplate.services.database.models import VariableRow
-from bedplate.services.database.repositories.variable import EncryptionKeyRepository, VariableRepository
+from bedplate.services.database.models import EncryptionKeyRow, VariableRow
+from bedplate.services.database.repositories.encryption_key import EncryptionKeyRepository
+from bedplate.services.database.repositories.variable import VariableRepository
 from bedplate.services.settings import SettingsService
-from bedplate.services.variable.backend import SealedVariable, StoredVariable
+from bedplate.services.variable.backend import DataKey, Resealed, SealedVariable, StaleValue, StoredVariable
 from bedplate.services.variable.errors import TooManyVariablesError, VariableExistsError
 from bedplate.services.variable.models import VariableType
 
@@ -62,36 +66,91 @@ class DatabaseVariables:
             rows = await VariableRepository(session, user_id).all()
         return [_stored(row) for row in rows]
 
-    async def replace(self, variable: StoredVariable, *, version: int) -> bool:
+    async def replace(self, variable: StoredVariable, *, old: StoredVariable, history: int) -> bool:
         """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
+        another = variable.value != old.value
         try:
             async with self._database.transaction() as session:
-                return await VariableRepository(session, variable.user_id).replace(_row(variable), version)
+                repository = VariableRepository(session, variable.user_id)
+                if another and history:
+                    await repository.keep(variable.id, old.version)
+                replaced = await repository.replace(_row(variable), old.version, value=another)
+                if another:
+                    await repository.trim(variable.id, history)
+                return replaced
         except UniqueViolationError:
             raise VariableExistsError(variable.name) from None
+
+    async def versions(self, variable: StoredVariable) -> Sequence[StoredVariable]:
+        """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
+        async with self._database.session() as session:
+            rows = await VariableRepository(session, variable.user_id).versions(variable.id)
+        return [
+            msgspec.structs.replace(
+                variable,
+                type=_type(row.type),
+                value=row.value,
+                key_id=row.key_id,
+                version=row.version,
+                updated_at=row.created_at,
+            )
+            for row in rows
+        ]
 
     async def delete(self, user_id: uuid.UUID, key: str | uuid.UUID) -> uuid.UUID | None:
         """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
         async with self._database.transaction() as session:
             return await VariableRepository(session, user_id).delete(key)
 
-    async def canaries(self) -> Mapping[str, bytes]:
+    async def keys(self) -> Sequence[DataKey]:
         """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
         async with self._database.session() as session:
-            return await EncryptionKeyRepository(session).canaries()
+            rows = await EncryptionKeyRepository(session).all()
+        return [
+            DataKey(key_id=row.key_id, canary=row.canary, wrapped=row.wrapped, created_at=row.created_at)
+            for row in rows
+        ]
 
-    async def add_canary(self, key_id: str, canary: bytes) -> None:
+    async def add_key(self, key: DataKey) -> None:
         """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
+        row = EncryptionKeyRow(key_id=key.key_id, canary=key.canary, wrapped=key.wrapped, created_at=key.created_at)
         try:
             async with self._database.transaction() as session:
-                await EncryptionKeyRepository(session).add(key_id, canary)
+                await EncryptionKeyRepository(session).add(row)
         except UniqueViolationError:
             return  # another process was quicker
 
-    async def key_ids(self) -> builtins.set[str]:
+    async def rewrap(self, key_id: str, *, old: bytes, new: bytes) -> None:
+        """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
+        async with self._database.transaction() as session:
+            await EncryptionKeyRepository(session).rewrap(key_id, old=old, new=new)
+
+    async def delete_unused_keys(self, before: datetime, *, keep: str) -> int:
+        """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
+        async with self._database.transaction() as session:
+            return await EncryptionKeyRepository(session).delete_unused(before, keep)
+
+    async def key_usage(self) -> Mapping[str, int]:
         """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
         async with self._database.session() as session:
-            return await EncryptionKeyRepository(session).used()
+            return await EncryptionKeyRepository(session).usage()
+
+    async def stale(
+        self, key_id: str, *, history: bool, after: uuid.UUID | None, limit: int
+    ) -> builtins.list[StaleValue]:
+        """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
+        async with self._database.session() as session:
+            rows = await EncryptionKeyRepository(session).stale(key_id, history=history, after=after, limit=limit)
+        return [
+            StaleValue(row_id=row_id, id=variable_id, user_id=user_id, type=_type(type_), value=value)
+            for row_id, variable_id, user_id, type_, value in rows
+        ]
+
+    async def reseal(self, key_id: str, values: Sequence[Resealed], *, history: bool) -> None:
+        """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
+        async with self._database.transaction() as session:
+            rows = [msgspec.structs.asdict(value) for value in values]
+            await EncryptionKeyRepository(session).reseal(key_id, rows, history=history)
 
 
 def _row(variable: StoredVariable) -> VariableRow:

@@ -9,12 +9,15 @@
     └── TooLargeError
         └── VariableTooLargeError       the value is over the limit                     (413)
     NotFoundError
-    └── VariableNotFoundError           no such variable of the user                    (404)
+    └── VariableNotFoundError           no such variable of the user, or version of it  (404)
     ConflictError
     ├── VariableExistsError             the user has one of this name                   (400, as clients expect)
+    ├── VariableChangedError            it has another version than the caller thinks   (409, or 412 by If-Match)
     └── TooManyVariablesError           the user has as many as allowed                 (409)
     CorruptDataError
     └── UndecryptableVariableError      the stored value cannot be decrypted            (500)
+    PermissionDeniedError
+    └── RevealDisabledError             a setting keeps values from being shown         (403)
 
 None of them carries a value, encrypted or not.
 """
@@ -25,14 +28,17 @@ from bedplate.services.errors import (
     CorruptDataError,
     InvalidInputError,
     NotFoundError,
+    PermissionDeniedError,
     TooLargeError,
 )
 from bedplate.services.schema import ServiceType
 
 __all__ = [
     "InvalidVariableError",
+    "RevealDisabledError",
     "TooManyVariablesError",
     "UndecryptableVariableError",
+    "VariableChangedError",
     "VariableExistsError",
     "VariableNotFoundError",
     "VariableTooLargeError",
@@ -56,7 +62,8 @@ class WrongKeyError(ConfigurationError):
             service=ServiceType.VARIABLE,
             why=why,
             fix="put back the secret key from the backup: BEDPLATE_SECRET_KEY, or the file secret_key in the data "
-            "directory; if it is lost for good, so are the values: empty the tables bedplate_variable and "
+            "directory; if it was changed on purpose, give the one before in BEDPLATE_PREVIOUS_SECRET_KEYS; if it is "
+            "lost for good, so are the values: empty the tables bedplate_variable and "
             "bedplate_encryption_key, and let users enter their variables again",
         )
 
@@ -110,6 +117,32 @@ class VariableExistsError(ConflictError):
             f"a variable with the name {name!r} exists already",
             service=ServiceType.VARIABLE,
             fix="change that one, or choose another name",
+        )
+
+
+class VariableChangedError(ConflictError):
+    """The variable has another version than the one that the change was meant for; nothing was changed."""
+
+    code = "variable_changed"
+
+    def __init__(self, expected: int, found: int) -> None:
+        super().__init__(
+            f"the variable has version {found}, and the change was meant for {expected}",
+            service=ServiceType.VARIABLE,
+            fix="look at it again, and send the change with its version of now",
+        )
+
+
+class RevealDisabledError(PermissionDeniedError):
+    """The values of credentials are shown to nobody."""
+
+    code = "variable_reveal_disabled"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the values of credentials are not shown here",
+            service=ServiceType.VARIABLE,
+            fix="enter the value again where it is needed, or set BEDPLATE_VARIABLE__REVEAL=true",
         )
 
 

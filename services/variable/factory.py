@@ -1,5 +1,6 @@
 """The backends of the variable service."""
 
+from bedplate.services.auth import AuthService
 from bedplate.services.backends import Backend, service_factory
 from bedplate.services.database import DatabaseService
 from bedplate.services.engines.keyring import Keyring
@@ -7,6 +8,7 @@ from bedplate.services.engines.redactor import Redactor
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
+from bedplate.services.variable.audit import AuthTrail
 from bedplate.services.variable.backend import VariableBackend
 from bedplate.services.variable.service import VariableService
 
@@ -24,10 +26,11 @@ def build_variable(
     database: DatabaseService,
     keyring: Keyring,
     redactor: Redactor,
+    auth: AuthService | None = None,
 ) -> VariableService:
-    """Build the variable service from its settings."""
+    """Build the variable service from its settings; without auth, the log of the process is its audit log."""
     choice = build_variable.choose(settings)
     backend: VariableBackend = choice.make(settings, database=database)
-    service = VariableService(settings, telemetry, keyring, redactor, backend)
+    service = VariableService(settings, telemetry, keyring, redactor, backend, AuthTrail(auth) if auth else None)
     service.backend = choice.backend.name
     return service

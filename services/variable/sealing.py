@@ -1,15 +1,18 @@
 """Stored variables and their values: sealing, opening, and keeping credentials out of logs, traces and errors."""
 
+from collections.abc import Iterable
+
 import msgspec
 from pydantic import SecretStr
 
-from bedplate.services.engines.cipher import Cipher, SealError
+from bedplate.services.engines.cipher import SealError
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.logs import get_logger
 from bedplate.services.telemetry import Counter
-from bedplate.services.variable.backend import SealedVariable, StoredVariable
+from bedplate.services.variable.backend import Resealed, SealedValue, SealedVariable, StaleValue, StoredVariable
 from bedplate.services.variable.errors import InvalidVariableError, UndecryptableVariableError
-from bedplate.services.variable.models import Variable, VariableType
+from bedplate.services.variable.keys import DataKeys
+from bedplate.services.variable.models import Variable, VariableType, VariableVersion
 
 __all__ = ["Change", "Sealing"]
 
@@ -31,21 +34,37 @@ class Sealing:
     """Turns values into stored ones and back. A value opens as what it was sealed for: owner, variable and type.
 
     Args:
-        cipher: The cipher with the key of the installation.
+        keys: The keys that values are sealed with.
         redactor: Masks the values of credentials, on behalf of their variable.
         failures: Counts values that cannot be opened.
     """
 
-    def __init__(self, cipher: Cipher, redactor: Redactor, failures: Counter) -> None:
-        self.cipher = cipher
+    def __init__(self, keys: DataKeys, redactor: Redactor, failures: Counter) -> None:
+        self.keys = keys
         self._redactor = redactor
         self._failures = failures
 
     def sealed(self, variable: StoredVariable, value: SecretStr) -> StoredVariable:
         """Return the variable with this value."""
         self._mask(variable, value)
-        data = self.cipher.seal(value.get_secret_value().encode(), _context(variable))
-        return msgspec.structs.replace(variable, value=data, key_id=self.cipher.key_id)
+        cipher = self.keys.current
+        data = cipher.seal(value.get_secret_value().encode(), _context(variable))
+        return msgspec.structs.replace(variable, value=data, key_id=cipher.key_id)
+
+    async def know(self, values: Iterable[SealedValue]) -> None:
+        """Read the keys anew if one of the values is sealed with one that is not known."""
+        await self.keys.know(value.value for value in values)
+
+    def resealed(self, value: StaleValue) -> Resealed | None:
+        """The same value sealed with the key of now; None if it cannot be opened, which is counted."""
+        context = _context(value)
+        try:
+            plain = self.keys.open(value.value, context)
+        except SealError as error:
+            self._failures.add(1)
+            _log.error("a variable cannot be decrypted", variable_id=str(value.id), why=str(error))
+            return None
+        return Resealed(row_id=value.row_id, old=value.value, new=self.keys.current.seal(plain, context))
 
     def opened(self, variable: SealedVariable) -> SecretStr:
         """Return the value of the variable.
@@ -54,7 +73,7 @@ class Sealing:
             UndecryptableVariableError: It was changed, belongs to another variable, or needs another key.
         """
         try:
-            value = SecretStr(self.cipher.open(variable.value, _context(variable)).decode())
+            value = SecretStr(self.keys.open(variable.value, _context(variable)).decode())
         except SealError as error:
             self._failures.add(1)
             _log.error("a variable cannot be decrypted", variable_id=str(variable.id), why=str(error))
@@ -96,29 +115,44 @@ class Sealing:
         Raises:
             UndecryptableVariableError: It cannot, and ``strict``.
         """
-        value = None
-        if variable.type is VariableType.GENERIC:
-            try:
-                value = self.opened(variable).get_secret_value()
-            except UndecryptableVariableError:
-                if strict:
-                    raise
+        value = self._readable(variable, strict=strict)
         return Variable(
             id=variable.id,
             name=variable.name,
             type=variable.type,
             value=value,
             default_fields=variable.default_fields,
+            version=variable.version,
             created_at=variable.created_at,
             updated_at=variable.updated_at,
         )
 
-    def _mask(self, variable: SealedVariable, value: SecretStr) -> None:
+    def shown_version(self, variable: StoredVariable, *, current: bool) -> VariableVersion:
+        """What the owner may see of a variable as it is, or as it was; a value that cannot be opened is left out."""
+        return VariableVersion(
+            version=variable.version,
+            current=current,
+            type=variable.type,
+            value=self._readable(variable, strict=False),
+            created_at=variable.updated_at,
+        )
+
+    def _readable(self, variable: StoredVariable, *, strict: bool) -> str | None:
+        if variable.type is VariableType.CREDENTIAL:
+            return None
+        try:
+            return self.opened(variable).get_secret_value()
+        except UndecryptableVariableError:
+            if strict:
+                raise
+            return None
+
+    def _mask(self, variable: SealedValue, value: SecretStr) -> None:
         # A Generic value is for reading: masking "production" wherever it stands would help nobody.
         if variable.type is VariableType.CREDENTIAL:
             self._redactor.register(value.get_secret_value(), holder=variable.id)
 
 
-def _context(variable: SealedVariable) -> bytes:
+def _context(variable: SealedValue) -> bytes:
     """What a value is sealed for; every part but the last is of fixed length."""
     return b"value\0" + variable.user_id.bytes + variable.id.bytes + _KINDS[variable.type]

@@ -2,10 +2,10 @@
 
 import builtins
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-import msgspec
 from pydantic import SecretStr
 
 from bedplate.services.base import Service
@@ -13,27 +13,31 @@ from bedplate.services.database.models import new_id, utc_now
 from bedplate.services.engines.cipher import Cipher
 from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.redactor import Redactor
-from bedplate.services.errors import ConflictError, UnavailableError
+from bedplate.services.errors import UnavailableError
 from bedplate.services.logs import get_logger
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
+from bedplate.services.variable.audit import AuditTrail, LogTrail
 from bedplate.services.variable.backend import StoredVariable, VariableBackend
-from bedplate.services.variable.canary import check_key
 from bedplate.services.variable.checks import CHECKS
-from bedplate.services.variable.errors import InvalidVariableError, VariableNotFoundError
-from bedplate.services.variable.models import Variable, VariableType
+from bedplate.services.variable.editor import Editor
+from bedplate.services.variable.errors import InvalidVariableError, RevealDisabledError
+from bedplate.services.variable.history import History
+from bedplate.services.variable.keys import DataKeys, Master
+from bedplate.services.variable.models import Revealed, Rotation, Variable, VariableType
 from bedplate.services.variable.operator import OperatorVariables
+from bedplate.services.variable.rotation import rotate
 from bedplate.services.variable.sealing import Change, Sealing
 from bedplate.services.variable.validation import checked_fields, checked_name, checked_type, checked_value
+
+if TYPE_CHECKING:
+    from bedplate.services.auth import Principal
 
 __all__ = ["VariableService"]
 
 MAX_NAMES = 1000
 """Most names that are resolved at once."""
-
-_ATTEMPTS = 10
-_SHOWN_NAME = 100
 
 _log = get_logger("bedplate.variable")
 
@@ -44,6 +48,9 @@ class VariableService(Service):
     Every method but the lifecycle's works on the variables of one user; another user's do not exist for it. Where a
     variable is asked for by name or id, a text is a name and a UUID an id. Every credential that is read or written
     is masked from then on in logs, traces and errors; a changed or deleted one still is for ``mask_retired``.
+
+    Attributes:
+        history: Earlier values of variables.
     """
 
     type = ServiceType.VARIABLE
@@ -56,15 +63,27 @@ class VariableService(Service):
         keyring: Keyring,
         redactor: Redactor,
         backend: VariableBackend,
+        audit: AuditTrail | None = None,
     ) -> None:
         self._settings = settings.values.variable
         self._keyring = keyring
         self._redactor = redactor
         self._backend = backend
         self._operator = OperatorVariables(self._settings.operator_variables)
+        self._audit = audit or LogTrail()
+        self._editor = Editor(self._settings, backend, redactor)
+        self.history = History(self._ready, backend, self._editor)
         self._sealing: Sealing | None = None
         self._undecryptable = telemetry.meter.counter(
             "bedplate_variable_undecryptable", "Stored values that could not be decrypted"
+        )
+        telemetry.meter.observe_gauge(
+            "bedplate_variable_oldest_key_seconds",
+            "Age of the oldest key that a value is encrypted with",
+            self._key_age,
+        )
+        telemetry.meter.observe_gauge(
+            "bedplate_variable_stale", "Values that are not encrypted with the key of now", self._stale
         )
         telemetry.meter.observe_gauge(
             "bedplate_redactor_values", "Secrets that are masked by their value", lambda: [(len(redactor), {})]
@@ -74,9 +93,14 @@ class VariableService(Service):
         )
 
     async def _start(self) -> None:
-        cipher = Cipher(self._keyring.derive("variable"), self._keyring.key_id)
-        await check_key(self._backend, cipher, self._keyring.origin)
-        self._sealing = Sealing(cipher, self._redactor, self._undecryptable)
+        wrapping = self._keyring.derive_all("variable/key")
+        masters = [
+            Master(key_id=key_id, wrapping=Cipher(wrapping[key_id], key_id), sealing=Cipher(key, key_id))
+            for key_id, key in self._keyring.derive_all("variable").items()
+        ]
+        keys = DataKeys(self._backend, masters, self._keyring.origin)
+        await keys.prove()
+        self._sealing = Sealing(keys, self._redactor, self._undecryptable)
         for value in self._operator.all():
             self._redactor.register(value.get_secret_value(), holder="operator")
 
@@ -84,7 +108,7 @@ class VariableService(Service):
         self._sealing = None
 
     async def _check(self) -> str | None:
-        await check_key(self._backend, self._ready().cipher, self._keyring.origin)
+        await self._ready().keys.prove()
         return None
 
     async def create(
@@ -115,7 +139,7 @@ class VariableService(Service):
             VariableExistsError: The user has one of this name.
             TooManyVariablesError: The user has ``max_per_user`` of them.
         """
-        sealing, now = self._ready(), utc_now()
+        sealing, now = await self._ready_to_seal(), utc_now()
         blank = StoredVariable(
             id=id or new_id(),
             user_id=user_id,
@@ -140,12 +164,15 @@ class VariableService(Service):
             VariableNotFoundError: It is not there.
             UndecryptableVariableError: It is a Generic one whose value cannot be decrypted.
         """
-        return self._ready().shown(await self._stored(user_id, name_or_id))
+        sealing, stored = self._ready(), await self._editor.stored(user_id, name_or_id)
+        await sealing.know([stored])
+        return sealing.shown(stored)
 
     async def list(self, user_id: uuid.UUID) -> builtins.list[Variable]:
         """All variables of the user, oldest first; a value that cannot be decrypted is None and hides no other."""
-        sealing = self._ready()
-        return [sealing.shown(stored, strict=False) for stored in await self._backend.list(user_id)]
+        sealing, found = self._ready(), await self._backend.list(user_id)
+        await sealing.know(found)
+        return [sealing.shown(stored, strict=False) for stored in found]
 
     async def update(
         self,
@@ -156,8 +183,18 @@ class VariableService(Service):
         value: str | SecretStr | None = None,
         type: VariableType | str | None = None,  # noqa: A002 - the word of the contract
         default_fields: Sequence[str] | None = None,
+        expected_version: int | None = None,
     ) -> Variable:
         """Change what is given and keep the rest; a rename keeps the value.
+
+        Args:
+            user_id: The owner.
+            name_or_id: The variable.
+            name: Its new name.
+            value: Its new value; the one before is kept among its versions.
+            type: Its new type.
+            default_fields: Its new default fields.
+            expected_version: The version that the change is meant for; None: whatever it has.
 
         Raises:
             InvalidVariableError: Something given is wrong, or a Credential should become Generic, and so readable,
@@ -166,25 +203,74 @@ class VariableService(Service):
             VariableNotFoundError: The variable is not there.
             VariableExistsError: Another one has the new name.
             UndecryptableVariableError: The type changes, no value is given, and the old one cannot be decrypted.
+            VariableChangedError: It has another version than ``expected_version``.
             ConflictError: Others keep changing it at the same time.
         """
-        sealing = self._ready()
+        sealing = await self._ready_to_seal()
         change = Change(
             name=None if name is None else checked_name(name),
             type=None if type is None else checked_type(type),
             value=None if value is None else checked_value(value, self._settings.max_value_bytes),
             default_fields=None if default_fields is None else checked_fields(default_fields),
         )
-        for _ in range(_ATTEMPTS):
-            old = await self._stored(user_id, name_or_id)
-            if change == Change():
-                return sealing.shown(old)
-            new = sealing.changed(msgspec.structs.replace(old, version=old.version + 1, updated_at=utc_now()), change)
-            if await self._backend.replace(new, version=old.version):
-                self._retire(new, change)
-                _log.info("variable changed", user_id=str(user_id), variable_id=str(new.id))
-                return sealing.shown(new)
-        raise ConflictError("the variable is being changed by others", service=ServiceType.VARIABLE, fix="try again")
+
+        def made(old: StoredVariable) -> StoredVariable:
+            return old if change == Change() else sealing.changed(old, change)
+
+        new = await self._editor.change(user_id, name_or_id, made, expected=expected_version)
+        if change != Change():
+            self._editor.retire(new, change.value.get_secret_value() if change.value else None)
+        return sealing.shown(new)
+
+    async def reveal(
+        self,
+        user_id: uuid.UUID,
+        name_or_id: str | uuid.UUID,
+        *,
+        version: int | None = None,
+        actor: "Principal | None" = None,
+    ) -> Revealed:
+        """The value of a variable, for its owner to read; the audit log knows before the owner does.
+
+        Args:
+            user_id: The owner.
+            name_or_id: The variable.
+            version: An earlier version; None: the value of now.
+            actor: The caller, for the audit log; None: the owner, from somewhere.
+
+        Raises:
+            RevealDisabledError: A setting keeps values from being shown.
+            VariableNotFoundError: There is no such variable, or it has no such version any more.
+            UndecryptableVariableError: The value cannot be decrypted.
+        """
+        sealing = self._ready()
+        if not self._settings.reveal:
+            raise RevealDisabledError
+        stored = await self.history.stored(user_id, name_or_id, version)
+        await sealing.know([stored])
+        value = sealing.opened(stored)
+        await self._audit.record(
+            "variable_revealed",
+            user_id=user_id,
+            target_id=stored.id,
+            actor=actor or user_id,
+            name=self._redactor.text(stored.name),
+            version=stored.version,
+        )
+        return Revealed(version=stored.version, value=value)
+
+    async def rotate(self, progress: Callable[[Rotation], None] = lambda _: None) -> Rotation:
+        """Encrypt the values of all users with a new key, or finish a rotation that was broken off.
+
+        May run while every replica serves: each learns of the new key when it needs it. A value that cannot be
+        decrypted is counted and left as it is.
+
+        Args:
+            progress: Told after each ``rotation_batch`` values.
+        """
+        sealing = self._ready()
+        await self._audit.record("variable_keys_rotated", user_id=None, target_id=sealing.keys.current_key.key_id)
+        return await rotate(self._backend, sealing, batch=self._settings.rotation_batch, progress=progress)
 
     async def delete(self, user_id: uuid.UUID, name_or_id: str | uuid.UUID) -> None:
         """Delete a variable.
@@ -195,7 +281,7 @@ class VariableService(Service):
         self._ready()
         variable_id = await self._backend.delete(user_id, name_or_id)
         if variable_id is None:
-            raise self._not_found(name_or_id)
+            raise self._editor.not_found(name_or_id)
         self._redactor.retire(variable_id, after=self._settings.mask_retired)
         _log.info("variable deleted", user_id=str(user_id), variable_id=str(variable_id))
 
@@ -208,7 +294,7 @@ class VariableService(Service):
         """
         found = await self.resolve_many(user_id, (name,))
         if name not in found:
-            raise self._not_found(name)
+            raise self._editor.not_found(name)
         return found[name]
 
     async def resolve_many(self, user_id: uuid.UUID, names: Iterable[str]) -> Mapping[str, SecretStr]:
@@ -222,31 +308,29 @@ class VariableService(Service):
         wanted = tuple(dict.fromkeys(names))
         if len(wanted) > MAX_NAMES:
             raise InvalidVariableError(f"at most {MAX_NAMES} variables are resolved at once")
-        found = {stored.name: sealing.opened(stored) for stored in await self._backend.get_many(user_id, wanted)}
+        sealed = await self._backend.get_many(user_id, wanted)
+        await sealing.know(sealed)
+        found = {stored.name: sealing.opened(stored) for stored in sealed}
         for name in wanted:
             if name not in found and (value := self._operator.get(name)):
                 self._redactor.register(value.get_secret_value(), holder="operator")
                 found[name] = value
         return found
 
-    async def _stored(self, user_id: uuid.UUID, name_or_id: str | uuid.UUID) -> StoredVariable:
-        self._ready()
-        stored = await self._backend.get(user_id, name_or_id)
-        if stored is None:
-            raise self._not_found(name_or_id)
-        return stored
+    async def _ready_to_seal(self) -> Sealing:
+        """As :meth:`_ready`, having looked whether another replica has made a new key."""
+        sealing = self._ready()
+        await sealing.keys.refresh()
+        return sealing
 
-    def _not_found(self, name_or_id: str | uuid.UUID) -> VariableNotFoundError:
-        # A key pasted where its name belongs must not come back in the error.
-        return VariableNotFoundError(self._redactor.text(str(name_or_id), limit=_SHOWN_NAME))
+    def _key_age(self) -> Iterator[tuple[float, dict[str, str]]]:
+        oldest = self._sealing.keys.oldest_in_use if self._sealing else None
+        if oldest is not None:
+            yield (utc_now() - oldest).total_seconds(), {}
 
-    def _retire(self, variable: StoredVariable, change: Change) -> None:
-        """Stop masking, after a while, what is no longer the value of a credential."""
-        kept = change.value.get_secret_value() if change.value else None
-        if variable.type is VariableType.GENERIC:
-            self._redactor.retire(variable.id, after=self._settings.mask_retired)
-        elif kept is not None:
-            self._redactor.retire(variable.id, keep=kept, after=self._settings.mask_retired)
+    def _stale(self) -> Iterator[tuple[float, dict[str, str]]]:
+        if self._sealing is not None:
+            yield self._sealing.keys.stale, {}
 
     def _ready(self) -> Sealing:
         self._require_started()

@@ -21,7 +21,7 @@ COMMANDS = {
     "db": "Look after the database schema.",
     "auth": "Rotate the keys that tokens are signed with, and unlock names.",
     "superuser": "Make a superuser.",
-    "variables": "List, set and delete the variables of a user.",
+    "variables": "List, set and delete the variables of a user; encrypt all of them with a new key.",
     "import": "Carry over what another system holds.",
     "services": "Start every service, report on it, and stop again.",
     "graph": "Draw which service needs which, as Mermaid, without starting any.",

@@ -29,6 +29,7 @@ _ROUTERS = (
     "users",
     "api_keys",
     "variables",
+    "variable_history",
     "projects",
     "flows",
     "components",

@@ -20,7 +20,7 @@ from bedplate.services.database.errors import DatabaseFullError
 from bedplate.services.logs import get_logger
 from bedplate.services.storage import FileRangeError, StorageFullError
 from bedplate.services.store import UnreadableStoreKeyError
-from bedplate.services.variable.errors import VariableExistsError
+from bedplate.services.variable.errors import VariableChangedError, VariableExistsError
 from bedplate.wiring.execution import FlowRunError
 
 __all__ = ["install_error_handlers", "problem", "status_of"]
@@ -42,6 +42,8 @@ _STATUSES: Mapping[type[errors.BedplateError], int] = {
     VariableExistsError: HTTPStatus.BAD_REQUEST,
     # Whoever it belongs to can put it right.
     UnreadableStoreKeyError: HTTPStatus.CONFLICT,
+    # Over HTTP, the version that is expected comes with If-Match.
+    VariableChangedError: HTTPStatus.PRECONDITION_FAILED,
     # A disk that is full stays so for a while, other than a service that does not answer.
     DatabaseFullError: HTTPStatus.INSUFFICIENT_STORAGE,
     StorageFullError: HTTPStatus.INSUFFICIENT_STORAGE,

@@ -37,6 +37,8 @@ _RUNS = ("Base", "Chat")
 _OTHERS: Mapping[str, Scope] = {
     "POST /api/v1/flows/download/": Scope.FLOWS_READ,
     "POST /api/v2/files/batch/": Scope.FILES_READ,
+    # A key for the variables of flows is not meant for reading what is in them.
+    "POST /api/v1/variables/{variable_id}/reveal": Scope.ACCOUNT_ADMIN,
     "GET /api/v1/users/": Scope.SYSTEM_ADMIN,
     "DELETE /api/v1/users/{user_id}": Scope.SYSTEM_ADMIN,
 }

@@ -27,7 +27,7 @@ from bedplate.services.database.models.task_run import TaskRunRow
 from bedplate.services.database.models.trace import SpanRow, TraceRow
 from bedplate.services.database.models.transaction import TransactionRow
 from bedplate.services.database.models.user import UserRow
-from bedplate.services.database.models.variable import EncryptionKeyRow, VariableRow
+from bedplate.services.database.models.variable import EncryptionKeyRow, VariableRow, VariableVersionRow
 from bedplate.services.database.models.vertex_build import VertexBuildRow
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "UTCDateTime",
     "UserRow",
     "VariableRow",
+    "VariableVersionRow",
     "VertexBuildRow",
     "metadata",
     "new_id",

@@ -1,20 +1,22 @@
-"""Queries over variables and the keys that they are encrypted with, for the variable service."""
+"""Queries over variables and their earlier values, for the variable service; every one is bound to the owner."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bedplate.services.database.models import PREFIX, EncryptionKeyRow, VariableRow, metadata
+from bedplate.services.database.models import PREFIX, VariableRow, VariableVersionRow, metadata, new_id
 from bedplate.services.database.violations import violations
 
-__all__ = ["EncryptionKeyRepository", "VariableRepository"]
+__all__ = ["VariableRepository"]
 
-_CHANGEABLE = ("name", "type", "value", "default_fields", "key_id", "version", "updated_at")
+_ALWAYS = ("name", "default_fields", "version", "updated_at")
+_WITH_VALUE = ("type", "value", "key_id")
 _table = metadata.tables[f"{PREFIX}variable"]
+_versions = metadata.tables[f"{PREFIX}variable_version"]
 _NAMED = sa.select(_table.c.id, _table.c.name, _table.c.type, _table.c.value).where(
     _table.c.user_id == sa.bindparam("owner"), _table.c.name.in_(sa.bindparam("names", expanding=True))
 )
@@ -61,16 +63,22 @@ class VariableRepository:
         statement = select(sa.func.count()).select_from(VariableRow).where(col(VariableRow.user_id) == self._user_id)
         return (await self._session.exec(statement)).one()
 
-    async def replace(self, row: VariableRow, version: int) -> bool:
+    async def replace(self, row: VariableRow, version: int, *, value: bool) -> bool:
         """Write the row over the one of its id if that has ``version``; whether it had.
+
+        Args:
+            row: The row.
+            version: The version that it replaces.
+            value: Whether its value and type are new; if not, they are left alone, whatever key they have by now.
 
         Raises:
             UniqueViolationError: Another one has the new name.
         """
+        names = _ALWAYS + (_WITH_VALUE if value else ())
         statement = (
             sa.update(VariableRow)
             .where(*self._is(row.id), col(VariableRow.version) == version)
-            .values({name: getattr(row, name) for name in _CHANGEABLE})
+            .values({name: getattr(row, name) for name in names})
             .execution_options(synchronize_session=False)
         )
         with violations():
@@ -81,31 +89,38 @@ class VariableRepository:
         statement = sa.delete(VariableRow).where(*self._is(key)).returning(col(VariableRow.id))
         return (await self._session.exec(statement)).scalar_one_or_none()
 
+    async def keep(self, variable_id: uuid.UUID, version: int) -> None:
+        """Copy the value of a variable, if it has this version, among its earlier ones."""
+        current = sa.select(
+            sa.literal(new_id(), sa.Uuid),
+            _table.c.id,
+            *(_table.c[name] for name in ("user_id", "version", "value", "type", "key_id", "updated_at")),
+        ).where(_table.c.id == variable_id, _table.c.user_id == self._user_id, _table.c.version == version)
+        names = ("id", "variable_id", "user_id", "version", "value", "type", "key_id", "created_at")
+        connection = await self._session.connection()
+        await connection.execute(sa.insert(_versions).from_select(names, current))
+
+    async def versions(self, variable_id: uuid.UUID) -> Sequence[VariableVersionRow]:
+        """The earlier values of a variable, latest first."""
+        statement = select(VariableVersionRow).where(*self._of(variable_id))
+        return (await self._session.exec(statement.order_by(col(VariableVersionRow.version).desc()))).all()
+
+    async def trim(self, variable_id: uuid.UUID, kept: int) -> None:
+        """Delete all but the latest earlier values of a variable."""
+        over = (
+            sa.select(_versions.c.id)
+            .where(_versions.c.variable_id == variable_id, _versions.c.user_id == self._user_id)
+            .order_by(_versions.c.version.desc())
+            .limit(-1)
+            .offset(kept)
+        )
+        connection = await self._session.connection()
+        await connection.execute(sa.delete(_versions).where(_versions.c.id.in_(over)))
+
     def _is(self, key: str | uuid.UUID) -> tuple[sa.ColumnElement[bool], ...]:
         column = col(VariableRow.id) if isinstance(key, uuid.UUID) else col(VariableRow.name)
         return (col(VariableRow.user_id) == self._user_id, column == key)
 
-
-class EncryptionKeyRepository:
-    """The keys that variables are encrypted with."""
-
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
-
-    async def canaries(self) -> Mapping[str, bytes]:
-        """What proves each key, by the id of the key."""
-        return {row.key_id: row.canary for row in (await self._session.exec(select(EncryptionKeyRow))).all()}
-
-    async def add(self, key_id: str, canary: bytes) -> None:
-        """Insert a key.
-
-        Raises:
-            UniqueViolationError: It is there already.
-        """
-        with violations():
-            self._session.add(EncryptionKeyRow(key_id=key_id, canary=canary))
-            await self._session.flush()
-
-    async def used(self) -> set[str]:
-        """The ids of the keys of all variables, of whatever user."""
-        return set((await self._session.exec(select(VariableRow.key_id).distinct())).all())
+    def _of(self, variable_id: uuid.UUID) -> tuple[sa.ColumnElement[bool], ...]:
+        owner = col(VariableVersionRow.user_id) == self._user_id
+        return (owner, col(VariableVersionRow.variable_id) == variable_id)

@@ -21,6 +21,14 @@ class VariableSettings(ServiceSettings):
     """Largest value of a variable."""
     max_per_user: int = Field(default=1000, ge=1)
     """Most variables of a user."""
+    max_versions: int = Field(default=10, ge=0)
+    """Earlier values of a variable that are kept; 0 keeps none."""
+    version_retention: Seconds = 365 * 24 * 3600.0
+    """Seconds after which an earlier value is deleted; 0 keeps it as long as there is room for it."""
+    reveal: bool = True
+    """Whether users may have the values of their own credentials shown, which is audited."""
+    rotation_batch: int = Field(default=200, ge=1)
+    """Values that a rotation of keys encrypts anew in one transaction."""
     mask_retired: Seconds = 3600.0
     """Seconds for which a changed or deleted credential is still masked: a run that read it may be going on."""
 

@@ -135,6 +135,9 @@ OPERATIONS: Mapping[str, Operation] = {
         {"path:variable_id": Kind.VARIABLE, "body:id": Kind.VARIABLE}, {"id": "{variable}", "value": "changed"}
     ),
     "DELETE /api/v1/variables/{variable_id}": _user({"path:variable_id": Kind.VARIABLE}),
+    "GET /api/v1/variables/{variable_id}/versions": _user({"path:variable_id": Kind.VARIABLE}),
+    "POST /api/v1/variables/{variable_id}/versions/{version}/restore": _user({"path:variable_id": Kind.VARIABLE}),
+    "POST /api/v1/variables/{variable_id}/reveal": _user({"path:variable_id": Kind.VARIABLE}),
     "GET /api/v1/projects/": _user(),
     "POST /api/v1/projects/": _user({"body:flows_list[]": Kind.FLOW, "body:components_list[]": Kind.FLOW}, _NEW),
     "GET /api/v1/projects/{project_id}": _user({"path:project_id": Kind.PROJECT}),
@@ -296,7 +299,12 @@ def test_every_operation_and_every_id_is_in_the_table(clients: Clients) -> None:
             assert "default" in operation["responses"], name
 
 
+_ANY = {"version": "1"}
+"""What stands in a path for what is no id."""
+
+
 def _path(name: str, **values: str) -> str:
+    values = _ANY | values
     return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], str(uuid.UUID(int=0))), name.partition(" ")[2])
 
 

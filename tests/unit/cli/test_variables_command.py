@@ -79,4 +79,19 @@ def test_only_what_is_needed_starts(bedplate: Callable[..., Any], started: list[
     assert bedplate("variables", "list", "--user", "alice").code == 0
     assert set(started) == {
         "SettingsService", "Redactor", "TelemetryService", "DatabaseService", "Keyring", "VariableService",
+        "AuthService", "Workers",
     }  # fmt: skip
+
+
+def test_rotate_encrypts_everything_with_a_new_key(bedplate: Callable[..., Any], typed: Callable[[str], None]) -> None:
+    """VAR-2: by the command line, again and again."""
+    typed(f"{SECRET}\n")
+    bedplate("variables", "set", "OPENAI_API_KEY", "--user", "alice", "--value-stdin")
+    keys = set()
+    for _ in range(2):
+        result = bedplate("variables", "rotate")
+        assert result.code == 0, result.err
+        assert result.out.startswith("1 values are encrypted with the key ")
+        keys.add(result.out.split()[-1])
+        assert asyncio.run(resolved("OPENAI_API_KEY")) == SECRET
+    assert len(keys) == 2

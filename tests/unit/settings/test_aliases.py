@@ -41,6 +41,7 @@ def nothing_of_langflow(monkeypatch: pytest.MonkeyPatch) -> None:
         ("STORAGE_TYPE", "Local", "local"),
         ("MAX_FILE_SIZE_UPLOAD", "100", 100 * 1024 * 1024),
         ("VARIABLE_STORE", "db", "database"),
+        ("STORE", "false", False),
         ("VARIABLES_TO_GET_FROM_ENVIRONMENT", "OPENAI_API_KEY, OTHER", ("OPENAI_API_KEY", "OTHER")),
         ("COMPONENTS_PATH", '["/opt/components"]', (Path("/opt/components"),)),
         ("MAX_TRANSACTIONS_TO_KEEP", "5", 5),

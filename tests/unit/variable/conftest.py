@@ -1,6 +1,6 @@
 """A started variable service, and users to own variables."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,12 @@ async def make_variable(
     """Starts variable services with keys and settings of the test's choice, on one database; stops them at the end."""
     made: list[VariableService] = []
 
-    async def make(*, secret_key: str = SECRET_KEY, **variable: Any) -> VariableService:
-        settings = SettingsService(data_dir=tmp_path, secret_key=secret_key, variable=variable)
+    async def make(
+        *, secret_key: str = SECRET_KEY, previous_secret_keys: Sequence[str] = (), **variable: Any
+    ) -> VariableService:
+        settings = SettingsService(
+            data_dir=tmp_path, secret_key=secret_key, previous_secret_keys=previous_secret_keys, variable=variable
+        )
         keyring = Keyring(settings)
         await keyring.start()
         service = build_variable(settings, telemetry, database, keyring, redactor)

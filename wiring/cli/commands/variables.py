@@ -13,7 +13,7 @@ import typer
 from bedplate.wiring.cli.output import Format, print_json, print_table
 
 if TYPE_CHECKING:
-    from bedplate.services.variable import Variable, VariableService
+    from bedplate.services.variable import Rotation, Variable, VariableService
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 @app.callback()
 def variables() -> None:
-    """List, set and delete the variables of a user."""
+    """List, set and delete the variables of a user; encrypt all of them with a new key."""
 
 
 @app.command("list")
@@ -73,6 +73,30 @@ def delete_variable(name: Name, user: User) -> None:
     sys.stdout.write(f"{name} is deleted\n")
 
 
+@app.command()
+def rotate() -> None:
+    """Encrypt the values of all users with a new key, while servers run; broken off, it goes on where it was."""
+    done = asyncio.run(_rotate())
+    sys.stdout.write(f"{done.resealed} values are encrypted with the key {done.key_id}\n")
+    if done.left:
+        sys.stderr.write(f"{done.left} are not: {done.failed} cannot be decrypted, the others were changed meanwhile\n")
+        raise typer.Exit(1)
+
+
+async def _rotate() -> "Rotation":
+    from bedplate.wiring.cli.boot import running
+
+    def tell(progress: "Rotation") -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r{progress.resealed} encrypted, {progress.left} left\033[K")
+
+    async with running("variable") as container:
+        done = await container.variable().rotate(tell)
+    if sys.stderr.isatty():
+        sys.stderr.write("\n")
+    return done
+
+
 async def _list(user: str) -> "list[Variable]":
     async with _variables_of(user) as (service, user_id):
         return await service.list(user_id)
@@ -100,6 +124,5 @@ async def _variables_of(user: str) -> "AsyncIterator[tuple[VariableService, uuid
     from bedplate.wiring.cli.boot import running
 
     async with running("variable") as container:
-        # Looking a user up needs the database alone: auth is built for it, and not started.
         owner = await container.auth().users.named(user)
         yield container.variable(), owner.id

@@ -1,8 +1,9 @@
 """Variables."""
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Header, Response
 
 from bedplate.services.errors import InvalidInputError
 from bedplate.services.variable import Variable, VariableType
@@ -10,12 +11,39 @@ from bedplate.wiring import Variables, inject
 from bedplate.wiring.http.schemas.variables import VariableCreate, VariableRead, VariableUpdate
 from bedplate.wiring.http.security import CurrentUser
 
-__all__ = ["router"]
+__all__ = ["IfMatch", "etag", "expected_version", "read", "router"]
+
+_DIGITS = 10
 
 router = APIRouter(prefix="/api/v1/variables", tags=["Variables"])
 
 
-def _read(variable: Variable) -> VariableRead:
+IfMatch = Annotated[str | None, Header()]
+
+
+def etag(variable: Variable) -> str:
+    """The entity tag of a variable: its version."""
+    return f'"{variable.version}"'
+
+
+def expected_version(if_match: str | None) -> int | None:
+    """The version that ``If-Match`` asks for; None for any (RFC 9110, 13.1.1).
+
+    Raises:
+        InvalidInputError: It is not the entity tag of a version.
+    """
+    if if_match is None or if_match.strip() == "*":
+        return None
+    number = if_match.strip().strip('"')
+    if not (number.isascii() and number.isdecimal() and len(number) <= _DIGITS):
+        raise InvalidInputError(
+            "If-Match is not the ETag of a variable", service="variable", fix="send the ETag of its last answer"
+        )
+    return int(number)
+
+
+def read(variable: Variable) -> VariableRead:
+    """The body for a variable."""
     return VariableRead(
         id=variable.id,
         name=variable.name,
@@ -38,25 +66,33 @@ def _type(name: str | None) -> VariableType:
 @inject
 async def list_variables(user: CurrentUser, variable: Variables) -> list[VariableRead]:
     """The caller's variables; the value of a credential is null."""
-    return [_read(item) for item in await variable.list(user.id)]
+    return [read(item) for item in await variable.list(user.id)]
 
 
 @router.post("/", status_code=201)
 @inject
-async def create_variable(body: VariableCreate, user: CurrentUser, variable: Variables) -> VariableRead:
+async def create_variable(
+    body: VariableCreate, user: CurrentUser, variable: Variables, response: Response
+) -> VariableRead:
     """Make a variable."""
     created = await variable.create(
         user.id, body.name, body.value, type=_type(body.type), default_fields=tuple(body.default_fields or ())
     )
-    return _read(created)
+    response.headers["ETag"] = etag(created)
+    return read(created)
 
 
 @router.patch("/{variable_id}")
 @inject
 async def update_variable(
-    variable_id: UUID, body: VariableUpdate, user: CurrentUser, variable: Variables
+    variable_id: UUID,
+    body: VariableUpdate,
+    user: CurrentUser,
+    variable: Variables,
+    response: Response,
+    if_match: IfMatch = None,
 ) -> VariableRead:
-    """Change a variable; what is not sent stays as it is."""
+    """Change a variable; what is not sent stays as it is. With ``If-Match``, only if it has that version still."""
     if body.id != variable_id:
         raise InvalidInputError("The id in the body is another one than in the path", service="variable")
     updated = await variable.update(
@@ -65,8 +101,10 @@ async def update_variable(
         name=body.name,
         value=body.value,
         default_fields=body.default_fields,
+        expected_version=expected_version(if_match),
     )
-    return _read(updated)
+    response.headers["ETag"] = etag(updated)
+    return read(updated)
 
 
 @router.delete("/{variable_id}", status_code=204)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-__all__ = ["VariableCreate", "VariableRead", "VariableUpdate"]
+__all__ = ["VariableCreate", "VariableRead", "VariableReveal", "VariableUpdate", "VariableValue", "VariableVersionRead"]
 
 
 class VariableCreate(BaseModel):
@@ -36,3 +36,26 @@ class VariableUpdate(BaseModel):
     name: str | None = None
     value: str | None = Field(default=None, repr=False)
     default_fields: list[str] | None = None
+
+
+class VariableVersionRead(BaseModel):
+    """A value that a variable has or had; ``value`` is null for a credential."""
+
+    version: int
+    current: bool
+    type: str
+    value: str | None = Field(default=None, repr=False)
+    created_at: datetime
+
+
+class VariableReveal(BaseModel):
+    """Which value to reveal."""
+
+    version: int | None = Field(default=None, ge=1, le=2**31 - 1)
+
+
+class VariableValue(BaseModel):
+    """A value in clear."""
+
+    version: int
+    value: str = Field(repr=False)

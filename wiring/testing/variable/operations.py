@@ -55,7 +55,7 @@ class Operations(Capabilities):
         """VAR-1: a rename-only change must not erase the secret."""
         made = await variables.create(alice, "old", "the value", default_fields=["x"])
         renamed = await variables.update(alice, made.id, name="new")
-        assert renamed == structs.replace(made, name="new", updated_at=renamed.updated_at)
+        assert renamed == structs.replace(made, name="new", version=2, updated_at=renamed.updated_at)
         assert renamed.updated_at >= made.updated_at
         assert await value_of(variables, alice, "new") == "the value"
         with pytest.raises(VariableNotFoundError):
