@@ -266,9 +266,9 @@ async def test_older_releases_are_not_given_what_they_cannot_read(
     """DB-4, VAR-2: the schema goes back only while no key of its own was made."""
     variables = await make_variable()
     await filled(variables, alice)
-    await database.migrations.downgrade("0012")
+    await database.migrations.downgrade("0013")
     await database.migrations.upgrade()
     await variables.rotate()
     with pytest.raises(SchemaError, match="keys of their own"):
-        await database.migrations.downgrade("0012")
+        await database.migrations.downgrade("0013")
     assert await value_of(variables, alice, "v1") == f"first {alice} 1"
