@@ -66,7 +66,7 @@ def test_help_names_every_command(bedplate: Callable[..., Any]) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_says_of_itself_what_the_list_says(name: str, bedplate: Callable[..., Any]) -> None:
     command = typer.main.get_command(module_of(name).app)
-    assert command.help == COMMANDS[name]
+    assert (command.help or "").partition("\n\n")[0] == COMMANDS[name]
     assert bedplate(name, "--help").code == 0
 
 
