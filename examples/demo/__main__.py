@@ -9,9 +9,10 @@ import httpx
 from examples.demo import conversation
 from examples.demo.client import Client
 from examples.demo.files import ask_about_a_file
-from examples.demo.server import Server, serving
+from examples.demo.processes import Place, Server
 from examples.demo.sharing import share
 from examples.demo.steps import DifferenceError, Steps, check
+from examples.demo.tasks import survive_a_worker
 
 from bedplate.wiring.testing.llm import LocalLLM
 
@@ -24,11 +25,12 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="bedplate-demo-") as folder, LocalLLM() as llm:
             with steps.step("start the server on an empty data directory") as step:
-                context = serving(Path(folder), llm.base_url)
+                place = Place(Path(folder), llm.base_url)
+                context = place.serving()
                 server = context.__enter__()
                 step.saw(server.url)
             try:
-                _run(steps, server, llm)
+                _run(steps, server, place, llm)
             finally:
                 context.__exit__(*sys.exc_info())
     except DifferenceError:
@@ -37,7 +39,7 @@ def main() -> int:
     return 0
 
 
-def _run(steps: Steps, server: Server, llm: LocalLLM) -> None:
+def _run(steps: Steps, server: Server, place: Place, llm: LocalLLM) -> None:
     client = Client(server.url)
     tokens = conversation.set_up(steps, client, server)
     conversation.store_credential(steps, client, llm)
@@ -49,6 +51,7 @@ def _run(steps: Steps, server: Server, llm: LocalLLM) -> None:
     conversation.reconnect(steps, client, streamed)
     conversation.look_back(steps, client, flow, llm)
     ask_about_a_file(steps, client, flow)
+    survive_a_worker(steps, client, flow, place, llm)
     share(steps, client, flow)
     if reference := os.environ.get("BEDPLATE_REFERENCE_DIR"):
         for path in sorted((Path(reference) / "flows").glob("*.json")):

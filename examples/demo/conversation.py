@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 from examples.demo.client import Client, Event
-from examples.demo.server import Server
+from examples.demo.processes import Server
 from examples.demo.steps import Steps, check
 
 from bedplate.wiring.testing.llm import Fault, LocalLLM

@@ -1,4 +1,4 @@
-"""Background functions: registered by name, durable in the database, executed at least once."""
+"""The task service: background functions, registered by name, durable in the database, executed at least once."""
 
 from bedplate.services.task.backend import RunsTasks, TaskBackend
 from bedplate.services.task.context import TaskContext

@@ -14,6 +14,7 @@ __all__ = ["build_task"]
 @service_factory(
     ServiceType.TASK,
     Backend(name="anyio", target="bedplate.services.task.anyio_backend:AnyIOBackend"),
+    planned=("celery",),
 )
 def build_task(settings: SettingsService, telemetry: TelemetryService, database: DatabaseService) -> TaskService:
     """Build the task service from its settings."""
