@@ -16,6 +16,7 @@ from bedplate.services.job_queue.factory import build_job_queue
 from bedplate.services.session.factory import build_runner, build_session
 from bedplate.services.settings import SettingsService
 from bedplate.services.shared_component_cache.factory import build_shared_component_cache
+from bedplate.services.socket.factory import build_socket
 from bedplate.services.state.factory import build_state
 from bedplate.services.storage.factory import build_storage
 from bedplate.services.store.factory import build_store
@@ -56,6 +57,7 @@ class ApplicationContainer(ServiceContainer):
     job_queue = Singleton(build_job_queue, settings, telemetry, database)
     shared_component_cache = Singleton(build_shared_component_cache, settings, telemetry, workers)
     runner = Singleton(build_runner, settings, http, shared_component_cache)
+    socket = Singleton(build_socket, settings, telemetry, auth, workers)
     session = Singleton(build_session, settings, telemetry, database, cache, runner, redactor)
     task = Singleton(build_task, settings, telemetry, database)
 

@@ -17,6 +17,7 @@ from bedplate.services.session import SessionService
 from bedplate.services.session.runner import Runner as RunnerPort
 from bedplate.services.settings import SettingsService
 from bedplate.services.shared_component_cache import SharedComponentCacheService
+from bedplate.services.socket import SocketService
 from bedplate.services.state import StateService
 from bedplate.services.storage import StorageService
 from bedplate.services.store import StoreService
@@ -38,6 +39,7 @@ __all__ = [
     "Sessions",
     "Settings",
     "SharedComponentCache",
+    "Socket",
     "State",
     "Storage",
     "Store",
@@ -61,6 +63,7 @@ Tracing = Annotated[TracingService, Provide["tracing"]]
 SharedComponentCache = Annotated[SharedComponentCacheService, Provide["shared_component_cache"]]
 Sessions = Annotated[SessionService, Provide["session"]]
 Chat = Annotated[ChatService, Provide["chat"]]
+Socket = Annotated[SocketService, Provide["socket"]]
 JobQueue = Annotated[JobQueueService, Provide["job_queue"]]
 Tasks = Annotated[TaskService, Provide["task"]]
 

@@ -13,6 +13,7 @@ from bedplate.services.job_queue import JobQueueService
 from bedplate.services.session import SessionService
 from bedplate.services.settings import SettingsService
 from bedplate.services.shared_component_cache import SharedComponentCacheService
+from bedplate.services.socket import SocketService
 from bedplate.services.state import StateService
 from bedplate.services.storage import StorageService
 from bedplate.services.store import StoreService
@@ -34,6 +35,7 @@ __all__ = [
     "get_session_service",
     "get_settings_service",
     "get_shared_component_cache_service",
+    "get_socket_service",
     "get_state_service",
     "get_storage_service",
     "get_store_service",
@@ -90,6 +92,11 @@ def get_state_service() -> StateService:
 def get_storage_service() -> StorageService:
     """Files."""
     return cast("StorageService", get_service("storage"))
+
+
+def get_socket_service() -> SocketService:
+    """Clients over Socket.IO."""
+    return cast("SocketService", get_service("socket"))
 
 
 def get_store_service() -> StoreService:

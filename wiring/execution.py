@@ -14,6 +14,7 @@ from bedplate.services.errors import BedplateError
 from bedplate.services.job_queue import Job, JobEvent, JobQueueService
 from bedplate.services.session import Flow, SessionService
 from bedplate.services.session.runner import RunInputs, RunOutput
+from bedplate.services.socket import SocketService
 from bedplate.services.state import StateService
 from bedplate.services.storage import StorageService
 from bedplate.services.tracing import TracingService
@@ -67,6 +68,7 @@ class Execution:
         variable: Users' secrets.
         redactor: Masks secrets in events and answers.
         storage: Users' files.
+        socket: Tells those who watch.
         state: What the vertices of a run share.
     """
 
@@ -81,8 +83,9 @@ class Execution:
         redactor: Redactor,
         storage: StorageService,
         state: StateService,
+        socket: SocketService,
     ) -> None:
-        self._services = RunServices(session, chat, job_queue, tracing, variable, redactor, storage, state)
+        self._services = RunServices(session, chat, job_queue, tracing, variable, redactor, storage, state, socket)
 
     @classmethod
     def of(cls, container: ApplicationContainer) -> "Execution":
@@ -95,6 +98,7 @@ class Execution:
             variable=container.variable(),
             redactor=container.redactor(),
             storage=container.storage(),
+            socket=container.socket(),
             state=container.state(),
         )
 

@@ -24,10 +24,12 @@ from bedplate.services.auth.origins import check_origin
 from bedplate.services.auth.policy import AuthorizationPolicy, OwnershipPolicy, Resource
 from bedplate.services.auth.scopes import Scope
 from bedplate.services.auth.service import AuthService
+from bedplate.services.auth.sessions import COOKIE_NAME
 from bedplate.services.auth.user_sessions import UserSessions
 from bedplate.services.auth.users import Users
 
 __all__ = [
+    "COOKIE_NAME",
     "ApiKey",
     "ApiKeys",
     "Audit",

@@ -141,6 +141,11 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the caller has the rights of a superuser: a key of one has them by its scopes alone."""
         return self.user.is_superuser and covers(self.scopes, Scope.SYSTEM_ADMIN)
 
+    @property
+    def credential_id(self) -> uuid.UUID | None:
+        """The session or the key, whichever it was."""
+        return self.session_id or self.api_key_id
+
 
 class TokenPair(_Masked, frozen=True, kw_only=True):
     """What a login or refresh answers; both tokens are JWTs.

@@ -1,5 +1,8 @@
 """The auth service."""
 
+import uuid
+from collections.abc import Collection
+
 from bedplate.services.auth.account_rules import username_key
 from bedplate.services.auth.accounts import Accounts
 from bedplate.services.auth.api_keys import ApiKeys
@@ -38,6 +41,9 @@ from bedplate.services.auth.user_sessions import UserSessions
 from bedplate.services.auth.users import Users
 from bedplate.services.base import Service
 from bedplate.services.database import DatabaseService
+from bedplate.services.database.models import utc_now
+from bedplate.services.database.repositories.api_key import ApiKeyRepository
+from bedplate.services.database.repositories.auth_session import AuthSessionRepository
 from bedplate.services.database.repositories.user import UserRepository
 from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.workers import Workers
@@ -186,6 +192,25 @@ class AuthService(Service):
                 "denied by policy", user_id=str(principal.user.id), action=action and str(action), kind=resource.kind
             )
             raise DeniedByPolicyError
+
+    async def alive(self, principals: Collection[Principal]) -> frozenset[uuid.UUID]:
+        """Which of them would be verified again: for connections that outlive the request that they began with.
+
+        Asks the database once for all, and counts no use of a key.
+
+        Args:
+            principals: Callers, as verified once.
+
+        Returns:
+            Their ``credential_id``, for those whose session or key and whose user are still good.
+        """
+        self._require_started()
+        sessions = {principal.session_id for principal in principals if principal.session_id}
+        keys = {principal.api_key_id for principal in principals if principal.api_key_id}
+        now = utc_now()
+        async with self._database.session() as session:
+            found = await AuthSessionRepository(session).alive(sessions, now)
+            return found | await ApiKeyRepository(session).alive(keys, now)
 
     def check_origin(self, origin: str | None, host: str | None) -> None:
         """Refuse pages of other origins: for what a cookie authenticates and that changes something, or is a handshake.

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import secrets
 import uuid
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import SecretStr
@@ -127,7 +127,12 @@ class Sessions:
             row = await AuthSessionRepository(session).with_user(claims.session_id)
         row = _alive(row, TOKEN_KIND, claims.user_id, utc_now())
         self._usage.session_used(claims.session_id, row.last_used_at)
-        return Principal(user=to_user(row), method=Method.ACCESS_TOKEN, session_id=claims.session_id)
+        return Principal(
+            user=to_user(row),
+            method=Method.ACCESS_TOKEN,
+            session_id=claims.session_id,
+            expires_at=min(datetime.fromtimestamp(claims.expires_at, UTC), row.expires_at),
+        )
 
     async def by_cookie(self, value: str) -> Principal:
         """Who the value of a session cookie belongs to.
@@ -142,7 +147,7 @@ class Sessions:
         if not hmac.compare_digest(row.current_jti, _digest(secret)):
             raise InvalidTokenError(why="a cookie with a wrong secret")
         self._usage.session_used(session_id, row.last_used_at)
-        return Principal(user=to_user(row), method=Method.COOKIE, session_id=session_id)
+        return Principal(user=to_user(row), method=Method.COOKIE, session_id=session_id, expires_at=row.expires_at)
 
     async def end(self, *values: str, client: Client) -> int:
         """Revoke the sessions of these access, refresh or cookie values, expired ones too; how many were alive.

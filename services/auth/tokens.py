@@ -35,11 +35,13 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
         user_id: ``sub``.
         session_id: ``sid``, the login session that the token lives and dies with.
         token_id: ``jti``.
+        expires_at: ``exp``, in seconds since 1970.
     """
 
     user_id: uuid.UUID
     session_id: uuid.UUID
     token_id: str
+    expires_at: int
 
 
 class Tokens:
@@ -158,6 +160,7 @@ def _claims(key: SigningKey, header: dict[str, Any], payload: dict[str, Any], ki
             user_id=uuid.UUID(payload["sub"]),
             session_id=uuid.UUID(payload["sid"]),
             token_id=payload["jti"],
+            expires_at=payload["exp"],
         )
     except (ValueError, AttributeError, TypeError):
         raise InvalidTokenError(why="sub or sid is no UUID") from None

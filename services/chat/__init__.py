@@ -6,10 +6,20 @@ from bedplate.services.chat.errors import (
     SessionExistsError,
     SessionNotFoundError,
 )
-from bedplate.services.chat.models import Message, MessageOrder, MessagePage, MessageStatus, NewMessage
+from bedplate.services.chat.models import (
+    ChangeKind,
+    ChatChange,
+    Message,
+    MessageOrder,
+    MessagePage,
+    MessageStatus,
+    NewMessage,
+)
 from bedplate.services.chat.service import ChatService
 
 __all__ = [
+    "ChangeKind",
+    "ChatChange",
     "ChatService",
     "Message",
     "MessageNotFoundError",

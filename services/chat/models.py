@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Message", "MessageOrder", "MessagePage", "MessageStatus", "NewMessage"]
+__all__ = ["ChangeKind", "ChatChange", "Message", "MessageOrder", "MessagePage", "MessageStatus", "NewMessage"]
 
 
 class MessageStatus(StrEnum):
@@ -86,6 +86,35 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     error: bool
     edit: bool
     status: MessageStatus
+
+
+class ChangeKind(StrEnum):
+    """What happened to messages."""
+
+    STORED = "stored"
+    UPDATED = "updated"
+    DELETED = "deleted"
+    RENAMED = "renamed"
+
+
+class ChatChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened in a session, for those who watch.
+
+    Attributes:
+        kind: What happened.
+        user_id: The owner of the session.
+        session_id: The session; of renamed ones the name before.
+        messages: The messages that were stored or updated, as they are now.
+        message_ids: The messages that were deleted; empty when it was all of the session.
+        new_session_id: What a renamed session is called now.
+    """
+
+    kind: ChangeKind
+    user_id: uuid.UUID
+    session_id: str
+    messages: tuple[Message, ...] = ()
+    message_ids: tuple[uuid.UUID, ...] = ()
+    new_session_id: str | None = None
 
 
 class MessagePage(msgspec.Struct, frozen=True, kw_only=True):

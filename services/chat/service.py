@@ -1,7 +1,7 @@
 """The chat service."""
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from bedplate.services.base import Service
@@ -11,7 +11,7 @@ from bedplate.services.chat.errors import (
     SessionExistsError,
     SessionNotFoundError,
 )
-from bedplate.services.chat.models import Message, MessageOrder, MessagePage, NewMessage
+from bedplate.services.chat.models import ChangeKind, ChatChange, Message, MessageOrder, MessagePage, NewMessage
 from bedplate.services.chat.rows import message_of, store
 from bedplate.services.chat.validation import checked_details, checked_message, checked_name, checked_text
 from bedplate.services.database import DatabaseService
@@ -23,6 +23,7 @@ from bedplate.services.errors import NotFoundError
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
+from bedplate.services.watchers import Watchers
 
 __all__ = ["ChatService"]
 
@@ -42,7 +43,16 @@ class ChatService(Service):
     def __init__(self, settings: SettingsService, telemetry: TelemetryService, database: DatabaseService) -> None:
         self._settings = settings.values.chat
         self._database = database
+        self._watchers: Watchers[ChatChange] = Watchers()
         self._stored = telemetry.meter.counter("bedplate_chat_messages", "Stored messages", labels=("status",))
+
+    def watch(self, watcher: Callable[[ChatChange], None]) -> Callable[[], None]:
+        """Call ``watcher`` with every change that this service makes, once it has been made; returns what ends that.
+
+        In a transaction of the caller's own, that is before the transaction has been committed: what it hears of is a
+        hint to look, and the messages are the truth.
+        """
+        return self._watchers.add(watcher)
 
     async def append(self, user_id: uuid.UUID, message: NewMessage) -> Message:
         """Store a message; one of the user's own with the same id is replaced and keeps its time.
@@ -66,7 +76,9 @@ class ChatService(Service):
             raise NotFoundError("the user of the message is not there", service="chat") from error
         for message in checked:
             self._stored.add(status=message.status.value)
-        return [message_of(row) for row in rows]
+        stored = [message_of(row) for row in rows]
+        self._tell(ChangeKind.STORED, user_id, stored)
+        return stored
 
     async def get(self, user_id: uuid.UUID, message_id: uuid.UUID) -> Message:
         """A message.
@@ -194,10 +206,15 @@ class ChatService(Service):
             if changes.get("text", row.text) != row.text:
                 changes["edit"] = True
             changes |= self._changed_details(row, files, properties)
+            former = row.session_id
             for name, value in changes.items():
                 setattr(row, name, value)
             await repository.save([row])
-        return message_of(row)
+        message = message_of(row)
+        if message.session_id != former:
+            self._tell_deleted(user_id, former, message_id)
+        self._tell(ChangeKind.UPDATED, user_id, [message])
+        return message
 
     async def delete(self, user_id: uuid.UUID, message_ids: Collection[uuid.UUID]) -> int:
         """Delete messages; ids that are not there, or somebody else's, are passed over. Returns how many were deleted.
@@ -207,7 +224,11 @@ class ChatService(Service):
         """
         self._require_batch(len(message_ids))
         async with self._database.transaction() as session:
-            return await ChatRepository(session).delete(user_id, set(message_ids))
+            deleted = await ChatRepository(session).delete(user_id, set(message_ids))
+        for session_id in {session_id for _, session_id in deleted}:
+            ids = [message_id for message_id, its_session in deleted if its_session == session_id]
+            self._tell_deleted(user_id, session_id, *ids)
+        return len(deleted)
 
     async def sessions(
         self, user_id: uuid.UUID, flow_id: uuid.UUID | None = None, *, limit: int | None = None
@@ -234,12 +255,29 @@ class ChatService(Service):
                 raise SessionNotFoundError(old)
             if new != old and await repository.has_messages(user_id, new):
                 raise SessionExistsError(new)
-            return await repository.rename_session(user_id, old, new)
+            renamed = await repository.rename_session(user_id, old, new)
+        change = ChatChange(kind=ChangeKind.RENAMED, user_id=user_id, session_id=old, new_session_id=new)
+        self._watchers.tell(change)
+        return renamed
 
     async def delete_session(self, user_id: uuid.UUID, session_id: str) -> int:
         """Delete all messages of a session; returns how many, which may be none."""
         async with self._database.transaction() as session:
-            return await ChatRepository(session).delete_session(user_id, session_id)
+            deleted = await ChatRepository(session).delete_session(user_id, session_id)
+        if deleted:
+            self._tell_deleted(user_id, session_id)
+        return deleted
+
+    def _tell(self, kind: ChangeKind, user_id: uuid.UUID, messages: Sequence[Message]) -> None:
+        if not self._watchers:
+            return
+        for session_id in dict.fromkeys(message.session_id for message in messages):
+            some = tuple(message for message in messages if message.session_id == session_id)
+            self._watchers.tell(ChatChange(kind=kind, user_id=user_id, session_id=session_id, messages=some))
+
+    def _tell_deleted(self, user_id: uuid.UUID, session_id: str, *message_ids: uuid.UUID) -> None:
+        change = ChatChange(kind=ChangeKind.DELETED, user_id=user_id, session_id=session_id, message_ids=message_ids)
+        self._watchers.tell(change)
 
     def _changed_details(
         self, row: MessageRow, files: Sequence[str] | None, properties: dict[str, Any] | None

@@ -76,9 +76,10 @@ class LogHost(Generic[OwnerT]):
         memory: Where their room is taken from.
         on_append: Called after each append with the owner of the log and whether the event must be committed at once.
         on_truncate: Called when an event was too large.
+        on_done: Called with the owner of the log when readers can see its last event.
     """
 
-    __slots__ = ("limits", "memory", "on_append", "on_truncate")
+    __slots__ = ("limits", "memory", "on_append", "on_done", "on_truncate")
 
     def __init__(
         self,
@@ -86,11 +87,13 @@ class LogHost(Generic[OwnerT]):
         memory: Memory,
         on_append: Callable[[OwnerT, bool], None],
         on_truncate: Callable[[], None],
+        on_done: Callable[[OwnerT], None],
     ) -> None:
         self.limits = limits
         self.memory = memory
         self.on_append = on_append
         self.on_truncate = on_truncate
+        self.on_done = on_done
 
 
 class EventLog(Generic[OwnerT]):
@@ -312,8 +315,11 @@ class EventLog(Generic[OwnerT]):
         self._bytes += size
 
     def _show(self, count: int) -> None:
-        self._visible = max(self._visible, count)
+        before = self._visible
+        self._visible = max(before, count)
         self._wake()
+        if self.done and self._visible > before:
+            self._host.on_done(self._owner)
 
     def _wake(self) -> None:
         for waiter in self._waiters:

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Final
 
 from bedplate.services.base import Service
@@ -24,6 +24,7 @@ from bedplate.services.logs import get_logger
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
+from bedplate.services.watchers import Watchers
 
 __all__ = ["JobQueueService"]
 
@@ -60,7 +61,8 @@ class JobQueueService(Service):
         self._database = database
         self._history = History(database, self._settings.follow_interval)
         self._jobs = LiveJobs(self._settings.max_memory_bytes, self._settings.keep_finished, telemetry)
-        self._supervisor = Supervisor(self._settings, telemetry, self._note)
+        self._watchers: Watchers[Job] = Watchers()
+        self._supervisor = Supervisor(self._settings, telemetry, self._changed)
         self._cursors = PollCursors(self._settings.max_cursors)
         self._archive: Archive | None = None
         self._maintenance: asyncio.Task[None] | None = None
@@ -73,7 +75,7 @@ class JobQueueService(Service):
             max_event_bytes=self._settings.max_event_bytes,
             max_log_bytes=self._settings.max_log_bytes,
         )
-        self._host = LogHost(limits, self._jobs.memory, self._note, truncated.add)
+        self._host = LogHost(limits, self._jobs.memory, self._note, truncated.add, self._done)
         # One object for all jobs: each access to a method makes another one.
         self._when_closed = self._closed
 
@@ -128,8 +130,16 @@ class JobQueueService(Service):
             self._supervisor.withdraw(live)
             self._jobs.remove(live)
             raise
+        self._tell(live)
         self._supervisor.launch(live)
         return live.snapshot()
+
+    def watch(self, watcher: Callable[[Job], None]) -> Callable[[], None]:
+        """Call ``watcher`` with each job of this process when it has been stored, begins to run, and has ended.
+
+        A job has ended when its last event can be read. Returns what ends the watch.
+        """
+        return self._watchers.add(watcher)
 
     async def get(self, user_id: uuid.UUID, job_id: uuid.UUID) -> Job:
         """A job.
@@ -313,6 +323,18 @@ class JobQueueService(Service):
     def _note(self, live: LiveJob, urgent: bool) -> None:
         if self._archive is not None:
             self._archive.note(live, urgent)
+
+    def _changed(self, live: LiveJob, urgent: bool) -> None:
+        self._note(live, urgent)
+        self._tell(live)
+
+    def _tell(self, live: LiveJob) -> None:
+        if self._watchers:
+            self._watchers.tell(live.snapshot())
+
+    def _done(self, live: LiveJob) -> None:
+        if self._watchers:  # a little later: whoever shows the last event settles the status after that
+            asyncio.get_running_loop().call_soon(self._tell, live)
 
     def _closed(self, live: LiveJob) -> None:
         self._supervisor.closed(live)

@@ -17,6 +17,7 @@ from bedplate.services.settings.groups.plugins import PluginsSettings
 from bedplate.services.settings.groups.server import ServerSettings
 from bedplate.services.settings.groups.session import SessionSettings
 from bedplate.services.settings.groups.shared_component_cache import SharedComponentCacheSettings
+from bedplate.services.settings.groups.socket import SocketSettings
 from bedplate.services.settings.groups.state import StateSettings
 from bedplate.services.settings.groups.storage import StorageSettings
 from bedplate.services.settings.groups.store import StoreSettings
@@ -77,6 +78,7 @@ class Settings(BaseSettings):
     job_queue: JobQueueSettings = Field(default_factory=JobQueueSettings)
     session: SessionSettings = Field(default_factory=SessionSettings)
     shared_component_cache: SharedComponentCacheSettings = Field(default_factory=SharedComponentCacheSettings)
+    socket: SocketSettings = Field(default_factory=SocketSettings)
     state: StateSettings = Field(default_factory=StateSettings)
     storage: StorageSettings = Field(default_factory=StorageSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)

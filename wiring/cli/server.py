@@ -81,6 +81,11 @@ class _Server(uvicorn.Server):
             raise _address_error(self._settings, error) from error
         await self._announce()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Send clients of Socket.IO elsewhere while they can still be told, then end all connections."""
+        await self._container.socket().drain()
+        await super().shutdown(sockets)
+
     async def _announce(self) -> None:
         lines = [
             self._container.report.table(),

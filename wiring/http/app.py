@@ -16,6 +16,7 @@ from bedplate.wiring.http.errors import install_error_handlers
 from bedplate.wiring.http.middleware import BodyLimitMiddleware, SecurityHeadersMiddleware
 from bedplate.wiring.http.openapi import install_openapi
 from bedplate.wiring.lifespan import lifespan
+from bedplate.wiring.sockets import SocketApp
 
 __all__ = ["create_app"]
 
@@ -69,15 +70,17 @@ def create_app(container: ApplicationContainer) -> FastAPI:
     """
     settings = container.settings().values
     modules = [importlib.import_module(f"bedplate.wiring.http.routers.{name}") for name in _ROUTERS]
+    sockets = SocketApp(container)
     app = FastAPI(
         title="Bedplate",
         version=__version__,
-        lifespan=_wired_lifespan(container, [*_INJECTED, *modules]),
+        lifespan=_wired_lifespan(container, [*_INJECTED, *modules], sockets),
         docs_url=None,
         redoc_url=None,
     )
     for module in modules:
         app.include_router(module.router)
+    app.mount(settings.socket.path, sockets)
     _add_middleware(app, settings)
     install_error_handlers(app)
     install_openapi(app, [module.router for module in modules])
@@ -85,7 +88,7 @@ def create_app(container: ApplicationContainer) -> FastAPI:
 
 
 def _wired_lifespan(
-    container: ApplicationContainer, modules: Sequence[ModuleType | str]
+    container: ApplicationContainer, modules: Sequence[ModuleType | str], sockets: SocketApp
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     run = lifespan(container)
 
@@ -93,7 +96,7 @@ def _wired_lifespan(
     async def wired(app: FastAPI) -> AsyncIterator[None]:
         container.wire(modules=modules)
         try:
-            async with run(app):
+            async with run(app), sockets.serving():
                 yield
         finally:
             container.unwire()

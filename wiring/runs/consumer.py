@@ -22,6 +22,7 @@ from bedplate.services.session.runner import (
     VerticesSorted,
 )
 from bedplate.services.tracing import Run
+from bedplate.wiring.runs.announcer import Announcer
 from bedplate.wiring.runs.conversation import Conversation
 from bedplate.wiring.runs.masking import StreamMask
 from bedplate.wiring.runs.records import Records
@@ -51,6 +52,7 @@ class RunConsumer:
         conversation: Stores messages.
         records: Stores builds and transactions.
         trace: The run, as it is traced.
+        announcer: Tells those who watch.
         redactor: Masks secrets.
         secrets: Secrets that this run has read, to be masked also where they come in pieces.
         session_id: The chat session.
@@ -65,6 +67,7 @@ class RunConsumer:
         conversation: Conversation,
         records: Records,
         trace: Run,
+        announcer: Announcer,
         redactor: Redactor,
         secrets: Collection[str],
         session_id: str,
@@ -75,6 +78,7 @@ class RunConsumer:
         self._conversation = conversation
         self._records = records
         self._trace = trace
+        self._announcer = announcer
         self._redactor = redactor
         self._secrets = secrets
         self._session_id = session_id
@@ -97,6 +101,7 @@ class RunConsumer:
                         await self._vertex_finished(event)
                     case VerticesSorted():
                         self._tell_build("vertices_sorted", {"ids": list(event.ids), "to_run": list(event.to_run)})
+                        self._announcer.order(event.to_run)
                     case RunFailed():
                         return event
                     case RunFinished():
@@ -121,7 +126,11 @@ class RunConsumer:
             _log.warning("error message was not stored", error=type(error).__name__)
         text = message.text if failed.fix is None else f"{message.text} Fix: {failed.fix}"
         data = message_data(message, self._flow_id) | {"code": failed.code, "message": text}
-        self._log.append("error", self._redactor.value(data))
+        data = self._redactor.value(data)
+        self._log.append("error", data)
+        shown = {name: value for name, value in data.items() if name not in ("code", "message")}
+        self._announcer.message(shown, partial=False)
+        self._announcer.failed(failed.code, data["text"], failed.fix)
 
     def _token(self, event: TokenStreamed) -> None:
         self._conversation.add(event.message_id, event.text)
@@ -136,7 +145,7 @@ class RunConsumer:
             self._conversation.begin(message)
         else:
             await self._conversation.finish(message)
-        self._tell_message(message)
+        self._tell_message(message, partial=event.partial)
 
     def _vertex_started(self, event: VertexStarted) -> None:
         self._names[event.vertex_id] = event.name
@@ -153,18 +162,24 @@ class RunConsumer:
         outputs = {name: output.value for name, output in event.outputs.items()}
         self._trace.span_of(event.vertex_id).end(outputs=outputs, error=event.error, usage=event.usage)
         await self._records.finished(event)
-        self._tell_build("end_vertex", {"build_data": build_data(event)})
+        if self._kind is RunKind.BUILD or self._announcer.watched:
+            build = self._redactor.value(build_data(event))
+            self._tell_build("end_vertex", {"build_data": build})
+            self._announcer.vertex(build)
 
     def _tell_build(self, kind: str, data: dict[str, object]) -> None:
         if self._kind is RunKind.BUILD:
-            self._log.append(kind, self._redactor.value(data))
+            self._log.append(kind, data)
 
-    def _tell_message(self, message: RunMessage) -> None:
+    def _tell_message(self, message: RunMessage, *, partial: bool = False) -> None:
         mask = self._masks.pop(message.id, None)
         if mask is not None:
             self._tell_token(message.id, mask.rest())
-        self._log.append("add_message", self._redactor.value(message_data(message, self._flow_id)))
+        data = self._redactor.value(message_data(message, self._flow_id))
+        self._log.append("add_message", data)
+        self._announcer.message(data, partial=partial)
 
     def _tell_token(self, message_id: uuid.UUID, text: str) -> None:
         if text:
             self._log.append("token", {"chunk": text, "id": str(message_id)})
+            self._announcer.token(str(message_id), text)

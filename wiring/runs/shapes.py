@@ -1,12 +1,13 @@
 """The data of events, as clients of the REST contract read it."""
 
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 from bedplate.services.database.models import new_id, utc_now
-from bedplate.services.session.runner import OutputValue, RunFailed, RunMessage, VertexFinished
+from bedplate.services.session.runner import FlowDocument, OutputValue, RunFailed, RunMessage, VertexFinished
 
-__all__ = ["build_data", "error_message", "message_data", "result_data"]
+__all__ = ["build_data", "error_message", "message_data", "result_data", "vertex_layers"]
 
 
 def message_data(message: RunMessage, flow_id: uuid.UUID) -> dict[str, Any]:
@@ -96,6 +97,28 @@ def build_data(event: VertexFinished) -> dict[str, Any]:
         "data": result_data(event),
         "timestamp": utc_now().isoformat(),
     }
+
+
+def vertex_layers(document: FlowDocument, only: Collection[str] | None = None) -> list[list[str]]:
+    """The vertices of a flow in layers: each needs only vertices of layers before its own.
+
+    Args:
+        document: The flow.
+        only: Those that are of interest; None: all.
+    """
+    depth: dict[str, int] = {}
+    needed: dict[str, list[str]] = {vertex: [] for vertex in document.order}
+    for edge in document.edges:
+        needed[edge.target].append(edge.source)
+    layers: list[list[str]] = []
+    for vertex in document.order:
+        if only is not None and vertex not in only:
+            continue
+        depth[vertex] = 1 + max((depth[source] for source in needed[vertex] if source in depth), default=-1)
+        if depth[vertex] == len(layers):
+            layers.append([])
+        layers[depth[vertex]].append(vertex)
+    return layers
 
 
 def _result(output: OutputValue) -> Any:

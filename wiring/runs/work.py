@@ -16,12 +16,14 @@ from bedplate.services.job_queue import JobLog, JobQueueService
 from bedplate.services.logs import get_logger
 from bedplate.services.session import Flow, FlowSession, SessionService, SessionStatus
 from bedplate.services.session.runner import FlowDocument, RunContext, RunFailed, RunInputs, RunOutput
+from bedplate.services.socket import SocketService
 from bedplate.services.state import StateService
 from bedplate.services.storage import StorageService
 from bedplate.services.tracing import Run, TracingService
 from bedplate.services.uninterrupted import uninterrupted
 from bedplate.services.variable import VariableService
 from bedplate.wiring.results import run_response
+from bedplate.wiring.runs.announcer import Announcer
 from bedplate.wiring.runs.consumer import RunConsumer, RunKind
 from bedplate.wiring.runs.conversation import Conversation
 from bedplate.wiring.runs.files import read_file_of
@@ -44,6 +46,7 @@ class RunServices(NamedTuple):
     redactor: Redactor
     storage: StorageService
     state: StateService
+    socket: SocketService
 
 
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,6 +174,14 @@ class RunWork:
             conversation=self._conversation,
             records=self._records,
             trace=trace,
+            announcer=Announcer(
+                self._services.socket,
+                user_id=self._request.user_id,
+                flow_id=self._request.flow.id,
+                session_id=self._request.session.session_id,
+                job_id=log.job_id,
+                document=self._request.document,
+            ),
             redactor=self._services.redactor,
             secrets=self._secrets,
             session_id=self._request.session.session_id,

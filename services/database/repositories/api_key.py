@@ -1,7 +1,7 @@
 """Queries over API keys, for the auth service."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bedplate.services.database.models import PREFIX, ApiKeyRow, UserRow, metadata
+from bedplate.services.database.repositories.among import among
 from bedplate.services.database.repositories.user import PUBLIC_COLUMNS
 
 __all__ = ["ApiKeyRepository", "KeyUse"]
@@ -78,6 +79,16 @@ class ApiKeyRepository:
         """One row of the user's public columns, key_id, key_expires_at and scopes; None unless it is an active key."""
         connection = await self._session.connection()
         return (await connection.execute(_WITH_USER, {"key_hash": key_hash})).first()
+
+    async def alive(self, key_ids: Collection[uuid.UUID], now: datetime) -> frozenset[uuid.UUID]:
+        """Those of the keys that are active and not expired, and whose user is active."""
+        expires_at = col(ApiKeyRow.expires_at)
+        query = (
+            sa.select(col(ApiKeyRow.id))
+            .join(UserRow, col(UserRow.id) == col(ApiKeyRow.user_id))
+            .where(col(ApiKeyRow.is_active), col(UserRow.is_active), sa.or_(expires_at.is_(None), expires_at > now))
+        )
+        return await among(self._session, query, col(ApiKeyRow.id), key_ids)
 
     async def record(self, uses: Sequence[KeyUse]) -> None:
         """Add to the counts of keys in one statement; keys deleted meanwhile are skipped."""

@@ -1,7 +1,7 @@
 """Queries over login sessions, for the auth service."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bedplate.services.database.repositories.among import among
 from bedplate.services.database.models import PREFIX, AuthSessionRow, UserRow, metadata
 from bedplate.services.database.repositories.user import PUBLIC_COLUMNS
 
@@ -59,6 +60,17 @@ class AuthSessionRepository:
         """One row of the user's public columns and those of the session; None unless it is alive."""
         connection = await self._session.connection()
         return (await connection.execute(_WITH_USER, {"session_id": session_id})).first()
+
+    async def alive(self, session_ids: Collection[uuid.UUID], now: datetime) -> frozenset[uuid.UUID]:
+        """Those of the sessions that are neither revoked nor expired, and whose user is active."""
+        query = (
+            sa.select(col(AuthSessionRow.id))
+            .join(UserRow, col(UserRow.id) == col(AuthSessionRow.user_id))
+            .where(
+                col(AuthSessionRow.revoked_at).is_(None), col(AuthSessionRow.expires_at) > now, col(UserRow.is_active)
+            )
+        )
+        return await among(self._session, query, col(AuthSessionRow.id), session_ids)
 
     async def rotate(
         self, session_id: uuid.UUID, old_jti: str, new_jti: str, *, now: datetime, expires_at: datetime

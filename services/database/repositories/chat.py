@@ -109,11 +109,15 @@ class ChatRepository:
         mine = _conditions(user_id, MessageFilter(session_id=session_id))
         return await self._change(sa.delete(MessageRow).where(*mine))
 
-    async def delete(self, user_id: uuid.UUID, message_ids: set[uuid.UUID]) -> int:
-        """Delete those of the messages that are this user's; returns how many."""
-        return await self._change(
-            sa.delete(MessageRow).where(col(MessageRow.user_id) == user_id, col(MessageRow.id).in_(message_ids))
+    async def delete(self, user_id: uuid.UUID, message_ids: set[uuid.UUID]) -> Sequence[tuple[uuid.UUID, str]]:
+        """Delete those of the messages that are this user's; returns their ids and sessions."""
+        statement = (
+            sa.delete(MessageRow)
+            .where(col(MessageRow.user_id) == user_id, col(MessageRow.id).in_(message_ids))
+            .returning(col(MessageRow.id), col(MessageRow.session_id))
         )
+        connection = await self._session.connection()
+        return [(row.id, row.session_id) for row in await connection.execute(statement)]
 
     async def _change(self, statement: Any) -> int:
         connection = await self._session.connection()

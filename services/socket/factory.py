@@ -1,0 +1,24 @@
+"""The backends of the socket service."""
+
+from bedplate.services.auth import AuthService
+from bedplate.services.backends import Backend, service_factory
+from bedplate.services.engines.workers import Workers
+from bedplate.services.schema import ServiceType
+from bedplate.services.settings import SettingsService
+from bedplate.services.socket.service import SocketService
+from bedplate.services.telemetry import TelemetryService
+
+__all__ = ["build_socket"]
+
+
+@service_factory(
+    ServiceType.SOCKET,
+    Backend(name="memory", target="bedplate.services.socket.memory:MemoryBroker", needs=("workers",)),
+)
+def build_socket(
+    settings: SettingsService, telemetry: TelemetryService, auth: AuthService, workers: Workers
+) -> SocketService:
+    """Build the socket service from its settings."""
+    backend = build_socket.choose(settings).backend
+    broker = backend.load(ServiceType.SOCKET)(settings.values.socket)
+    return SocketService(settings, telemetry, auth, workers, broker)

@@ -1,0 +1,32 @@
+"""How much a client may send."""
+
+import time
+
+__all__ = ["TokenBucket"]
+
+
+class TokenBucket:
+    """So many units a second on average, and so many at once.
+
+    Args:
+        rate: Units that come back in a second.
+        burst: Most units that can be taken at once.
+    """
+
+    __slots__ = ("_at", "_burst", "_left", "_rate")
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._left = burst
+        self._at = time.monotonic()
+
+    def take(self, units: float = 1.0) -> float:
+        """Take units; returns 0, or the seconds after which there will be enough, with nothing taken."""
+        now = time.monotonic()
+        self._left = min(self._burst, self._left + (now - self._at) * self._rate)
+        self._at = now
+        if self._left >= units:
+            self._left -= units
+            return 0.0
+        return (units - self._left) / self._rate
