@@ -1,5 +1,6 @@
 """The values that cross the boundary of the socket service."""
 
+import re
 import uuid
 from collections.abc import Mapping
 from enum import StrEnum
@@ -12,6 +13,8 @@ from bedplate.services.socket.errors import RoomNameError
 __all__ = ["Frame", "Handshake", "Joined", "Presence", "Room", "RoomKind"]
 
 _MAX_NAME = 255
+_NO_NAME = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+"""Control characters and halves of surrogate pairs, which are in no text."""
 
 
 class RoomKind(StrEnum):
@@ -69,6 +72,8 @@ class Room(msgspec.Struct, frozen=True):
         """
         kind, _, name = address.partition(":")
         if kind not in list(RoomKind) or len(name) > _MAX_NAME or (not name and kind != RoomKind.USER):
+            raise RoomNameError
+        if _NO_NAME.search(name):
             raise RoomNameError
         if kind == RoomKind.USER and name not in ("", str(user_id)):
             raise RoomNameError

@@ -20,6 +20,16 @@ from bedplate.wiring.testing.live_server import LiveServer
 
 PATIENCE = 30.0
 
+NewFlowOf = Callable[[User], Awaitable[Flow]]
+
+
+async def _read_whole(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """The library lets go of some answers without reading them, which is a warning when they are collected."""
+    response = await handler(request)
+    if response.status != 101:
+        await response.read()
+    return response
+
 
 class Client:
     """A Socket.IO client that keeps what it is told, in order."""
@@ -27,7 +37,7 @@ class Client:
     def __init__(self, url: str, transport: str) -> None:
         self.url = url
         self.transport = transport
-        self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        self._http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True), middlewares=(_read_whole,))
         self.sio = socketio.AsyncClient(reconnection=False, http_session=self._http)
         self.heard: list[tuple[str, Any]] = []
         self.refused: Any = None
@@ -115,6 +125,18 @@ class Sockets:
         return await self.client().connect({"token": await self.token(username), **auth})
 
 
+@pytest.fixture
+def socket_settings() -> dict[str, Any]:
+    """Override it to add settings of the service."""
+    return {}
+
+
+@pytest.fixture
+def container_settings(container_settings: dict[str, Any], socket_settings: dict[str, Any]) -> dict[str, Any]:
+    # A polling client in Python that leaves while it sends does not say so, and waits for the next sign of life.
+    return container_settings | {"socket": {"ping_interval": 1.0, **socket_settings}}
+
+
 @pytest.fixture(params=["websocket", "polling"])
 def transport(request: pytest.FixtureRequest) -> str:
     name: str = request.param
@@ -144,7 +166,7 @@ async def bob(sockets: Sockets) -> User:
 
 
 @pytest.fixture
-def new_flow(container: ApplicationContainer) -> Callable[[User], Awaitable[Flow]]:
+def new_flow(container: ApplicationContainer) -> NewFlowOf:
     """Flows in which what is said comes back."""
 
     async def make(owner: User, name: str = "echo") -> Flow:
@@ -157,5 +179,5 @@ def new_flow(container: ApplicationContainer) -> Callable[[User], Awaitable[Flow
 
 
 @pytest.fixture
-async def echo(ann: User, new_flow: Callable[[User], Awaitable[Flow]]) -> Flow:
+async def echo(ann: User, new_flow: NewFlowOf) -> Flow:
     return await new_flow(ann)
