@@ -20,7 +20,7 @@ from bedplate.services.auth.models import (
     UserChanges,
     UserPage,
 )
-from bedplate.services.auth.origins import check_origin
+from bedplate.services.auth.origins import PROXY_HEADERS, check_origin
 from bedplate.services.auth.policy import AuthorizationPolicy, OwnershipPolicy, Resource
 from bedplate.services.auth.scopes import Scope
 from bedplate.services.auth.service import AuthService
@@ -30,6 +30,7 @@ from bedplate.services.auth.users import Users
 
 __all__ = [
     "COOKIE_NAME",
+    "PROXY_HEADERS",
     "ApiKey",
     "ApiKeys",
     "Audit",

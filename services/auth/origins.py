@@ -8,7 +8,10 @@ from urllib.parse import urlsplit
 from bedplate.services.auth.errors import OriginNotAllowedError
 from bedplate.services.auth.models import Client
 
-__all__ = ["check_origin", "is_loopback"]
+__all__ = ["PROXY_HEADERS", "check_origin", "is_loopback"]
+
+PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+"""Headers that only a proxy sets: with one of them, the address of the peer says little of the client."""
 
 _FOREIGN = re.compile(r"[^\w.:\[\]-]")
 """Characters that no ``Host`` header has, and that would make another URL of it."""

@@ -1,4 +1,4 @@
-"""The socket service: clients over Socket.IO, rooms that only their owner enters, and bounded ways to each client."""
+"""The socket service: clients over Socket.IO, in rooms that only their owner enters, each with a bounded outbox."""
 
 from bedplate.services.socket.connection import Connection
 from bedplate.services.socket.errors import (

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bedplate.services.auth import COOKIE_NAME, AuthService, Credentials, Method, Principal
+from msgspec import structs
+
+from bedplate.services.auth import COOKIE_NAME, PROXY_HEADERS, AuthService, Client, Credentials, Method, Principal
 from bedplate.services.settings.groups.server import ServerSettings
 from bedplate.services.socket.errors import PayloadError
 from bedplate.services.socket.models import Handshake
@@ -46,7 +48,7 @@ class Admission:
         principal = await self._auth.verify(credentials)
         if principal.method is Method.COOKIE:
             self._require_own_page(handshake.headers)
-        return principal
+        return structs.replace(principal, client=_client_of(handshake))
 
     def _require_own_page(self, headers: Mapping[str, str]) -> None:
         # Browsers leave Origin out of a page's GET to its own server, and say by Sec-Fetch-Site that it is one.
@@ -70,6 +72,16 @@ def credentials_of(handshake: Handshake) -> Credentials:
         bearer=given["token"] or (bearer.strip() if scheme.lower() == "bearer" and not given["api_key"] else None),
         api_key=given["api_key"] or headers.get("x-api-key") or None,
         cookie=_cookie(headers.get("cookie", "")),
+    )
+
+
+def _client_of(handshake: Handshake) -> Client:
+    headers = handshake.headers
+    return Client(
+        address=handshake.address,
+        user_agent=headers.get("user-agent"),
+        host=headers.get("host"),
+        proxied=any(name in headers for name in PROXY_HEADERS),
     )
 
 

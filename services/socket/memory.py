@@ -4,6 +4,7 @@ import secrets
 import time
 from collections import OrderedDict, deque
 
+from bedplate.services.settings import SettingsService
 from bedplate.services.settings.groups.socket import SocketSettings
 from bedplate.services.socket.backend import Backlog, Broker, Position
 from bedplate.services.socket.encoding import room_event_text
@@ -47,6 +48,11 @@ class MemoryBroker(Broker):
         self._channels: dict[Room, _Channel] = {}
         self._idle: OrderedDict[Room, _Channel] = OrderedDict()
         self._bytes = 0
+
+    @classmethod
+    def from_settings(cls, settings: SettingsService) -> "MemoryBroker":
+        """The broker that the settings ask for."""
+        return cls(settings.values.socket)
 
     async def stop(self) -> None:
         """Forget every event."""

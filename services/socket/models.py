@@ -108,10 +108,12 @@ class Handshake(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         headers: The headers of the first request, names in lower case.
         auth: The ``auth`` payload of the client.
+        address: IP address of the peer.
     """
 
     headers: Mapping[str, str]
     auth: Mapping[str, Any]
+    address: str | None = None
 
 
 class Joined(msgspec.Struct, frozen=True, kw_only=True):

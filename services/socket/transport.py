@@ -321,8 +321,7 @@ class Transport:
         try:
             if auth is not None and not isinstance(auth, dict):
                 raise MalformedPacketError("the auth payload is not an object")
-            headers = _headers(environ["asgi.scope"])
-            await self.gate.connect(sid, link, Handshake(headers=headers, auth=auth or {}))
+            await self.gate.connect(sid, link, _handshake(environ["asgi.scope"], auth or {}))
         except Exception as error:
             if not isinstance(error, BedplateError):
                 _log.error("a connection failed", exc_info=error)
@@ -394,8 +393,9 @@ class _Guard:
         return {"type": "websocket.disconnect", "code": code}
 
 
-def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
+def _handshake(scope: Mapping[str, Any], auth: Mapping[str, Any]) -> Handshake:
     headers: dict[str, str] = {}
     for name, value in scope["headers"]:
         headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
-    return headers
+    client = scope.get("client")
+    return Handshake(headers=headers, auth=auth, address=client[0] if client else None)

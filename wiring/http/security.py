@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 from msgspec import structs
 from starlette.requests import HTTPConnection
 
-from bedplate.services.auth import AuthService, Client, Credentials, Principal, Resource, User
+from bedplate.services.auth import PROXY_HEADERS, AuthService, Client, Credentials, Principal, Resource, User
 from bedplate.services.auth.origins import is_loopback
 from bedplate.services.errors import PermissionDeniedError
 from bedplate.wiring import Auth, Settings, inject
@@ -32,7 +32,6 @@ __all__ = [
 
 
 _ORDINARY = "The user doesn't have enough privileges"
-_PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 
 def credentials_of(connection: HTTPConnection) -> Credentials:
@@ -51,7 +50,7 @@ def client_of(connection: HTTPConnection) -> Client:
         address=connection.client.host if connection.client else None,
         user_agent=headers.get("user-agent"),
         host=headers.get("host"),
-        proxied=any(name in headers for name in _PROXY_HEADERS),
+        proxied=any(name in headers for name in PROXY_HEADERS),
     )
 
 

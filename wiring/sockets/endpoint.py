@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from bedplate.containers import ApplicationContainer
-from bedplate.services.auth import Credentials
+from bedplate.services.auth import Credentials, Resource, Scope
 from bedplate.services.errors import BedplateError
 from bedplate.services.socket import Connection, PayloadError, UnknownEventError, error_body
 from bedplate.wiring.sockets import payloads
@@ -21,11 +21,13 @@ class Event(NamedTuple):
     Attributes:
         payload: What it carries.
         handler: Name of the method that does it.
+        scope: What an API key must be good for; None: nothing here, for rooms look themselves.
         revalidated: Whether the client's credentials are looked at again first.
     """
 
     payload: type[payloads.Payload]
     handler: str
+    scope: Scope | None = None
     revalidated: bool = True
 
 
@@ -33,11 +35,11 @@ EVENTS: Final[Mapping[str, Event]] = {
     "join": Event(payloads.Join, "join"),
     "leave": Event(payloads.Leave, "leave"),
     "resume": Event(payloads.Resume, "resume"),
-    "run": Event(payloads.Run, "run"),
-    "message": Event(payloads.Say, "message"),
-    "cancel": Event(payloads.Cancel, "cancel"),
-    "get_vertices": Event(payloads.GetVertices, "get_vertices"),
-    "build_vertex": Event(payloads.BuildVertex, "build_vertex"),
+    "run": Event(payloads.Run, "run", Scope.FLOWS_RUN),
+    "message": Event(payloads.Say, "message", Scope.FLOWS_RUN),
+    "cancel": Event(payloads.Cancel, "cancel", Scope.FLOWS_RUN),
+    "get_vertices": Event(payloads.GetVertices, "get_vertices", Scope.FLOWS_READ),
+    "build_vertex": Event(payloads.BuildVertex, "build_vertex", Scope.FLOWS_RUN),
     "refresh": Event(payloads.Refresh, "refresh", revalidated=False),
 }
 
@@ -60,8 +62,7 @@ class SocketEndpoint:
         """Let a client into its user's room, and into those that it was in before."""
         rooms = auth.get("resume") or {}
         asked = payloads.payload_of(payloads.Resume, [{"rooms": rooms}]).rooms
-        own = await self._rooms.enter(connection, "user", asked.pop("user", None))
-        entered = {"user": own, **await self._enter_all(connection, asked)}
+        entered = await self._enter_all(connection, {"user": None, **asked})
         if rooms:
             connection.send("resumed", {"rooms": entered})
 
@@ -70,6 +71,8 @@ class SocketEndpoint:
 
         Raises:
             UnknownEventError: There is no such event.
+            RevokedError: The credentials of the client are good no longer.
+            PermissionDeniedError: The scopes of its key, or the policy of the application, do not allow it.
             PayloadError: It carries something else than it should.
             BedplateError: As the services say.
         """
@@ -80,8 +83,16 @@ class SocketEndpoint:
         payload = payloads.payload_of(known.payload, args)
         if known.revalidated:
             await self._container.socket().require_alive(connection)
+        if known.scope is not None:
+            await self._authorize(connection, event, known.scope, payload)
         handler: Handler = getattr(self, f"_{known.handler}", None) or getattr(self._runs, known.handler)
         return await handler(connection, payload)
+
+    async def _authorize(self, connection: Connection, event: str, scope: Scope, payload: payloads.Payload) -> None:
+        named = {name: getattr(payload, name) for name in payload.__struct_fields__ if name.endswith("_id")}
+        ids = {name: str(value) for name, value in named.items() if value is not None}
+        resource = Resource(kind=f"socket {event}", ids=ids)
+        await self._container.auth().authorize(connection.principal, scope, resource)
 
     async def _join(self, connection: Connection, payload: payloads.Join) -> dict[str, Any]:
         return await self._rooms.enter(connection, payload.room, payload.last_event_id)

@@ -1,18 +1,27 @@
 """Who may enter which room, and what it is told there."""
 
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, Final
 
 import orjson
 
 from bedplate.containers import ApplicationContainer
+from bedplate.services.auth import Resource, Scope
 from bedplate.services.job_queue import JobQueueService
 from bedplate.services.socket import Connection, PayloadError, Room, RoomKind, SocketService
 from bedplate.wiring.sockets.shapes import chat_message, job_fields
 
-__all__ = ["Rooms"]
+__all__ = ["SCOPES", "Rooms"]
+
+SCOPES: Final[Mapping[RoomKind, Scope]] = {
+    RoomKind.USER: Scope.FLOWS_RUN,
+    RoomKind.SESSION: Scope.MESSAGES_READ,
+    RoomKind.FLOW: Scope.FLOWS_RUN,
+    RoomKind.JOB: Scope.FLOWS_RUN,
+}
+"""What an API key must be good for to enter."""
 
 _SNAPSHOT: Final = 100
 """Messages of a session that are told to a client that has missed some."""
@@ -45,10 +54,14 @@ class Rooms:
 
         Raises:
             NotFoundError: There is no such room, or it is somebody else's.
+            PermissionDeniedError: The scopes of the key, or the policy of the application, do not allow it.
             TooManyRoomsError: The connection is in as many rooms as it may be.
             PayloadError: The last event can be none.
         """
         room = Room.parse(connection.user_id, address)
+        await self._container.auth().authorize(
+            connection.principal, SCOPES[room.kind], Resource(kind="socket join", ids={"room": room.address})
+        )
         if room.kind is RoomKind.JOB:
             return await self._enter_job(connection, room, last_event_id)
         if room.kind is RoomKind.FLOW:

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bedplate.services.database.repositories.among import among
 from bedplate.services.database.models import PREFIX, AuthSessionRow, UserRow, metadata
+from bedplate.services.database.repositories.among import among
 from bedplate.services.database.repositories.user import PUBLIC_COLUMNS
 
 __all__ = ["AuthSessionRepository"]

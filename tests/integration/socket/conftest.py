@@ -103,6 +103,26 @@ class Client:
             self._changed.notify_all()
 
 
+async def after(owner: Any, method: str, condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds, looking again whenever this method of the owner has been called."""
+    called = asyncio.Event()
+    original = getattr(owner, method)
+
+    def watched(*args: Any, **fields: Any) -> Any:
+        called.set()
+        return original(*args, **fields)
+
+    setattr(owner, method, watched)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                called.clear()
+                await called.wait()
+                await asyncio.sleep(0)
+    finally:
+        delattr(owner, method)
+
+
 class Sockets:
     """Makes clients of one server, and closes them."""
 

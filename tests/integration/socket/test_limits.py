@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.integration.socket.conftest import PATIENCE, Client, Sockets
+from tests.integration.socket.conftest import PATIENCE, Client, Sockets, after
 
 from bedplate.containers import ApplicationContainer
 from bedplate.services.auth import User
@@ -148,9 +148,7 @@ class TestEvents:
         await raw.send(packet)
         assert await raw.until_closed() == 1002
         await works(client)
-        async with asyncio.timeout(PATIENCE):
-            while service.presence().connections > 1:
-                await asyncio.sleep(0)
+        await after(service, "gone", lambda: service.presence().connections == 1)
 
     async def test_attachments_are_refused(self, sockets: Sockets, raw: Raw) -> None:
         """SOCK-1: nothing takes any, and the library keeps as many as a client announces."""
@@ -203,20 +201,20 @@ class TestRates:
         self, sockets: Sockets, monkeypatch: pytest.MonkeyPatch, echo: Flow
     ) -> None:
         """SOCK-2: the library begins all of them."""
-        gate, standing = Gate(), 0
+        gate, all_there, standing = Gate(), asyncio.Event(), 0
 
         async def stands(*_args: Any) -> dict[str, Any]:
             nonlocal standing
             standing += 1
+            if standing == 4:
+                all_there.set()
             await gate.passes()
             return {}
 
         monkeypatch.setattr("bedplate.wiring.sockets.runs.Runs.get_vertices", stands)
         client = await sockets.logged_in()
         waiting = [asyncio.create_task(client.call("get_vertices", str(echo.id))) for _ in range(4)]
-        async with asyncio.timeout(PATIENCE):
-            while standing < 4:
-                await asyncio.sleep(0)
+        await all_there.wait()
         error = await client.error("get_vertices", str(echo.id))
         assert (error["code"], "MAX_CONCURRENT_EVENTS" in error["fix"]) == ("rate_limited", True)
         gate.open()
@@ -265,9 +263,7 @@ class TestSlowClients:
             service.publish(Room.user(ann.id), "blob", {"number": number, "blob": blob})
             await others.until("blob", lambda data, number=number: data["number"] == number)
             assert link.outbox.bytes <= 1024 * 1024
-        async with asyncio.timeout(PATIENCE):
-            while len(transport.links) > 1:
-                await asyncio.sleep(0.05)
+        await after(transport, "ended", lambda: len(transport.links) == 1)
         assert service.presence().connections == 1
         await works(others)
 

@@ -13,11 +13,12 @@ import pytest
 from tests.integration.socket.conftest import Client, NewFlowOf, Sockets
 
 from bedplate.containers import ApplicationContainer
-from bedplate.services.auth import User
+from bedplate.services.auth import Scope, User
 from bedplate.services.chat import NewMessage
 from bedplate.services.job_queue import JobLog
 from bedplate.services.socket import Room, RoomKind, SocketService
 from bedplate.wiring.sockets.endpoint import EVENTS
+from bedplate.wiring.sockets.rooms import SCOPES
 from bedplate.wiring.testing.signals import Gate
 
 
@@ -190,6 +191,32 @@ async def test_rooms_of_another_user_are_closed(
     service.publish(Room.user(bob.id), "last", {})
     await stranger.until("last")
     assert "secret" not in str(stranger.heard)
+
+
+async def test_keys_do_what_their_scopes_say(
+    sockets: Sockets, container: ApplicationContainer, new_flow: NewFlowOf, ann: User, gate: Gate
+) -> None:
+    """AUTH-4, SOCK-1: over the socket as over HTTP; a key for one thing is good for nothing else."""
+    ids = await _furnished(container, new_flow, ann, gate)
+    gate.open()
+    everything = {event.scope for event in EVENTS.values() if event.scope} | set(SCOPES.values())
+    for granted in everything:
+        key = await container.auth().api_keys.create(ann.id, scopes=frozenset({granted}))
+        client = await sockets.client().connect({"api_key": key.secret.get_secret_value()})
+        for name, event in EVENTS.items():
+            if event.scope is None:
+                continue
+            answer = await client.call(name, _filled(TABLE[name].body, ids))
+            denied = not answer["ok"] and answer["error"]["code"] == "insufficient_scope"
+            # What is said is answered in a session, which has to be heard too.
+            assert denied is not (event.scope is granted and name != "message"), (name, granted, answer)
+        for kind, scope in SCOPES.items():
+            answer = await client.call("join", room=ROOMS[kind].format(**ids))
+            assert answer["ok"] is (scope is granted), (kind, granted, answer)
+        await client.close()
+    both = await container.auth().api_keys.create(ann.id, scopes={Scope.FLOWS_RUN, Scope.MESSAGES_READ})
+    client = await sockets.client().connect({"api_key": both.secret.get_secret_value()})
+    await client.ok("message", _filled(TABLE["message"].body, ids))
 
 
 async def test_a_session_of_the_same_name_is_one_of_ones_own(
