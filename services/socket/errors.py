@@ -178,7 +178,7 @@ class TooManyRoomsError(RateLimitedError):
 class TooManyEventsError(RateLimitedError):
     """A client sends more than it may."""
 
-    code = "rate_limited"
+    code = "too_many_events"
 
     def __init__(self, what: str, setting: str, retry_after: float | None = None) -> None:
         super().__init__(
