@@ -88,7 +88,8 @@ class Passwords:
         return _is_bcrypt(encoded) or self._hasher.check_needs_rehash(encoded)
 
     async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        pool = self._workers.pool("hashing", self._settings.hashing_threads, self._settings.hashing_queue)
+        settings = self._settings
+        pool = self._workers.pool("hashing", settings.hashing_threads, settings.hashing_queue, yielding=True)
         return await pool.run(function, *args, **kwargs)
 
     def _verify(self, encoded: str | None, password: bytes) -> bool:

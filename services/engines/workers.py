@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import contextvars
 import functools
+import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -19,6 +21,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 DEFAULT_QUEUE = 1024
+_NICENESS = 5
+"""Enough for the event loop to be served at once, too little to be starved by other processes."""
 
 
 class _Job:
@@ -43,9 +47,12 @@ class WorkerPool:
         name: What the pool is for; part of the names of its threads.
         threads: How many calls run at once.
         queue: How many calls may wait for a thread.
+        yielding: Whether its threads give way to the event loop, and whatever else the machine has to do, where the
+            system can tell threads apart (Linux): for work that keeps a processor busy.
     """
 
-    def __init__(self, name: str, threads: int, queue: int) -> None:
+    def __init__(self, name: str, threads: int, queue: int, *, yielding: bool = False) -> None:
+        self._yielding = yielding
         self.name = name
         self.threads = threads
         self.queue = queue
@@ -118,6 +125,8 @@ class WorkerPool:
 
     def _work(self) -> None:
         """The life of a thread: calls from the inbox, until None."""
+        if self._yielding:
+            _give_way()
         while (job := self._inbox.get()) is not None:
             result: Any = None
             error: BaseException | None = None
@@ -144,6 +153,13 @@ class WorkerPool:
         )
 
 
+def _give_way() -> None:
+    """Let the scheduler prefer other threads to this one."""
+    if sys.platform == "linux":  # elsewhere the whole process would
+        with contextlib.suppress(OSError):  # some sandboxes forbid it
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+
+
 def _settle(future: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
     if future.done():  # cancelled
         return
@@ -167,13 +183,14 @@ class Workers(Service):
         self._pools.clear()
         await asyncio.gather(*(pool.close() for pool in pools))
 
-    def pool(self, name: str, threads: int, queue: int | None = None) -> WorkerPool:
+    def pool(self, name: str, threads: int, queue: int | None = None, *, yielding: bool = False) -> WorkerPool:
         """The pool of that name, made at first use, until the next stop.
 
         Args:
             name: What the pool is for, such as ``"hashing"``.
             threads: How many calls run at once.
             queue: How many calls may wait; None: as many as declared before, or 1024.
+            yielding: As in :class:`WorkerPool`; the first use of a pool decides.
 
         Raises:
             ConfigurationError: The pool exists with other numbers.
@@ -182,7 +199,8 @@ class Workers(Service):
         self._require_started()
         pool = self._pools.get(name)
         if pool is None:
-            pool = self._pools[name] = WorkerPool(name, threads, DEFAULT_QUEUE if queue is None else queue)
+            waiting = DEFAULT_QUEUE if queue is None else queue
+            pool = self._pools[name] = WorkerPool(name, threads, waiting, yielding=yielding)
         elif pool.threads != threads or queue not in {None, pool.queue}:
             raise ConfigurationError(
                 f"the pool {name!r} has {pool.threads} threads and a queue of {pool.queue}, not {threads} and {queue}",

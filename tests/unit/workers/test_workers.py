@@ -2,6 +2,8 @@
 
 import asyncio
 import contextvars
+import os
+import sys
 import threading
 from collections.abc import AsyncIterator
 
@@ -201,3 +203,16 @@ def read_and_set() -> str:
     value = variable.get()
     variable.set("of the call")
     return value
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priority of their own")
+async def test_a_pool_can_give_way_to_the_event_loop(workers: Workers) -> None:
+    """AUTH-1: hashing keeps processors busy that the loop needs; no other thread is slowed down."""
+
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    own = priority()
+    assert await workers.pool("hashing", 1, yielding=True).run(priority) > own
+    assert await workers.run("files", 1, priority) == own
+    assert priority() == own
