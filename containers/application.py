@@ -47,7 +47,7 @@ class ApplicationContainer(ServiceContainer):
     telemetry = Singleton(build_telemetry, settings, redactor)
     database = Singleton(build_database, settings, telemetry)
     cache = Singleton(build_cache, settings, telemetry, workers)
-    auth = Singleton(build_auth, settings, telemetry, database, keyring, workers, policy)
+    auth = Singleton(build_auth, settings, telemetry, database, keyring, workers, http, policy)
     state = Singleton(build_state, settings, telemetry)
     variable = Singleton(build_variable, settings, telemetry, database, keyring, redactor, auth)
     storage = Singleton(build_storage, settings, telemetry, database, workers)

@@ -53,6 +53,10 @@ class Accounts:
         password_hash = await self._passwords.hash(password)
         return UserRow(username=username, username_key=username_key(username), password_hash=password_hash)
 
+    def no_password(self) -> str:
+        """What is stored for a user without a password: a hash that nothing hashes to."""
+        return self._passwords.unmatchable()
+
     @asynccontextmanager
     async def adding(
         self, row: UserRow, *, by: str, actor: Principal | None = None, client: Client | None = None

@@ -9,6 +9,7 @@
     │   ├── TokenExpiredError         it was good once
     │   └── RefreshReusedError        single-use token used again: family revoked
     ├── MissingCredentialsError       nothing was sent                           (403)
+    ├── IdentityNotAllowedError       known to the issuer, not let in here       (403)
     └── InvalidApiKeyError            unknown, inactive or expired key           (403)
     InvalidInputError
     ├── WaitingForApprovalError       right password, account not yet activated  (400)
@@ -27,7 +28,10 @@
     RateLimitedError
     └── LoginThrottledError           too many failed logins; when to come back  (429)
     NotFoundError
+    ├── OidcDisabledError             there is no issuer to log in at            (404)
     └── UserNotFoundError · SessionNotFoundError · ApiKeyNotFoundError (400 for the last, as clients expect)
+    UnavailableError
+    └── IssuerUnavailableError        the issuer does not answer                 (503)
 
 An :class:`AuthError` carries ``challenge``: True is a 401 with ``WWW-Authenticate: Bearer``, False a 403.
 """
@@ -42,6 +46,7 @@ from bedplate.services.errors import (
     NotFoundError,
     PermissionDeniedError,
     RateLimitedError,
+    UnavailableError,
 )
 from bedplate.services.schema import ServiceType
 
@@ -51,6 +56,7 @@ __all__ = [
     "AuthError",
     "AutoLoginDisabledError",
     "DeniedByPolicyError",
+    "IdentityNotAllowedError",
     "InactiveUserError",
     "InsufficientScopeError",
     "InvalidApiKeyError",
@@ -61,11 +67,13 @@ __all__ = [
     "InvalidSetupTokenError",
     "InvalidTokenError",
     "InvalidUsernameError",
+    "IssuerUnavailableError",
     "KeyRotationError",
     "LastSuperuserError",
     "LoginThrottledError",
     "MissingCredentialsError",
     "NotAllowedError",
+    "OidcDisabledError",
     "OriginNotAllowedError",
     "OwnAccountError",
     "RefreshConflictError",
@@ -154,6 +162,14 @@ class InvalidApiKeyError(AuthError):
 
     code = "invalid_api_key"
     text = "Invalid or missing API key"
+    challenge = False
+
+
+class IdentityNotAllowedError(AuthError):
+    """The token is good, and whoever it is about is not let in here."""
+
+    code = "identity_not_allowed"
+    text = "This identity is not allowed here"
     challenge = False
 
 
@@ -319,6 +335,20 @@ class LoginThrottledError(RateLimitedError):
             retry_after=retry_after,
             fix="wait, or ask an operator: bedplate auth unlock",
         )
+
+
+class IssuerUnavailableError(_AuthServiceError, UnavailableError):
+    """The OpenID Connect issuer does not answer, or answers something else than an issuer does."""
+
+    code = "issuer_unavailable"
+    text = "The issuer of identities does not answer"
+
+
+class OidcDisabledError(_AuthServiceError, NotFoundError):
+    """There is no issuer to log in at."""
+
+    code = "oidc_disabled"
+    text = "There is no issuer to log in at"
 
 
 class UserNotFoundError(_AuthServiceError, NotFoundError):

@@ -73,8 +73,12 @@ class Logins:
         return await self._login(username, password, client, self._sessions.open_cookie)
 
     async def as_user(self, user: UserRow, client: Client) -> TokenPair:
-        """Open a session for a user who has proved nothing: for automatic login only."""
+        """Open a session for a user who was proved by other means than a password, or needs none."""
         return await self._enter(user, None, client, self._sessions.open_tokens)
+
+    async def as_user_by_cookie(self, user: UserRow, client: Client) -> SessionCookie:
+        """As :meth:`as_user`, for a session cookie."""
+        return await self._enter(user, None, client, self._sessions.open_cookie)
 
     async def _login(
         self,

@@ -50,6 +50,7 @@ class Method(StrEnum):
     ACCESS_TOKEN = "access_token"  # noqa: S105 - a name, not a token
     API_KEY = "api_key"
     COOKIE = "cookie"
+    OIDC = "oidc"
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +126,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         api_key_id: The key; None without one.
         expires_at: When what proved it stops being valid, in UTC; None: never.
         scopes: What the key is limited to; None: nothing.
+        identity_id: The identity of an issuer; None without one.
         client: Where the request came from, if that is known.
     """
 
@@ -134,6 +136,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     api_key_id: uuid.UUID | None = None
     expires_at: datetime | None = None
     scopes: frozenset[Scope] | None = None
+    identity_id: uuid.UUID | None = None
     client: Client | None = None
 
     @property

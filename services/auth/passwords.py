@@ -49,7 +49,7 @@ class Passwords:
             salt_len=SALT_BYTES,
             type=Type.ID,
         )
-        self._nobodys = self._unmatchable()
+        self._nobodys = self.unmatchable()
 
     def check(self, password: str) -> None:
         """Raise unless the password may be chosen.
@@ -107,7 +107,7 @@ class Passwords:
         most = self._settings.password_max_bytes
         return len(password) > most or len(password.encode("utf-8", "surrogatepass")) > most
 
-    def _unmatchable(self) -> str:
+    def unmatchable(self) -> str:
         """An encoded hash with the present parameters and a digest that is random, so that nothing hashes to it."""
         settings = self._settings
         parameters = f"m={settings.argon2_memory_kib},t={settings.argon2_time_cost},p={settings.argon2_parallelism}"

@@ -9,6 +9,7 @@ from bedplate.services.auth.api_keys import ApiKeys
 from bedplate.services.auth.audit import Audit, AuditKind
 from bedplate.services.auth.checks import CHECKS
 from bedplate.services.auth.errors import (
+    AuthError,
     AutoLoginDisabledError,
     DeniedByPolicyError,
     InsufficientScopeError,
@@ -26,6 +27,8 @@ from bedplate.services.auth.models import (
     TokenPair,
     User,
 )
+from bedplate.services.auth.oidc import Oidc
+from bedplate.services.auth.oidc.code_flow import StartedLogin
 from bedplate.services.auth.origins import check_origin, is_loopback
 from bedplate.services.auth.passwords import Passwords
 from bedplate.services.auth.periodic import Periodic
@@ -45,6 +48,7 @@ from bedplate.services.database.models import utc_now
 from bedplate.services.database.repositories.api_key import ApiKeyRepository
 from bedplate.services.database.repositories.auth_session import AuthSessionRepository
 from bedplate.services.database.repositories.user import UserRepository
+from bedplate.services.engines.http import HttpEngine
 from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.workers import Workers
 from bedplate.services.logs import get_logger
@@ -67,6 +71,7 @@ class AuthService(Service):
         api_keys: The keys of users.
         sessions: Where users are logged in.
         audit: The log of security events.
+        oidc: Identities of an OpenID Connect issuer.
     """
 
     type = ServiceType.AUTH
@@ -80,6 +85,7 @@ class AuthService(Service):
         database: DatabaseService,
         keyring: Keyring,
         workers: Workers,
+        http: HttpEngine,
         policy: AuthorizationPolicy,
     ) -> None:
         self._policy = policy
@@ -100,6 +106,7 @@ class AuthService(Service):
         accounts = Accounts(self._settings, database, passwords, self.audit)
         self.users = Users(self._settings, database, passwords, accounts, self.audit)
         self.api_keys = ApiKeys(self._settings, database, self._usage, self.audit)
+        self.oidc = Oidc(self._settings, database, accounts, self.audit, http, keyring)
         self._setup = Setup(self._settings, database, accounts, workers)
         self._housekeeping = Periodic(
             "bedplate-auth-housekeeping", self._settings.housekeeping_interval, self._keep_house, at_stop=False
@@ -107,6 +114,7 @@ class AuthService(Service):
 
     async def _start(self) -> None:
         await self._keys.start()
+        self.oidc.start()
         await self._setup.provision()
         if self._settings.auto_login:
             _log.warning("automatic login is on: whoever works on this machine is a superuser; for development only")
@@ -157,10 +165,15 @@ class AuthService(Service):
             MissingCredentialsError: There are none.
             InvalidTokenError: The token, cookie or its session is not good; TokenExpiredError where it once was.
             InvalidApiKeyError: The key is unknown, inactive or expired, or its user is not active.
+            IdentityNotAllowedError: The token is of the issuer of the settings, and its owner is not let in.
+            InactiveUserError: The token is of that issuer, and the user is deactivated.
+            IssuerUnavailableError: The token is of that issuer, whose keys are not known, and who does not answer.
         """
         self._require_started()
         if credentials.bearer:
             await self._ready()
+            if self.oidc.issued(credentials.bearer):
+                return await self.oidc.verify(credentials.bearer)
             return await self._sessions.by_access_token(credentials.bearer)
         if credentials.api_key:
             return await self.api_keys.verify(credentials.api_key)
@@ -228,6 +241,46 @@ class AuthService(Service):
         """Log in for the session cookie of the dashboard; raises as :meth:`login`."""
         self._require_started()
         return await self._logins.cookie(username, password, client)
+
+    async def begin_oidc_login(self, redirect_uri: str) -> StartedLogin:
+        """Begin to log in with a browser at the issuer of the settings.
+
+        Args:
+            redirect_uri: Where the issuer sends the browser back to, unless a setting says.
+
+        Raises:
+            OidcDisabledError: There is no issuer, or we are no client of it.
+            IssuerUnavailableError: It does not answer.
+        """
+        await self._ready()
+        return await self.oidc.begin(redirect_uri)
+
+    async def finish_oidc_login(
+        self, code: str, state: str, cookie: str, *, client: Client = NOWHERE
+    ) -> tuple[TokenPair, SessionCookie]:
+        """Open the sessions of whoever logged in at the issuer: tokens, and the cookie of the dashboard.
+
+        Args:
+            code: ``code`` of the callback.
+            state: ``state`` of the callback.
+            cookie: What :meth:`begin_oidc_login` gave to the browser.
+            client: Where the request comes from.
+
+        Raises:
+            OidcDisabledError: There is no issuer, or we are no client of it.
+            InvalidTokenError: This browser began no such login, or the issuer refuses it.
+            IdentityNotAllowedError: The claims do not let in, or nobody new is let in.
+            InactiveUserError: The user is deactivated, or waits for activation.
+            IssuerUnavailableError: The issuer does not answer.
+        """
+        await self._ready()
+        try:
+            user = await self.oidc.finish(code, state, cookie, client)
+        except AuthError as error:
+            details = {"reason": error.code, "by": "issuer"}
+            await self.audit.record(AuditKind.LOGIN_FAILED, client=client, details=details)
+            raise
+        return await self._logins.as_user(user, client), await self._logins.as_user_by_cookie(user, client)
 
     def expired_cookie(self) -> SessionCookie:
         """The cookie that deletes the session cookie."""

@@ -26,6 +26,7 @@ _ROUTERS = (
     "setup",
     "login",
     "auth_sessions",
+    "oidc",
     "audit",
     "users",
     "api_keys",

@@ -6,21 +6,18 @@ one key, records every request, and fails on demand.
 
 import asyncio
 import re
-import socket
-import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from types import TracebackType
 from typing import Any, Final
 
 import msgspec
 import orjson
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from bedplate.wiring.testing.server import LocalServer
 from bedplate.wiring.testing.signals import Gate, Signal
 
 __all__ = ["Answer", "ChatMessage", "Fault", "LocalLLM", "RecordedRequest", "answer_from_messages"]
@@ -98,10 +95,8 @@ class RecordedRequest(msgspec.Struct, kw_only=True):
         return "\n".join(message.content for message in self.messages if message.role == role)
 
 
-class LocalLLM:
-    """The endpoint, on a free port of this machine, in a thread of its own.
-
-    Use it as a context manager, or by :meth:`start` and :meth:`stop`.
+class LocalLLM(LocalServer):
+    """The endpoint.
 
     Args:
         key: The only key that it accepts.
@@ -113,16 +108,13 @@ class LocalLLM:
         self.answer = answer
         self.requests: list[RecordedRequest] = []
         self._faults: deque[Fault] = deque()
-        self._socket: socket.socket | None = None
-        self._server: uvicorn.Server | None = None
-        self._thread: threading.Thread | None = None
+        routes = [Route("/v1/chat/completions", self._complete, methods=["POST"]), Route("/v1/models", self._models)]
+        super().__init__("local-llm", lambda: Starlette(routes=routes))
 
     @property
     def base_url(self) -> str:
         """What clients are set to."""
-        if self._socket is None:
-            raise RuntimeError("the local language model endpoint is not started")
-        return f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
+        return f"{self.origin}/v1"
 
     def script(self, *faults: Fault) -> None:
         """Make the next requests go wrong, one for each fault, in order; those after them go well."""
@@ -133,37 +125,6 @@ class LocalLLM:
         self.requests.clear()
         self._faults.clear()
         self.answer = answer_from_messages
-
-    def start(self) -> None:
-        """Listen; requests are accepted from now on."""
-        listener = socket.create_server(("127.0.0.1", 0))
-        app = Starlette(
-            routes=[
-                Route("/v1/chat/completions", self._complete, methods=["POST"]),
-                Route("/v1/models", self._models),
-            ]
-        )
-        config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1)
-        self._socket, self._server = listener, uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="local-llm", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop listening and end what is being answered."""
-        if self._server is not None and self._thread is not None and self._socket is not None:
-            self._server.should_exit = True
-            self._thread.join()
-            self._socket.close()
-        self._server = self._thread = self._socket = None
-
-    def __enter__(self) -> "LocalLLM":
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     async def _models(self, request: Request) -> Response:
         return JSONResponse({"object": "list", "data": [{"id": "local", "object": "model"}]})

@@ -15,6 +15,7 @@ from bedplate.services.database.models.file import FileRow
 from bedplate.services.database.models.flow import FlowRow
 from bedplate.services.database.models.flow_session import FlowSessionRow
 from bedplate.services.database.models.folder import FolderRow
+from bedplate.services.database.models.identity import IdentityRow
 from bedplate.services.database.models.job import InstanceRow, JobEventRow, JobRow
 from bedplate.services.database.models.login_throttle import LoginThrottleRow
 from bedplate.services.database.models.message import MessageRow
@@ -40,6 +41,7 @@ __all__ = [
     "FlowRow",
     "FlowSessionRow",
     "FolderRow",
+    "IdentityRow",
     "InstanceRow",
     "JobEventRow",
     "JobRow",

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, model_validator
 
 from bedplate.services.settings.groups.base import Location, Seconds, ServiceSettings
+from bedplate.services.settings.groups.oidc import OidcSettings
 
 __all__ = ["AuthSettings"]
 
@@ -88,6 +89,8 @@ class AuthSettings(ServiceSettings):
     """Seconds that security events are kept, at least 30 days; 0: for ever."""
     housekeeping_interval: float = Field(default=3600.0, gt=0)
     """Seconds between two looks for what is too old to be kept."""
+    oidc: OidcSettings = Field(default_factory=OidcSettings)
+    """Users of an OpenID Connect issuer."""
     superuser: str | None = None
     """Name of the superuser to make where there is none."""
     superuser_password: SecretStr | None = None

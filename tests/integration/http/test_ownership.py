@@ -123,6 +123,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "POST /api/v1/api_key/store": _user(body={"api_key": "another-key"}),
     "DELETE /api/v1/api_key/store": _user(),
     "DELETE /api/v1/api_key/{api_key_id}": _user({"path:api_key_id": Kind.KEY}),
+    "GET /api/v1/auth/oidc/login": _anyone(404),
+    "GET /api/v1/auth/oidc/callback": _anyone(401),
     "GET /api/v1/auth/audit": Operation(Access.SUPERUSER, {"query:user_id": Kind.USER, "query:actor_id": Kind.USER}),
     "GET /api/v1/auth/sessions": _user({"query:user_id": Kind.USER}),
     "DELETE /api/v1/auth/sessions": _user({"query:user_id": Kind.USER}),

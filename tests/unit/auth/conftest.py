@@ -14,6 +14,7 @@ from bedplate.services.auth.factory import build_auth
 from bedplate.services.base import Service
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.factory import build_database
+from bedplate.services.engines.http import HttpEngine
 from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.workers import Workers
 from bedplate.services.settings import SettingsService
@@ -28,8 +29,21 @@ CancelledAt = Callable[[int, Coroutine[Any, Any, Any]], Awaitable[bool]]
 
 
 @pytest.fixture
+async def http() -> AsyncIterator[HttpEngine]:
+    engine = HttpEngine()
+    await engine.start()
+    yield engine
+    await engine.stop()
+
+
+@pytest.fixture
 async def make_auth(
-    tmp_path: Path, database: DatabaseService, keyring: Keyring, workers: Workers, telemetry: TelemetryService
+    tmp_path: Path,
+    database: DatabaseService,
+    keyring: Keyring,
+    workers: Workers,
+    telemetry: TelemetryService,
+    http: HttpEngine,
 ) -> AsyncIterator[MakeAuth]:
     """Starts auth services with settings of the test's choice, on one database, and stops them at the end.
 
@@ -42,7 +56,7 @@ async def make_auth(
         settings = SettingsService(data_dir=tmp_path, secret_key=SECRET_KEY, auth=CHEAP | auth)
         own_database = build_database(settings, telemetry) if replica else database
         await own_database.start()
-        service = build_auth(settings, telemetry, own_database, keyring, workers, policy)
+        service = build_auth(settings, telemetry, own_database, keyring, workers, http, policy)
         made.extend([service, own_database])
         await service.start()
         return service

@@ -10,6 +10,7 @@ import pytest
 from bedplate.services.auth import AuthService, Client, Credentials, OwnershipPolicy, TokenPair
 from bedplate.services.auth.factory import build_auth
 from bedplate.services.database.factory import build_database
+from bedplate.services.engines.http import HttpEngine
 from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.engines.workers import Workers
@@ -24,7 +25,7 @@ CancelledAt = Callable[[int, Coroutine[Any, Any, Any]], Awaitable[bool]]
 def build(settings: SettingsService) -> tuple[AuthService, list[Any]]:
     telemetry = TelemetryService(settings, Redactor(settings))
     database, keyring, workers = build_database(settings, telemetry), Keyring(settings), Workers()
-    auth = build_auth(settings, telemetry, database, keyring, workers, OwnershipPolicy())
+    auth = build_auth(settings, telemetry, database, keyring, workers, HttpEngine(), OwnershipPolicy())
     return auth, [database, keyring, workers, auth]
 
 

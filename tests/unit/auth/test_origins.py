@@ -12,6 +12,7 @@ from bedplate.services.auth.errors import OriginNotAllowedError
 from bedplate.services.auth.factory import build_auth
 from bedplate.services.auth.policy import OwnershipPolicy
 from bedplate.services.database import DatabaseService
+from bedplate.services.engines.http import HttpEngine
 from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.workers import Workers
 from bedplate.services.settings import SettingsService
@@ -94,7 +95,7 @@ async def test_the_service_knows_the_allowed_origins(
 ) -> None:
     """AUTH-7: those of the server's settings."""
     settings = SettingsService(profile="test", data_dir=tmp_path, server={"cors_origins": ["https://app.example.org"]})
-    auth = build_auth(settings, telemetry, database, keyring, workers, OwnershipPolicy())
+    auth = build_auth(settings, telemetry, database, keyring, workers, HttpEngine(), OwnershipPolicy())
     auth.check_origin("https://app.example.org", "flows.example.org")
     auth.check_origin("http://flows.example.org", "flows.example.org")
     with pytest.raises(OriginNotAllowedError):
