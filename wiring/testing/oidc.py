@@ -23,7 +23,7 @@ _KEYS = 3
 
 
 @functools.cache
-def _private_key(number: int) -> RSAPrivateKey:
+def _private_key(_number: int) -> RSAPrivateKey:
     """One of a few keys: making one takes a tenth of a second, and more where the machine is busy."""
     return generate_private_key(65537, 2048)
 
