@@ -5,7 +5,7 @@ import types
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Generator
 from typing import Any
 
-__all__ = ["cancel_at_every_await", "cancelled_at"]
+__all__ = ["cancel_at_every_await", "cancelled_at", "ends_cancelled"]
 
 
 @types.coroutine
@@ -47,14 +47,20 @@ async def cancel_at_every_await(
     step = 0
     while True:
         step += 1
-        task = asyncio.get_running_loop().create_task(_run(step, make()))
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.result()
-        await after(task.cancelled())
-        if not task.cancelled():
+        cancelled = await ends_cancelled({step}, make())
+        await after(cancelled)
+        if not cancelled:
             return step - 1
 
 
-async def _run(step: int, work: Coroutine[Any, Any, Any]) -> None:
-    await cancelled_at({step}, work)
+async def ends_cancelled(steps: Collection[int], work: Coroutine[Any, Any, Any]) -> bool:
+    """Run ``work`` in a task of its own, cancelled at the given awaits (the first is 1); whether it ended by that."""
+    task = asyncio.get_running_loop().create_task(_run(steps, work))
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()
+    return task.cancelled()
+
+
+async def _run(steps: Collection[int], work: Coroutine[Any, Any, Any]) -> None:
+    await cancelled_at(steps, work)

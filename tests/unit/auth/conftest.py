@@ -1,8 +1,6 @@
 """A started auth service on a database of the test's own, with hashing made cheap."""
 
-import asyncio
-import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,6 @@ CHEAP: dict[str, Any] = {"argon2_memory_kib": 8, "argon2_time_cost": 1}
 
 MakeAuth = Callable[..., Awaitable[AuthService]]
 Enter = Callable[[str, str], Awaitable[Principal]]
-CancelledAt = Callable[[int, Coroutine[Any, Any, Any]], Awaitable[bool]]
 
 
 @pytest.fixture
@@ -108,47 +105,3 @@ def alive(auth: AuthService) -> Callable[[TokenPair], Awaitable[bool]]:
         return True
 
     return alive
-
-
-@pytest.fixture
-def cancelled_at() -> CancelledAt:
-    """Runs a coroutine as a task that is cancelled while it waits for the n-th time; False if it ended before."""
-
-    async def cancelled_at(await_number: int, coroutine: Coroutine[Any, Any, Any]) -> bool:
-        task = asyncio.create_task(_Interrupted(coroutine, await_number).run())
-        await asyncio.wait([task])
-        if task.cancelled():
-            return True
-        task.result()
-        return False
-
-    return cancelled_at
-
-
-class _Interrupted:
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], await_number: int) -> None:
-        self._coroutine = coroutine
-        self._await_number = await_number
-
-    async def run(self) -> Any:
-        return await self
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        waits = 0
-        resume = functools.partial(self._coroutine.send, None)
-        while True:
-            try:
-                future = resume()
-            except StopIteration as stop:
-                return stop.value
-            waits += 1
-            if waits == self._await_number:
-                task = asyncio.current_task()
-                assert task is not None
-                asyncio.get_running_loop().call_soon(task.cancel)
-            try:
-                yield future
-            except BaseException as error:
-                resume = functools.partial(self._coroutine.throw, error)
-            else:
-                resume = functools.partial(self._coroutine.send, None)

@@ -1,7 +1,6 @@
 """ALL-1, ALL-2: built without I/O, started and stopped any number of times, and nothing forgotten in between."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,7 @@ from bedplate.services.errors import ConfigurationError, UnavailableError
 from bedplate.services.health import HealthStatus
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
-
-CancelledAt = Callable[[int, Coroutine[Any, Any, Any]], Awaitable[bool]]
+from bedplate.wiring.testing.cancellation import ends_cancelled
 
 
 def build(settings: SettingsService) -> tuple[AuthService, list[Any]]:
@@ -93,13 +91,11 @@ async def test_it_starts_and_stops_again_and_again_without_a_task_left(auth: Aut
     assert len(asyncio.all_tasks()) == tasks - 3  # those of the fixture's start are gone, too
 
 
-async def test_a_start_and_a_stop_cancelled_at_any_await_can_be_repeated(
-    auth: AuthService, alice: TokenPair, cancelled_at: CancelledAt
-) -> None:
+async def test_a_start_and_a_stop_cancelled_at_any_await_can_be_repeated(auth: AuthService, alice: TokenPair) -> None:
     """ALL-1"""
     for step in (auth.stop, auth.start):
         for number in range(1, 100):
-            if not await cancelled_at(number, step()):
+            if not await ends_cancelled({number}, step()):
                 break
             await auth.start()
             await auth.verify(Credentials(bearer=alice.access_token))

@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import pytest
 import time_machine
@@ -15,10 +14,10 @@ from bedplate.services.auth.errors import (
     RefreshReusedError,
     TokenExpiredError,
 )
+from bedplate.wiring.testing.cancellation import ends_cancelled
 
 Alive = Callable[[TokenPair], Awaitable[bool]]
 MakeAuth = Callable[..., Awaitable[AuthService]]
-CancelledAt = Callable[[int, Coroutine[Any, Any, Any]], Awaitable[bool]]
 DAY = 24 * 3600
 
 
@@ -134,12 +133,12 @@ async def test_a_session_ends_however_often_it_was_refreshed(auth: AuthService, 
 
 
 async def test_a_refresh_cancelled_at_any_await_leaves_one_good_token(
-    auth: AuthService, alice: TokenPair, alive: Alive, cancelled_at: CancelledAt
+    auth: AuthService, alice: TokenPair, alive: Alive
 ) -> None:
     """AUTH-3, ALL-1: either nothing has happened, or the exchange has; never half of it."""
     for number in range(1, 200):
         pair = await auth.login("alice", "wonderland")
-        cancelled = await cancelled_at(number, auth.refresh(pair.refresh_token))
+        cancelled = await ends_cancelled({number}, auth.refresh(pair.refresh_token))
         assert await alive(pair)
         if not cancelled:
             break

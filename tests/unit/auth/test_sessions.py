@@ -1,8 +1,7 @@
 """AUTH-3, AUTH-7: what ends a session ends it at once, for every kind of credentials it was opened with."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import pytest
 import time_machine
@@ -19,11 +18,11 @@ from bedplate.services.auth.errors import (
 from bedplate.services.auth.tokens import TokenType
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import AuthSessionRow, UserRow
+from bedplate.wiring.testing.cancellation import ends_cancelled
 
 Alive = Callable[[TokenPair], Awaitable[bool]]
 Enter = Callable[[str, str], Awaitable[Principal]]
 MakeAuth = Callable[..., Awaitable[AuthService]]
-CancelledAt = Callable[[int, Coroutine[Any, Any, Any]], Awaitable[bool]]
 
 
 async def test_logout_ends_the_session_of_any_of_its_tokens(auth: AuthService, alice: TokenPair, alive: Alive) -> None:
@@ -324,11 +323,11 @@ async def test_a_stolen_row_does_not_open_a_cookie_session(
 
 
 async def test_a_login_cancelled_at_any_await_breaks_nothing(
-    auth: AuthService, alice: TokenPair, alive: Alive, cancelled_at: CancelledAt, enter: Enter
+    auth: AuthService, alice: TokenPair, alive: Alive, enter: Enter
 ) -> None:
     """AUTH-1, ALL-1: the next login works, whenever the one before was given up."""
     for number in range(1, 200):
-        if not await cancelled_at(number, auth.login("alice", "wonderland")):
+        if not await ends_cancelled({number}, auth.login("alice", "wonderland")):
             break
         assert (await enter("alice", "wonderland")).user.username == "alice"
     else:

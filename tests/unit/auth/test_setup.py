@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import time_machine
@@ -22,9 +21,9 @@ from bedplate.services.auth.setup import SetupToken
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import SetupTokenRow, UserRow
 from bedplate.services.errors import ConfigurationError
+from bedplate.wiring.testing.cancellation import ends_cancelled
 
 MakeAuth = Callable[..., Awaitable[AuthService]]
-CancelledAt = Callable[[int, Coroutine[Any, Any, Any]], Awaitable[bool]]
 PASSWORD = "root's password"
 
 
@@ -173,11 +172,11 @@ async def test_a_superuser_made_while_the_link_is_being_used_wins(
     assert [user.username for user in await superusers(auth)] == ["first"]
 
 
-async def test_a_set_up_cancelled_at_any_await_can_be_done_again(auth: AuthService, cancelled_at: CancelledAt) -> None:
+async def test_a_set_up_cancelled_at_any_await_can_be_done_again(auth: AuthService) -> None:
     """ALL-1, AUTH-6: it has happened, or the link is still good."""
     for number in range(1, 200):
         token = await link(auth) if await auth.setup_needed() else ""
-        if not await cancelled_at(number, auth.complete_setup(token, "root", PASSWORD)):
+        if not await ends_cancelled({number}, auth.complete_setup(token, "root", PASSWORD)):
             break
         if not await auth.setup_needed():
             await auth.login("root", PASSWORD)

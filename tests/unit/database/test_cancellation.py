@@ -1,40 +1,16 @@
 """Cancellation at every await: the connection comes back, and nothing is stored by halves."""
 
 import asyncio
-import types
-from collections.abc import Callable, Coroutine, Generator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from sqlmodel import select
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import UserRow
+from bedplate.wiring.testing.cancellation import ends_cancelled
 
 Row = Callable[[str], UserRow]
-
-
-@types.coroutine
-def cancelled_at(steps: set[int], work: Coroutine[Any, Any, None]) -> Generator[Any, Any, int]:
-    """Run ``work`` in this task, cancelling the task at the given awaits; return how many awaits there were."""
-    task = asyncio.current_task()
-    assert task is not None
-    iterator = work.__await__()
-    step = 0
-    advance: Callable[[], Any] = lambda: iterator.send(None)  # noqa: E731
-    while True:
-        try:
-            awaited = advance()
-        except StopIteration:
-            return step
-        step += 1
-        if step in steps:
-            task.cancel()
-        try:
-            sent = yield awaited
-            advance = lambda sent=sent: iterator.send(sent)  # noqa: E731
-        except BaseException as error:
-            advance = lambda error=error: iterator.throw(error)  # noqa: E731
 
 
 async def count(database: DatabaseService) -> int:
@@ -75,14 +51,12 @@ async def test_a_transaction_cancelled_at_every_await(either: DatabaseService, r
     while True:
         step += 1
         steps = {step, step + 1} if again else {step}
-        task = asyncio.create_task(cancelled_at(steps, write_two(either, row, str(step))))
-        await asyncio.wait({task})
+        cancelled = await ends_cancelled(steps, write_two(either, row, str(step)))
         assert_whole(either)
         now = await count(either)
         assert now - stored in (0, 2)
         stored = now
-        if not task.cancelled():
-            assert task.result() < step
+        if not cancelled:
             break
         assert stored % 2 == 0
     assert step > 5
@@ -95,11 +69,10 @@ async def test_a_session_cancelled_at_every_await(either: DatabaseService, row: 
     step = 0
     while True:
         step += 1
-        task = asyncio.create_task(cancelled_at({step}, read_all(either)))
-        await asyncio.wait({task})
+        cancelled = await ends_cancelled({step}, read_all(either))
         assert_whole(either)
         assert await count(either) == 2
-        if not task.cancelled():
+        if not cancelled:
             break
     assert step > 2
 
@@ -110,9 +83,8 @@ async def test_start_cancelled_at_every_await(make_database) -> None:
     while True:
         step += 1
         database = make_database()
-        task = asyncio.create_task(cancelled_at({step}, database.start()))
-        await asyncio.wait({task})
-        if not task.cancelled():
+        cancelled = await ends_cancelled({step}, database.start())
+        if not cancelled:
             break
         assert not database.started
         await database.start()
