@@ -50,7 +50,7 @@ class ApplicationContainer(ServiceContainer):
     auth = Singleton(build_auth, settings, telemetry, database, keyring, workers, http, policy)
     state = Singleton(build_state, settings, telemetry)
     variable = Singleton(build_variable, settings, telemetry, database, keyring, redactor, auth)
-    storage = Singleton(build_storage, settings, telemetry, database, workers)
+    storage = Singleton(build_storage, settings, telemetry, database, keyring, workers)
     store = Singleton(build_store, settings, database, keyring, redactor, workers, variable)
     tracing = Singleton(build_tracing, settings, telemetry, database, redactor)
     chat = Singleton(build_chat, settings, telemetry, database)

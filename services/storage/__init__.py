@@ -9,6 +9,7 @@ from bedplate.services.storage.errors import (
     FileTooLargeError,
     NamespaceDeletedError,
     QuotaExceededError,
+    SignedUrlError,
     StorageAccessError,
     StorageFullError,
     StorageIOError,
@@ -17,7 +18,17 @@ from bedplate.services.storage.errors import (
     UnsafeFileError,
     UploadSourceError,
 )
-from bedplate.services.storage.models import FileInfo, Metadata, Namespace, OnTaken, StorageUsage, UserFile
+from bedplate.services.storage.models import (
+    FileInfo,
+    Metadata,
+    Namespace,
+    OnTaken,
+    SignedAccess,
+    SignedUrl,
+    StorageUsage,
+    UserFile,
+)
+from bedplate.services.storage.pages import FilePage
 from bedplate.services.storage.reader import FileReader
 from bedplate.services.storage.service import StorageService
 from bedplate.services.storage.user_files import UserFiles
@@ -27,6 +38,7 @@ __all__ = [
     "FileInfo",
     "FileMetadataError",
     "FileNameError",
+    "FilePage",
     "FileRangeError",
     "FileReader",
     "FileTakenError",
@@ -36,6 +48,9 @@ __all__ = [
     "NamespaceDeletedError",
     "OnTaken",
     "QuotaExceededError",
+    "SignedAccess",
+    "SignedUrl",
+    "SignedUrlError",
     "StorageAccessError",
     "StorageFullError",
     "StorageIOError",

@@ -4,19 +4,26 @@ import io
 import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
+from bedplate.services.engines.workers import WorkerPool
 from bedplate.services.storage.errors import StoredFileNotFoundError
+from bedplate.services.storage.names import free_name
 from bedplate.services.storage.reader import FileReader
 
 __all__ = ["zip_stream"]
 
 
-async def zip_stream(files: Iterable[tuple[str, Callable[[], Awaitable[FileReader]]]]) -> AsyncIterator[bytes]:
+async def zip_stream(
+    files: Iterable[tuple[str, Callable[[], Awaitable[FileReader]]]], pool: WorkerPool
+) -> AsyncIterator[bytes]:
     """The bytes of an archive of the files, uncompressed; a few chunks of it are in memory at a time.
 
     Args:
-        files: Names in the archive, and what opens each file when its turn comes. One that is gone by then is left out.
+        files: Names in the archive, and what opens each file when its turn comes. A name that an earlier file has gets
+            a number; a file that is gone by then is left out.
+        pool: Where checksums are computed.
     """
     sink = _Sink()
+    taken: set[str] = set()
     with zipfile.ZipFile(sink, "w") as archive:
         for name, open_ in files:
             try:
@@ -24,13 +31,24 @@ async def zip_stream(files: Iterable[tuple[str, Callable[[], Awaitable[FileReade
             except StoredFileNotFoundError:
                 continue
             async with file:
-                entry = zipfile.ZipInfo(name, file.info.modified_at.timetuple()[:6])
-                entry.external_attr = 0o600 << 16
-                with archive.open(entry, "w", force_zip64=file.info.size >= zipfile.ZIP64_LIMIT) as target:
+                with archive.open(_entry(name, file, taken), "w", force_zip64=_is_large(file)) as target:
                     async for chunk in file:
-                        target.write(chunk)
+                        await pool.run(target.write, chunk)
                         yield sink.take()
     yield sink.take()
+
+
+def _entry(name: str, file: FileReader, taken: set[str]) -> zipfile.ZipInfo:
+    # Names that differ in case alone are one name where many archives are unpacked.
+    unique = free_name(name, lambda candidate: candidate.casefold() in taken)
+    taken.add(unique.casefold())
+    entry = zipfile.ZipInfo(unique, file.info.modified_at.timetuple()[:6])
+    entry.external_attr = 0o600 << 16
+    return entry
+
+
+def _is_large(file: FileReader) -> bool:
+    return file.info.size >= zipfile.ZIP64_LIMIT
 
 
 class _Sink(io.RawIOBase):

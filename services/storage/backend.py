@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from bedplate.services.storage.models import FileInfo, Metadata, Namespace, OnTaken, StorageUsage
+from bedplate.services.storage.models import FileInfo, Metadata, Namespace, OnTaken, SignedAccess, StorageUsage
 
 __all__ = ["Placing", "StorageBackend", "StoredContent", "Upload"]
 
@@ -104,8 +104,8 @@ class StorageBackend(Protocol):
         """Open a file for reading."""
         ...
 
-    async def list(self, namespace: Namespace, after: str, limit: int) -> list[FileInfo]:
-        """The first files whose names sort after ``after``, by name."""
+    async def list(self, namespace: Namespace, after: str, limit: int, prefix: str) -> list[FileInfo]:
+        """The first files whose names sort after ``after`` and begin with ``prefix``, by name."""
         ...
 
     async def stat(self, namespace: Namespace, name: str, *, digest: bool) -> FileInfo:
@@ -140,4 +140,8 @@ class StorageBackend(Protocol):
 
     async def usage(self, owner: uuid.UUID) -> StorageUsage:
         """What the files of this owner take up."""
+        ...
+
+    async def presign(self, access: SignedAccess) -> str | None:
+        """A link of the backend's own that gives this access; None: it has none, and the service makes one."""
         ...

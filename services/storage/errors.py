@@ -11,6 +11,8 @@
     └── TooLargeError
         ├── FileTooLargeError      a file is over the limit
         └── QuotaExceededError     a user would have more than allowed
+    PermissionDeniedError
+    └── SignedUrlError             a link was changed, is for something else, or its time is over
     NotFoundError
     └── StoredFileNotFoundError    no such file, or somebody else's
     ConflictError
@@ -34,6 +36,7 @@ from bedplate.services.errors import (
     ConflictError,
     InvalidInputError,
     NotFoundError,
+    PermissionDeniedError,
     TooLargeError,
     UnavailableError,
 )
@@ -48,6 +51,7 @@ __all__ = [
     "FileTooLargeError",
     "NamespaceDeletedError",
     "QuotaExceededError",
+    "SignedUrlError",
     "StorageAccessError",
     "StorageFullError",
     "StorageIOError",
@@ -145,6 +149,15 @@ class QuotaExceededError(TooLargeError):
             service=ServiceType.STORAGE,
             fix="delete files that are not needed, or raise BEDPLATE_STORAGE__QUOTA_BYTES",
         )
+
+
+class SignedUrlError(PermissionDeniedError):
+    """A link was made or changed by somebody else, is for something else, or its time is over."""
+
+    code = "signed_url"
+
+    def __init__(self, what: str, *, fix: str) -> None:
+        super().__init__(what, service=ServiceType.STORAGE, fix=fix)
 
 
 class StoredFileNotFoundError(NotFoundError):

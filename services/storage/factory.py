@@ -2,6 +2,7 @@
 
 from bedplate.services.backends import Backend, service_factory
 from bedplate.services.database import DatabaseService
+from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.workers import Workers
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
@@ -18,8 +19,12 @@ __all__ = ["build_storage"]
     planned=("s3",),
 )
 def build_storage(
-    settings: SettingsService, telemetry: TelemetryService, database: DatabaseService, workers: Workers
+    settings: SettingsService,
+    telemetry: TelemetryService,
+    database: DatabaseService,
+    keyring: Keyring,
+    workers: Workers,
 ) -> StorageService:
     """Build the storage service from its settings."""
     store: StorageBackend = build_storage.choose(settings).make(settings, workers=workers)
-    return StorageService(settings, telemetry, database, store)
+    return StorageService(settings, telemetry, database, keyring, workers, store)

@@ -29,7 +29,7 @@ from bedplate.services.storage.local_operations import (
 )
 from bedplate.services.storage.local_streams import LocalContent, LocalUpload
 from bedplate.services.storage.local_sweep import sweep
-from bedplate.services.storage.models import FileInfo, Metadata, Namespace, StorageUsage
+from bedplate.services.storage.models import FileInfo, Metadata, Namespace, SignedAccess, StorageUsage
 
 __all__ = ["LocalFiles"]
 
@@ -109,9 +109,9 @@ class LocalFiles:
         """See :class:`~bedplate.services.storage.backend.StorageBackend`."""
         return LocalContent(self, *await self.read(open_file_in, self._root, namespace, name))
 
-    async def list(self, namespace: Namespace, after: str, limit: int) -> list[FileInfo]:
+    async def list(self, namespace: Namespace, after: str, limit: int, prefix: str) -> list[FileInfo]:
         """See :class:`~bedplate.services.storage.backend.StorageBackend`."""
-        return await self.read(list_files, self._root, namespace, after, limit)
+        return await self.read(list_files, self._root, namespace, after, limit, prefix)
 
     async def stat(self, namespace: Namespace, name: str, *, digest: bool) -> FileInfo:
         """See :class:`~bedplate.services.storage.backend.StorageBackend`."""
@@ -147,6 +147,9 @@ class LocalFiles:
     async def usage(self, owner: uuid.UUID) -> StorageUsage:
         """See :class:`~bedplate.services.storage.backend.StorageBackend`."""
         return await self.read(usage_of, self._root, owner)
+
+    async def presign(self, access: SignedAccess) -> None:
+        """None: a folder has no links of its own."""
 
     async def read(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call on a thread what only reads; a cancelled caller leaves it to itself."""

@@ -86,19 +86,20 @@ def read_block(descriptor: Descriptor, size: int, offset: int) -> bytes:
         return os.pread(opened, size, offset)
 
 
-def list_files(root: Root, namespace: Namespace, after: str, limit: int) -> list[FileInfo]:
-    """The first files by name after ``after``."""
+def list_files(root: Root, namespace: Namespace, after: str, limit: int, prefix: str = "") -> list[FileInfo]:
+    """The first files by name after ``after``, of those that begin with ``prefix``."""
     try:
         with root.inside(namespace) as folder, os.scandir(folder) as entries:
-            names = heapq.nsmallest(limit, (entry.name for entry in entries if _is_listed(entry, after)))
+            names = heapq.nsmallest(limit, (entry.name for entry in entries if _is_listed(entry, after, prefix)))
             found = [(name, _status(folder, name)) for name in names]
     except FileNotFoundError:
         return []
     return [info_of(name, status) for name, status in found if status is not None]
 
 
-def _is_listed(entry: "os.DirEntry[str]", after: str) -> bool:
-    return entry.name > after and is_name(entry.name) and entry.is_file(follow_symlinks=False)
+def _is_listed(entry: "os.DirEntry[str]", after: str = "", prefix: str = "") -> bool:
+    name = entry.name
+    return name > after and name.startswith(prefix) and is_name(name) and entry.is_file(follow_symlinks=False)
 
 
 def _status(folder: int, name: str) -> os.stat_result | None:
@@ -238,7 +239,7 @@ def delete_namespace(abort: Abort, root: Root, namespace: Namespace) -> int:
             parent = os.dup(account.folder)
         try:
             with os.scandir(folder) as entries:
-                count = sum(_is_listed(entry, "") for entry in entries)
+                count = sum(_is_listed(entry) for entry in entries)
             remove_folder(parent, gone)
         finally:
             os.close(parent)

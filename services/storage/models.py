@@ -5,10 +5,11 @@ import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import PurePosixPath
+from typing import Literal
 
 import msgspec
 
-__all__ = ["FileInfo", "Metadata", "Namespace", "OnTaken", "StorageUsage", "UserFile"]
+__all__ = ["FileInfo", "Metadata", "Namespace", "OnTaken", "SignedAccess", "SignedUrl", "StorageUsage", "UserFile"]
 
 Metadata = Mapping[str, str | int | float | bool]
 """What is kept with a file: few and small values under lower-case names."""
@@ -74,6 +75,40 @@ class FileInfo(msgspec.Struct, frozen=True, kw_only=True):
     modified_at: datetime
     sha256: str | None = None
     metadata: Metadata | None = None
+
+
+class SignedAccess(msgspec.Struct, frozen=True, kw_only=True):
+    """What a link is good for.
+
+    Attributes:
+        method: ``"GET"`` to read the file, ``"PUT"`` to save it.
+        namespace: Where the file is.
+        name: What it is called there.
+        expires_at: When the link ends.
+        filename: What a download is saved as; None: ``name``.
+        inline: Whether an image may be shown rather than saved.
+    """
+
+    method: Literal["GET", "PUT"]
+    namespace: Namespace
+    name: str
+    expires_at: datetime
+    filename: str | None = None
+    inline: bool = False
+
+
+class SignedUrl(msgspec.Struct, frozen=True, kw_only=True):
+    """A link to a file that needs no other credentials.
+
+    Attributes:
+        url: The link; without a host where it leads to this server.
+        method: What it is good for.
+        expires_at: When it ends.
+    """
+
+    url: str
+    method: Literal["GET", "PUT"]
+    expires_at: datetime
 
 
 class StorageUsage(msgspec.Struct, frozen=True, kw_only=True):

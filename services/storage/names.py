@@ -4,14 +4,25 @@ A name is one segment of a path. What is refused here cannot lead out of its fol
 header or a log line, or mean a device or a stream of its own on the systems that files are copied to.
 """
 
+import itertools
 import re
 import uuid
+from collections.abc import Callable
 from pathlib import PurePosixPath
 
 from bedplate.services.storage.errors import FileNameError
 from bedplate.services.storage.models import Namespace
 
-__all__ = ["MAX_NAME_BYTES", "TEMPORARY", "check_name", "check_namespace", "is_name", "numbered", "shortened"]
+__all__ = [
+    "MAX_NAME_BYTES",
+    "TEMPORARY",
+    "check_name",
+    "check_namespace",
+    "free_name",
+    "is_name",
+    "numbered",
+    "shortened",
+]
 
 MAX_NAME_BYTES = 255
 """Longest name in bytes of UTF-8 (NAME_MAX of the usual file systems)."""
@@ -68,6 +79,11 @@ def numbered(name: str, number: int) -> str:
     if len(suffix.encode()) > _MAX_SUFFIX_BYTES:  # no extension, but a name with a dot in it
         suffix = ""
     return shortened(name.removesuffix(suffix), f" ({number}){suffix}")
+
+
+def free_name(name: str, is_taken: Callable[[str], bool]) -> str:
+    """The first of ``"a.txt"``, ``"a (1).txt"``, ``"a (2).txt"`` and so on that is not taken."""
+    return next(free for number in itertools.count() if not is_taken(free := numbered(name, number)))
 
 
 def shortened(stem: str, ending: str) -> str:

@@ -1,20 +1,74 @@
-"""Saves what comes bit by bit, in bounded memory."""
+"""Saves what is in memory, and what comes bit by bit, in bounded memory."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterable, AsyncIterator
 
 from bedplate.services.errors import BedplateError
-from bedplate.services.storage.backend import Placing, Upload
-from bedplate.services.storage.errors import UploadSourceError
-from bedplate.services.storage.models import FileInfo
+from bedplate.services.settings.groups.storage import StorageSettings
+from bedplate.services.storage.backend import Placing, StorageBackend, Upload
+from bedplate.services.storage.errors import (
+    FileTooLargeError,
+    QuotaExceededError,
+    StoredFileNotFoundError,
+    UploadSourceError,
+)
+from bedplate.services.storage.models import FileInfo, Namespace, OnTaken
 from bedplate.services.uninterrupted import uninterrupted
 
-__all__ = ["save_stream"]
+__all__ = ["Saver"]
 
 _MOST_CHUNKS = 1024
 
 
-async def save_stream(
+class Saver:
+    """Saves files within the limits of the settings.
+
+    Args:
+        settings: The settings of the storage.
+        store: The backend.
+    """
+
+    def __init__(self, settings: StorageSettings, store: StorageBackend) -> None:
+        self._settings = settings
+        self._store = store
+
+    async def save(
+        self, namespace: Namespace, name: str, data: bytes | AsyncIterable[bytes], placing: Placing
+    ) -> FileInfo:
+        """See :meth:`bedplate.services.storage.StorageService.save`."""
+        if isinstance(data, bytes | bytearray | memoryview):
+            content = bytes(data)
+            if len(content) > self._settings.max_file_bytes:
+                raise FileTooLargeError(self._settings.max_file_bytes)
+            return await self._store.save(namespace, name, content, placing)
+        if not isinstance(data, AsyncIterable):
+            raise UploadSourceError(type(data))
+        limit, refusal = await self._limit(namespace, name, placing)
+        return await _save_stream(
+            self._store.upload(namespace),
+            data,
+            name=name,
+            placing=placing,
+            chunk_bytes=self._settings.chunk_bytes,
+            limit=limit,
+            refusal=refusal,
+        )
+
+    async def _limit(self, namespace: Namespace, name: str, placing: Placing) -> tuple[int, BedplateError]:
+        """Most bytes that an upload can have as things are now, so that it is refused early; the backend decides."""
+        most, quota = self._settings.max_file_bytes, self._settings.quota_bytes
+        if quota:
+            room = quota - (await self._store.usage(namespace.owner)).bytes
+            if placing.on_taken is OnTaken.REPLACE:
+                with contextlib.suppress(StoredFileNotFoundError):
+                    room += (await self._store.stat(namespace, name, digest=False)).size
+            if room < most:
+                return max(0, room), QuotaExceededError(quota)
+        return most, FileTooLargeError(most)
+
+
+async def _save_stream(
     upload: Upload,
     source: AsyncIterable[bytes],
     *,

@@ -1,31 +1,46 @@
 """The storage service."""
 
 import builtins
-import contextlib
 import uuid
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from datetime import timedelta
+from functools import partial
+from typing import Literal
 
 from bedplate.services.base import Service
 from bedplate.services.database import DatabaseService
-from bedplate.services.errors import BedplateError
+from bedplate.services.engines.keyring import Keyring
+from bedplate.services.engines.workers import Workers
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
+from bedplate.services.storage.archive import zip_stream
 from bedplate.services.storage.backend import Placing, StorageBackend
 from bedplate.services.storage.errors import (
     FileTooLargeError,
     QuotaExceededError,
     StoredFileNotFoundError,
-    UploadSourceError,
 )
+from bedplate.services.storage.links import Links
 from bedplate.services.storage.metadata import check_metadata
-from bedplate.services.storage.models import FileInfo, Metadata, Namespace, OnTaken, StorageUsage
+from bedplate.services.storage.models import (
+    FileInfo,
+    Metadata,
+    Namespace,
+    OnTaken,
+    SignedAccess,
+    SignedUrl,
+    StorageUsage,
+)
 from bedplate.services.storage.names import check_name, check_namespace
+from bedplate.services.storage.pages import FilePage, decode_cursor, page_of
 from bedplate.services.storage.reader import FileReader
-from bedplate.services.storage.saving import save_stream
+from bedplate.services.storage.saving import Saver
 from bedplate.services.storage.user_files import UserFiles
 from bedplate.services.telemetry import TelemetryService
 
 __all__ = ["StorageService"]
+
+_ARCHIVE_THREADS = 2
 
 
 class StorageService(Service):
@@ -39,6 +54,8 @@ class StorageService(Service):
         settings: The settings.
         telemetry: Where bytes and refusals are counted.
         database: Where the lists of users' files are kept.
+        keyring: Has the key of links.
+        workers: Where archives are made.
         store: The backend.
 
     Attributes:
@@ -49,9 +66,18 @@ class StorageService(Service):
     type = ServiceType.STORAGE
 
     def __init__(
-        self, settings: SettingsService, telemetry: TelemetryService, database: DatabaseService, store: StorageBackend
+        self,
+        settings: SettingsService,
+        telemetry: TelemetryService,
+        database: DatabaseService,
+        keyring: Keyring,
+        workers: Workers,
+        store: StorageBackend,
     ) -> None:
         self._values = settings.values.storage
+        self._workers = workers
+        self._saver = Saver(self._values, store)
+        self._links = Links(self._values, keyring, store)
         self._store = store
         self.backend = store.name
         self.max_file_bytes = self._values.max_file_bytes
@@ -107,7 +133,7 @@ class StorageService(Service):
             metadata=check_metadata(metadata or {}),
         )
         try:
-            info = await self._save(namespace, name, data, placing)
+            info = await self._saver.save(namespace, name, data, placing)
         except FileTooLargeError:
             self._too_large.add()
             raise
@@ -165,17 +191,86 @@ class StorageService(Service):
                 raise FileTooLargeError(most)
             return b"".join([chunk async for chunk in file])
 
-    async def list(self, namespace: Namespace, *, after: str = "", limit: int | None = None) -> builtins.list[FileInfo]:
+    async def list(
+        self, namespace: Namespace, *, after: str = "", limit: int | None = None, prefix: str = ""
+    ) -> builtins.list[FileInfo]:
         """The files of a namespace by name; none if there is no such namespace.
 
         Args:
             namespace: Where.
             after: Only those whose names sort after this one: the last of the page before.
             limit: Most files; at most, and by default, ``max_page`` of the settings.
+            prefix: Only those whose names begin so.
         """
         self._require(namespace, *([after] if after else []))
         most = self._values.max_page if limit is None else max(0, min(limit, self._values.max_page))
-        return await self._store.list(namespace, after, most)
+        return await self._store.list(namespace, after, most, prefix)
+
+    async def page(
+        self, namespace: Namespace, *, cursor: str | None = None, limit: int = 100, prefix: str = ""
+    ) -> FilePage:
+        """Some files of a namespace by name, and the cursor of those that follow.
+
+        A file that is there from the first page to the last is in one of them, whatever else is saved or deleted.
+
+        Args:
+            namespace: Where.
+            cursor: That of the page before; None: the first page.
+            limit: Most files, from 1; at most ``max_page`` of the settings.
+            prefix: Only those whose names begin so.
+
+        Raises:
+            InvalidInputError: The cursor is none.
+        """
+        self._require(namespace)
+        most = max(1, min(limit, self._values.max_page))
+        return page_of(await self._store.list(namespace, decode_cursor(cursor), most + 1, prefix), most)
+
+    def archive(self, files: Iterable[tuple[str, Namespace, str]]) -> AsyncIterator[bytes]:
+        """Many files as one zip archive, bit by bit, of which a few chunks are in memory.
+
+        Args:
+            files: What each file is called in the archive, with a number where an earlier one has the name; its
+                namespace; its name there. One that is gone when its turn comes is left out.
+        """
+        self._require_started()
+        entries = ((name, partial(self.open, namespace, stored)) for name, namespace, stored in files)
+        return zip_stream(entries, self._workers.pool("archives", _ARCHIVE_THREADS))
+
+    async def signed_url(
+        self,
+        namespace: Namespace,
+        name: str,
+        *,
+        method: Literal["GET", "PUT"] = "GET",
+        expires_in: float | timedelta | None = None,
+        filename: str | None = None,
+        inline: bool = False,
+    ) -> SignedUrl:
+        """A link that opens one file to whoever has it, for a time; whether the caller may is theirs to know.
+
+        Args:
+            namespace: Where.
+            name: Which; it need not be there yet.
+            method: ``"GET"`` to read the file, ``"PUT"`` to save it.
+            expires_in: For so long, in seconds or as a ``timedelta``; None: ``link_seconds`` of the settings.
+            filename: What a download is saved as; None: ``name``.
+            inline: Whether an image may be shown rather than saved.
+
+        Raises:
+            InvalidInputError: It would be good for longer than ``max_link_seconds``, or for no time.
+        """
+        self._require(namespace, name, *([] if filename is None else [filename]))
+        return await self._links.make(namespace, name, method, expires_in, filename, inline)
+
+    def redeem(self, token: str, method: str) -> SignedAccess:
+        """What the token of a link of this server gives access to.
+
+        Raises:
+            SignedUrlError: It was made or changed by somebody else, is for something else, or its time is over.
+        """
+        self._require_started()
+        return self._links.redeem(token, method)
 
     async def stat(self, namespace: Namespace, name: str) -> FileInfo:
         """What is known of a file, with its sha256; where that is not recorded, the file is read.
@@ -278,6 +373,7 @@ class StorageService(Service):
         await self._store.delete_owner(user_id)
 
     async def _start(self) -> None:
+        self._links.start()
         await self._store.start()
 
     async def _stop(self) -> None:
@@ -292,38 +388,3 @@ class StorageService(Service):
         check_namespace(namespace)
         for name in names:
             check_name(name)
-
-    async def _save(
-        self, namespace: Namespace, name: str, data: bytes | AsyncIterable[bytes], placing: Placing
-    ) -> FileInfo:
-        if isinstance(data, bytes | bytearray | memoryview):
-            content = bytes(data)
-            if len(content) > self.max_file_bytes:
-                raise FileTooLargeError(self.max_file_bytes)
-            return await self._store.save(namespace, name, content, placing)
-        if not isinstance(data, AsyncIterable):
-            raise UploadSourceError(builtins.type(data))
-        limit, refusal = await self._limit(namespace, name, placing)
-        return await save_stream(
-            self._store.upload(namespace),
-            data,
-            name=name,
-            placing=placing,
-            chunk_bytes=self._values.chunk_bytes,
-            limit=limit,
-            refusal=refusal,
-        )
-
-    async def _limit(self, namespace: Namespace, name: str, placing: Placing) -> tuple[int, BedplateError]:
-        """Most bytes that an upload can have as things are now, so that it is refused early; the backend decides."""
-        largest = self.max_file_bytes, FileTooLargeError(self.max_file_bytes)
-        if not self._values.quota_bytes:
-            return largest
-        usage = await self._store.usage(namespace.owner)
-        room = self._values.quota_bytes - usage.bytes
-        if placing.on_taken is OnTaken.REPLACE:
-            with contextlib.suppress(StoredFileNotFoundError):
-                room += (await self._store.stat(namespace, name, digest=False)).size
-        if room >= self.max_file_bytes:
-            return largest
-        return max(0, room), QuotaExceededError(self._values.quota_bytes)

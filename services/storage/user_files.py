@@ -1,7 +1,7 @@
 """The list of files of each user: what they call their files, and where these are."""
 
 import uuid
-from collections.abc import AsyncIterable, Collection, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -111,6 +111,10 @@ class UserFiles:
             StoredFileNotFoundError: It is in the list, but no longer in the storage.
         """
         return await self._storage.open(Namespace.user(file.user_id), file.stored_name)
+
+    def archive(self, files: Iterable[UserFile]) -> AsyncIterator[bytes]:
+        """Files of lists as one zip archive; see ``StorageService.archive``."""
+        return self._storage.archive((file.filename, Namespace.user(file.user_id), file.stored_name) for file in files)
 
     async def rename(self, user_id: uuid.UUID, file_id: uuid.UUID, name: str) -> UserFile:
         """Call a file something else, its extension apart; where it is stored does not change.

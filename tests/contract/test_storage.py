@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bedplate.services.database import DatabaseService
+from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.engines.workers import Workers
 from bedplate.services.settings import SettingsService
@@ -20,8 +21,9 @@ from bedplate.wiring.testing.storage import StorageConformance
 class Harness:
     """Storages over one folder."""
 
-    def __init__(self, folder: Path, database: DatabaseService, workers: Workers) -> None:
+    def __init__(self, folder: Path, database: DatabaseService, keyring: Keyring, workers: Workers) -> None:
         self._folder = folder
+        self._keyring = keyring
         self._database = database
         self._workers = workers
         self._made: list[StorageService] = []
@@ -29,7 +31,7 @@ class Harness:
     async def storage(self, **values: Any) -> StorageService:
         settings = SettingsService(profile="test", data_dir=self._folder, storage=values)
         telemetry = TelemetryService(settings, Redactor(settings))
-        service = build_storage(settings, telemetry, self._database, self._workers)
+        service = build_storage(settings, telemetry, self._database, self._keyring, self._workers)
         self._made.append(service)
         await service.start()
         return service
@@ -48,7 +50,9 @@ class TestLocal(StorageConformance):
     """STO-1 and STO-2 for the backend ``local``."""
 
     @pytest.fixture
-    async def harness(self, tmp_path: Path, database: DatabaseService, workers: Workers) -> AsyncIterator[Harness]:
-        harness = Harness(tmp_path, database, workers)
+    async def harness(
+        self, tmp_path: Path, database: DatabaseService, keyring: Keyring, workers: Workers
+    ) -> AsyncIterator[Harness]:
+        harness = Harness(tmp_path, database, keyring, workers)
         yield harness
         await harness.close()

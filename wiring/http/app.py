@@ -41,6 +41,7 @@ _ROUTERS = (
     "monitor",
     "traces",
     "tasks",
+    "signed_files",
     "flow_files",
     "user_files",
     "transfers",
@@ -107,7 +108,7 @@ def _wired_lifespan(
 
 def _body_limit(settings: Settings, path: str) -> int:
     """Most bytes of a body: as many as a file may have where one is uploaded."""
-    upload = path.startswith("/api/v1/files/upload/") or path.rstrip("/") == "/api/v2/files"
+    upload = path.startswith("/api/v1/files/upload/") or path.rstrip("/") in ("/api/v2/files", "/api/v1/files/signed")
     return settings.storage.max_file_bytes if upload else settings.server.max_body_bytes
 
 

@@ -18,7 +18,7 @@ from bedplate.services import errors
 from bedplate.services.auth.errors import ApiKeyNotFoundError, AuthError, UsernameTakenError
 from bedplate.services.database.errors import DatabaseFullError
 from bedplate.services.logs import get_logger
-from bedplate.services.storage import FileRangeError, StorageFullError
+from bedplate.services.storage import FileChangedError, FileRangeError, StorageFullError
 from bedplate.services.store import UnreadableStoreKeyError
 from bedplate.services.variable.errors import VariableChangedError, VariableExistsError
 from bedplate.wiring.execution import FlowRunError
@@ -47,6 +47,7 @@ _STATUSES: Mapping[type[errors.BedplateError], int] = {
     # A disk that is full stays so for a while, other than a service that does not answer.
     DatabaseFullError: HTTPStatus.INSUFFICIENT_STORAGE,
     StorageFullError: HTTPStatus.INSUFFICIENT_STORAGE,
+    FileChangedError: HTTPStatus.PRECONDITION_FAILED,
     FileRangeError: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
 }
 _RUN_STATUSES: Mapping[str, int] = {

@@ -9,7 +9,7 @@ import orjson
 
 from bedplate.services.engines.redactor import without_secrets
 from bedplate.services.session import Flow
-from bedplate.services.storage.names import is_name, numbered, shortened
+from bedplate.services.storage.names import free_name, is_name, shortened
 from bedplate.wiring.http.schemas.flows import FlowRead
 
 __all__ = ["flow_document", "flow_documents_zip"]
@@ -46,4 +46,4 @@ def _entry_name(name: str, taken: set[str]) -> str:
     candidate = shortened(kept, _SUFFIX)
     if not is_name(candidate):
         candidate = shortened(f"_{kept}", _SUFFIX)
-    return next(free for number in range(len(taken) + 1) if (free := numbered(candidate, number)) not in taken)
+    return free_name(candidate, taken.__contains__)

@@ -24,6 +24,12 @@ class StorageSettings(ServiceSettings):
     """Bytes that are read or written at a time; a stream holds about three times as many in memory."""
     max_page: int = Field(default=10_000, ge=1)
     """Most files of a namespace that one list answers."""
+    link_seconds: float = Field(default=3600.0, gt=0)
+    """Seconds that a link to a file is good for when the caller names no time."""
+    max_link_seconds: float = Field(default=604_800.0, gt=0)
+    """Most seconds that a link to a file is good for."""
+    link_base: str = "/api/v1/files/signed"
+    """What a link to a file of this server begins with, such as ``https://files.example.org/api/v1/files/signed``."""
     max_files_per_user: int = Field(default=10_000, ge=1)
     """Most files in the list of one user."""
     max_batch: int = Field(default=1_000, ge=1)

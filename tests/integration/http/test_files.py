@@ -4,10 +4,12 @@ import asyncio
 import io
 import zipfile
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from bedplate.services.auth import User
@@ -301,3 +303,139 @@ async def test_a_file_that_the_caller_has(as_user: httpx.AsyncClient, flow_id: s
     other = await as_user.get(url, headers={"If-Match": '"other"'})
     assert (other.status_code, other.json()["type"]) == (412, "urn:bedplate:error:file_changed")
     assert (await as_user.get(url, headers={"If-None-Match": '"other"'})).content == b"text"
+
+
+async def test_a_link_opens_one_file_to_anybody(as_user: httpx.AsyncClient, flow_id: str, clients: Clients) -> None:
+    """STO-3: without other credentials, parts and conditions included; to nothing else."""
+    anybody = await clients.anonymous()
+    file_id = (await as_user.post("/api/v2/files", files=_file(b"0123456789", "Grüße.txt"))).json()["id"]
+    await as_user.put(f"/api/v2/files/{file_id}", params={"name": "renamed"})
+    link = (await as_user.post(f"/api/v2/files/{file_id}/link", json={"expires_in": 60})).json()
+    assert link["method"] == "GET"
+    got = await anybody.get(link["url"])
+    assert (got.status_code, got.content) == (200, b"0123456789")
+    assert got.headers["content-disposition"].startswith('attachment; filename="renamed.txt"')
+    part = await anybody.get(link["url"], headers={"Range": "bytes=2-3"})
+    assert (part.status_code, part.content) == (206, b"23")
+    same = await anybody.get(link["url"], headers={"If-None-Match": got.headers["etag"]})
+    assert same.status_code == 304
+    refused = await anybody.put(link["url"], content=b"x")
+    assert (refused.status_code, refused.json()["type"]) == (403, "urn:bedplate:error:signed_url")
+    await as_user.delete(f"/api/v2/files/{file_id}")
+    assert (await anybody.get(link["url"])).status_code == 404
+
+
+async def test_tampered_and_expired_links_are_refused(
+    as_user: httpx.AsyncClient, flow_id: str, clients: Clients, user: User
+) -> None:
+    """STO-3: by a typed error that says nothing of the file; also with good credentials beside."""
+    path = (await as_user.post(f"/api/v1/files/upload/{flow_id}", files=_file(b"secret"))).json()["file_path"]
+    link = (await as_user.post(f"/api/v1/files/link/{path}", json={})).json()["url"]
+    base, _, token = link.partition("?token=")
+    storage = clients.container.storage()
+    over = msgspec.structs.replace(storage.redeem(token, "GET"), expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    middle = len(token) // 2
+    forged = token[:middle] + ("A" if token[middle] != "A" else "B") + token[middle + 1 :]
+    for bad, text in (
+        (forged, "the link is not valid"),
+        (token[:-1], "the link is not valid"),
+        ("", "the link is not valid"),
+        (storage._links._signer.sign(over), "the link has expired"),  # type: ignore[union-attr]
+    ):
+        for client in (await clients.anonymous(), as_user):
+            for method in ("GET", "PUT"):
+                answer = await client.request(method, base, params={"token": bad}, content=b"")
+                assert (answer.status_code, answer.json()["detail"]) == (403, text)
+                assert answer.json()["type"] == "urn:bedplate:error:signed_url"
+                assert token not in answer.text
+    assert (await (await clients.anonymous()).get(link)).content == b"secret"
+
+
+async def test_links_are_made_by_owners_alone(as_user: httpx.AsyncClient, flow_id: str, clients: Clients) -> None:
+    """ALL-4: another's file does not exist; what a link cannot be is refused."""
+    other = await clients.logged_in("other")
+    path = (await as_user.post(f"/api/v1/files/upload/{flow_id}", files=_file(b"x"))).json()["file_path"]
+    file_id = (await as_user.post("/api/v2/files", files=_file(b"x"))).json()["id"]
+    assert (await other.post(f"/api/v1/files/link/{path}", json={})).status_code == 404
+    assert (await other.post(f"/api/v2/files/{file_id}/link", json={})).status_code == 404
+    for body, status in (
+        ({"expires_in": 10**9}, 400),
+        ({"expires_in": 0}, 422),
+        ({"expires_in": "soon"}, 422),
+        ({"method": "DELETE"}, 422),
+        ({"unknown": 1}, 422),
+    ):
+        assert (await as_user.post(f"/api/v1/files/link/{path}", json=body)).status_code == status, body
+    assert (await as_user.post(f"/api/v1/files/link/{flow_id}/..%5Ca", json={})).status_code == 400
+
+
+async def test_a_link_to_save_a_file(as_user: httpx.AsyncClient, flow_id: str, clients: Clients) -> None:
+    """STO-3: as a new one, over the known version, within the limit of size; it reads nothing."""
+    anybody = await clients.anonymous()
+    wanted = {"method": "PUT"}
+    link = (await as_user.post(f"/api/v1/files/link/{flow_id}/new.bin", json=wanted)).json()["url"]
+    made = await anybody.put(link, content=b"1" * 5_000, headers={"If-None-Match": "*"})
+    assert (made.status_code, made.json()["size"], made.headers["etag"]) == (200, 5_000, made.json()["etag"])
+    again = await anybody.put(link, content=b"2", headers={"If-None-Match": "*"})
+    stale = await anybody.put(link, content=b"2", headers={"If-Match": '"other"'})
+    for answer in (again, stale):
+        assert (answer.status_code, answer.json()["type"]) == (412, "urn:bedplate:error:file_changed")
+    assert (await anybody.put(link, content=b"3", headers={"If-Match": made.headers["etag"]})).status_code == 200
+    assert (await anybody.get(link)).status_code == 403
+    large = await anybody.put(link, content=b"x" * (1024 * 1024 + 1))
+    assert large.status_code == 413
+    assert (await as_user.get(f"/api/v1/files/download/{flow_id}/new.bin")).content == b"3"
+    assert _kept(clients) == ["new.bin"]
+
+
+async def test_only_raster_images_are_shown_by_a_link(
+    as_user: httpx.AsyncClient, flow_id: str, clients: Clients
+) -> None:
+    """STO-3: whatever the link asks for."""
+    for name, shown in (("a.png", True), ("a.svg", False)):
+        path = (await as_user.post(f"/api/v1/files/upload/{flow_id}", files=_file(SVG, name))).json()["file_path"]
+        link = (await as_user.post(f"/api/v1/files/link/{path}", json={"inline": True})).json()["url"]
+        got = await (await clients.anonymous()).get(link)
+        assert got.headers["content-disposition"].startswith("inline" if shown else "attachment")
+        assert got.headers["content-security-policy"] == "default-src 'none'; sandbox"
+
+
+async def test_files_of_a_flow_page_by_page(as_user: httpx.AsyncClient, flow_id: str) -> None:
+    """STO-3: the next page is in the header Link; a forged cursor is refused."""
+    for number in range(5):
+        await as_user.post(f"/api/v1/files/upload/{flow_id}", files=_file(b"x", f"{number} &?.txt"))
+    whole = (await as_user.get(f"/api/v1/files/list/{flow_id}")).json()["files"]
+    found, url = [], f"/api/v1/files/list/{flow_id}?limit=2"
+    while url:
+        page = await as_user.get(url)
+        found += page.json()["files"]
+        url = page.links.get("next", {}).get("url", "")
+    assert found == whole
+    assert (await as_user.get(f"/api/v1/files/list/{flow_id}", params={"cursor": "Li4v"})).status_code == 400
+
+
+class TestQuota:
+    """With a quota."""
+
+    @pytest.fixture
+    def container_settings(self, container_settings: dict[str, Any]) -> dict[str, Any]:
+        return container_settings | {"storage": {"quota_bytes": 10_000, "chunk_bytes": 4096}}
+
+    async def test_uploads_over_quota(self, as_user: httpx.AsyncClient, flow_id: str, clients: Clients) -> None:
+        """STO-3: 413 by every route that saves, nothing is left, and the caller sees what is used."""
+        await as_user.post("/api/v2/files", files=_file(b"x" * 6_000, "kept.txt"))
+        link = (await as_user.post(f"/api/v1/files/link/{flow_id}/a", json={"method": "PUT"})).json()["url"]
+        for call in (
+            as_user.post("/api/v2/files", files=_file(b"x" * 4_001)),
+            as_user.post(f"/api/v1/files/upload/{flow_id}", files=_file(b"x" * 4_001)),
+            (await clients.anonymous()).put(link, content=b"x" * 4_001),
+        ):
+            answer = await call
+            assert (answer.status_code, answer.json()["type"]) == (413, "urn:bedplate:error:quota_exceeded")
+        usage = (await as_user.get("/api/v2/files/usage")).json()
+        assert usage == {"bytes": 6_000, "files": 1, "quota": 10_000}
+        assert _kept(clients) == [".usage", "kept.txt"]
+        assert [file["name"] for file in (await as_user.get("/api/v2/files")).json()] == ["kept"]
+        await as_user.post("/api/v2/files", files=_file(b"x" * 4_000))
+        other = await clients.logged_in("other")
+        assert (await other.post("/api/v2/files", files=_file(b"x" * 9_000))).status_code == 201

@@ -8,6 +8,7 @@ import pytest
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import UserRow
+from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.workers import Workers
 from bedplate.services.settings import SettingsService
 from bedplate.services.storage import Namespace, StorageService
@@ -17,9 +18,13 @@ from bedplate.services.telemetry import TelemetryService
 
 @pytest.fixture
 async def storage(
-    settings: SettingsService, telemetry: TelemetryService, database: DatabaseService, workers: Workers
+    settings: SettingsService,
+    telemetry: TelemetryService,
+    database: DatabaseService,
+    keyring: Keyring,
+    workers: Workers,
 ) -> AsyncIterator[StorageService]:
-    service = build_storage(settings, telemetry, database, workers)
+    service = build_storage(settings, telemetry, database, keyring, workers)
     await service.start()
     yield service
     await service.stop()

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from bedplate.services.database import DatabaseService
+from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.workers import Workers
 from bedplate.services.settings import SettingsService
 from bedplate.services.storage import (
@@ -129,6 +130,7 @@ async def test_a_disk_that_is_full_in_the_middle_of_a_save(
 _HALF = """
 import asyncio, sys, uuid
 from pathlib import Path
+from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.workers import Workers
 from bedplate.services.storage.local import LocalFiles
 from bedplate.services.storage.models import Namespace
@@ -233,6 +235,28 @@ async def test_memory_is_bounded(storage: StorageService, namespace: Namespace) 
     assert peak < 16 * MIB
 
 
+async def test_the_memory_of_an_archive_is_bounded(storage: StorageService, namespace: Namespace) -> None:
+    """STO-3: 96 MiB in three files with a few chunks of it in memory."""
+    piece = os.urandom(64 * 1024)
+
+    async def source() -> AsyncIterator[bytes]:
+        for _ in range(512):
+            yield bytes(bytearray(piece))
+
+    for name in "abc":
+        await storage.save(namespace, name, source())
+    size = 0
+    tracemalloc.start()
+    try:
+        async for chunk in storage.archive((name, namespace, name) for name in "abc"):
+            size += len(chunk)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size > 96 * MIB
+    assert peak < 16 * MIB
+
+
 async def test_a_digest_that_is_not_recorded_or_out_of_date_is_computed(
     storage: StorageService, namespace: Namespace, folder: Path
 ) -> None:
@@ -265,12 +289,16 @@ async def test_content_types(name: str, expected: str, storage: StorageService, 
 
 
 async def test_a_disk_that_is_almost_full_is_said(
-    settings: SettingsService, telemetry: TelemetryService, database: DatabaseService, workers: Workers
+    settings: SettingsService,
+    telemetry: TelemetryService,
+    database: DatabaseService,
+    keyring: Keyring,
+    workers: Workers,
 ) -> None:
     """ALL-1: health tells before saves fail."""
     values = {"low_space_bytes": 2**60}
     little = SettingsService(profile="test", data_dir=settings.values.data_dir, storage=values)
-    service = build_storage(little, telemetry, database, workers)
+    service = build_storage(little, telemetry, database, keyring, workers)
     await service.start()
     health = await service.health()
     assert health.status == "degraded"
@@ -279,12 +307,17 @@ async def test_a_disk_that_is_almost_full_is_said(
 
 
 async def test_the_rest_of_the_disk_is_not_for_files(
-    settings: SettingsService, telemetry: TelemetryService, database: DatabaseService, workers: Workers, folder: Path
+    settings: SettingsService,
+    telemetry: TelemetryService,
+    database: DatabaseService,
+    keyring: Keyring,
+    workers: Workers,
+    folder: Path,
 ) -> None:
     """STO-1: who may not save any more may still delete."""
     values = {"reserved_bytes": 2**60}
     full = SettingsService(profile="test", data_dir=settings.values.data_dir, storage=values)
-    service = build_storage(full, telemetry, database, workers)
+    service = build_storage(full, telemetry, database, keyring, workers)
     await service.start()
     namespace = Namespace.user(uuid.uuid4())
     for data in (b"x", pieces(b"x" * MIB, 4096)):
@@ -295,10 +328,14 @@ async def test_the_rest_of_the_disk_is_not_for_files(
 
 
 async def test_a_folder_that_cannot_be_made_is_a_configuration_error(
-    settings: SettingsService, telemetry: TelemetryService, database: DatabaseService, workers: Workers
+    settings: SettingsService,
+    telemetry: TelemetryService,
+    database: DatabaseService,
+    keyring: Keyring,
+    workers: Workers,
 ) -> None:
     """ALL-3: at start, by name."""
     (settings.values.data_dir / "files").write_text("in the way")
-    service = build_storage(settings, telemetry, database, workers)
+    service = build_storage(settings, telemetry, database, keyring, workers)
     with pytest.raises(StorageAccessError, match="is not a folder"):
         await service.start()

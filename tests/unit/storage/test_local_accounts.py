@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bedplate.services.database import DatabaseService
+from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.workers import Workers
 from bedplate.services.settings import SettingsService
 from bedplate.services.storage import (
@@ -30,11 +31,19 @@ QUOTA = 10_000
 
 @pytest.fixture
 async def limited(
-    settings: SettingsService, telemetry: TelemetryService, database: DatabaseService, workers: Workers
+    settings: SettingsService,
+    telemetry: TelemetryService,
+    database: DatabaseService,
+    keyring: Keyring,
+    workers: Workers,
 ) -> AsyncIterator[StorageService]:
     values = {"quota_bytes": QUOTA}
     service = build_storage(
-        SettingsService(profile="test", data_dir=settings.values.data_dir, storage=values), telemetry, database, workers
+        SettingsService(profile="test", data_dir=settings.values.data_dir, storage=values),
+        telemetry,
+        database,
+        keyring,
+        workers,
     )
     await service.start()
     yield service
@@ -142,6 +151,7 @@ async def test_a_sum_that_cannot_be_read_is_counted_anew(
 
 _SAVES = """
 import asyncio, sys, uuid
+from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.workers import Workers
 from bedplate.services.storage.backend import Placing
 from bedplate.services.storage.errors import QuotaExceededError

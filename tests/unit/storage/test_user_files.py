@@ -6,6 +6,7 @@ import uuid
 import pytest
 
 from bedplate.services.database import DatabaseService
+from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.workers import Workers
 from bedplate.services.errors import InvalidInputError
 from bedplate.services.settings import SettingsService
@@ -87,13 +88,14 @@ async def test_limits(
     settings: SettingsService,
     telemetry: TelemetryService,
     database: DatabaseService,
+    keyring: Keyring,
     workers: Workers,
     user_id: uuid.UUID,
 ) -> None:
     """ALL-6: how many files a user has, and how many one call takes."""
     values = {"max_files_per_user": 2, "max_batch": 2}
     few = SettingsService(profile="test", data_dir=settings.values.data_dir, storage=values)
-    storage = build_storage(few, telemetry, database, workers)
+    storage = build_storage(few, telemetry, database, keyring, workers)
     await storage.start()
     for _ in range(2):
         await storage.files.add(user_id, "a.txt", b"")

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from bedplate.services.errors import InvalidInputError
 from bedplate.services.storage import Namespace, OnTaken
@@ -12,7 +12,7 @@ from bedplate.services.storage.names import check_name
 from bedplate.wiring import Sessions, Storage, inject
 from bedplate.wiring.http.downloads import DOWNLOADS, file_response, inline_image
 from bedplate.wiring.http.multipart import UPLOAD_BODY, uploaded_file
-from bedplate.wiring.http.schemas.files import FileNames, FlowFileUploaded
+from bedplate.wiring.http.schemas.files import FileLink, FileNames, FlowFileUploaded, FlowLinkRequest
 from bedplate.wiring.http.security import CurrentUser
 
 __all__ = ["own_flow", "router"]
@@ -63,11 +63,34 @@ async def download_image(request: Request, file_name: str, files: FlowFiles, sto
     raise InvalidInputError(f"Content type {file.info.content_type} is not an image", service="storage")
 
 
+@router.post("/link/{flow_id}/{file_name}")
+@inject
+async def link_to_file(file_name: str, wanted: FlowLinkRequest, files: FlowFiles, storage: Storage) -> FileLink:
+    """A link that opens a file of a flow, or saves it, to whoever has it, for a time."""
+    url = await storage.signed_url(
+        files, file_name, method=wanted.method, expires_in=wanted.expires_in, inline=wanted.inline
+    )
+    return FileLink.model_validate(url, from_attributes=True)
+
+
 @router.get("/list/{flow_id}")
 @inject
-async def list_files(files: FlowFiles, storage: Storage) -> FileNames:
-    """The names of the files of a flow."""
-    return FileNames(files=[file.name for file in await storage.list(files)])
+async def list_files(
+    request: Request,
+    response: Response,
+    files: FlowFiles,
+    storage: Storage,
+    limit: Annotated[int | None, Query(ge=1, le=10_000)] = None,
+    cursor: str | None = None,
+) -> FileNames:
+    """The names of the files of a flow; with ``limit``, a page of them, and the next one in the header ``Link``."""
+    if limit is None and cursor is None:
+        return FileNames(files=[file.name for file in await storage.list(files)])
+    page = await storage.page(files, cursor=cursor, limit=limit or 100)
+    if page.cursor is not None:
+        following = request.url.include_query_params(limit=limit or 100, cursor=page.cursor)
+        response.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
+    return FileNames(files=[file.name for file in page.files])
 
 
 @router.delete("/delete/{flow_id}/{file_name}")

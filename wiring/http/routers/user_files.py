@@ -1,6 +1,5 @@
 """Files of users: version 2 of the file routes, with and without a slash at the end."""
 
-import functools
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -9,12 +8,17 @@ from fastapi import APIRouter, Body, Request, Response
 from fastapi.responses import JSONResponse
 
 from bedplate.services.errors import InvalidInputError, NotFoundError
-from bedplate.services.storage import FileTooLargeError, UserFile
-from bedplate.services.storage.archive import zip_stream
+from bedplate.services.storage import FileTooLargeError, Namespace, UserFile
 from bedplate.wiring import Settings, Storage, inject
 from bedplate.wiring.http.downloads import DOWNLOADS, file_response, zip_response
 from bedplate.wiring.http.multipart import UPLOAD_BODY, uploaded_file
-from bedplate.wiring.http.schemas.files import FileRead, UserFileUploaded
+from bedplate.wiring.http.schemas.files import (
+    FileLink,
+    FileRead,
+    LinkRequest,
+    StorageUsageRead,
+    UserFileUploaded,
+)
 from bedplate.wiring.http.security import CurrentUser
 
 __all__ = ["router"]
@@ -54,6 +58,28 @@ async def delete_all_files(user: CurrentUser, storage: Storage) -> dict[str, str
     return {"message": "All files deleted successfully"}
 
 
+@router.get("/usage")
+@inject
+async def storage_usage(user: CurrentUser, storage: Storage) -> StorageUsageRead:
+    """What the caller's files take up, those of flows included, and how much they may."""
+    return StorageUsageRead.model_validate(await storage.usage(user.id), from_attributes=True)
+
+
+@router.post("/{file_id}/link")
+@inject
+async def link_to_file(file_id: UUID, wanted: LinkRequest, user: CurrentUser, storage: Storage) -> FileLink:
+    """A link that opens one of the caller's files to whoever has it, for a time."""
+    file = await storage.files.get(user.id, file_id)
+    url = await storage.signed_url(
+        Namespace.user(user.id),
+        file.stored_name,
+        expires_in=wanted.expires_in,
+        filename=file.filename,
+        inline=wanted.inline,
+    )
+    return FileLink.model_validate(url, from_attributes=True)
+
+
 @router.post("/batch/", response_class=Response)
 @inject
 async def download_files(file_ids: FileIds, user: CurrentUser, storage: Storage) -> Response:
@@ -61,9 +87,8 @@ async def download_files(file_ids: FileIds, user: CurrentUser, storage: Storage)
     files = await storage.files.get_many(user.id, file_ids)
     if not files:
         raise NotFoundError("No files found", service="storage")
-    entries = [(file.filename, functools.partial(storage.files.open, file)) for file in files]
     now = datetime.now().astimezone().strftime("%Y%m%d_%H%M%S")
-    return zip_response(zip_stream(entries), f"{now}_files.zip")
+    return zip_response(storage.files.archive(files), f"{now}_files.zip")
 
 
 @router.delete("/batch/")

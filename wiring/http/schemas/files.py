@@ -1,11 +1,22 @@
 """Bodies of files."""
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["FileNames", "FileRead", "FlowFileUploaded", "UserFileUploaded"]
+__all__ = [
+    "FileLink",
+    "FileNames",
+    "FileRead",
+    "FlowFileUploaded",
+    "FlowLinkRequest",
+    "LinkRequest",
+    "SavedFile",
+    "StorageUsageRead",
+    "UserFileUploaded",
+]
 
 
 class FlowFileUploaded(BaseModel):
@@ -39,3 +50,45 @@ class FileRead(UserFileUploaded):
     user_id: UUID
     created_at: datetime
     updated_at: datetime
+
+
+class StorageUsageRead(BaseModel):
+    """What the files of a user take up."""
+
+    bytes: int
+    files: int
+    quota: int | None
+
+
+class LinkRequest(BaseModel):
+    """What a link shall be good for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    expires_in: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Seconds."""
+    inline: bool = False
+    """Whether an image is shown rather than saved."""
+
+
+class FlowLinkRequest(LinkRequest):
+    """What a link to a file of a flow shall be good for."""
+
+    method: Literal["GET", "PUT"] = "GET"
+
+
+class FileLink(BaseModel):
+    """A link to a file that needs no other credentials."""
+
+    url: str
+    method: Literal["GET", "PUT"]
+    expires_at: datetime
+
+
+class SavedFile(BaseModel):
+    """A file that was saved by a link."""
+
+    name: str
+    size: int
+    etag: str
+    sha256: str | None

@@ -13,6 +13,7 @@ Subclass :class:`StorageConformance` in a test module and give it a fixture ``ha
 from bedplate.wiring.testing.storage.conditions import Conditions
 from bedplate.wiring.testing.storage.harness import StorageHarness
 from bedplate.wiring.testing.storage.lifecycle import Lifecycle
+from bedplate.wiring.testing.storage.listing import Listing
 from bedplate.wiring.testing.storage.metadata import FileMetadata
 from bedplate.wiring.testing.storage.model import Model
 from bedplate.wiring.testing.storage.names import Names
@@ -24,5 +25,7 @@ from bedplate.wiring.testing.storage.streams import Streams
 __all__ = ["StorageConformance", "StorageHarness"]
 
 
-class StorageConformance(Names, Operations, Streams, Model, Lifecycle, Ranges, Conditions, FileMetadata, Quotas):
+class StorageConformance(
+    Names, Operations, Streams, Model, Lifecycle, Ranges, Conditions, FileMetadata, Quotas, Listing
+):
     """The whole suite."""
