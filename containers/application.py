@@ -51,7 +51,7 @@ class ApplicationContainer(ServiceContainer):
     state = Singleton(build_state, settings, telemetry)
     variable = Singleton(build_variable, settings, telemetry, database, keyring, redactor, auth)
     storage = Singleton(build_storage, settings, telemetry, database, keyring, workers)
-    store = Singleton(build_store, settings, database, keyring, redactor, workers, variable)
+    store = Singleton(build_store, settings, telemetry, database, cache, keyring, redactor, workers, http, variable)
     tracing = Singleton(build_tracing, settings, telemetry, database, redactor)
     chat = Singleton(build_chat, settings, telemetry, database)
     job_queue = Singleton(build_job_queue, settings, telemetry, database)

@@ -179,9 +179,14 @@ class RateLimitedError(BedplateError):
 
 
 class UnavailableError(BedplateError):
-    """Another system, or a service that is not running, does not answer; another try may succeed."""
+    """Another system, or a service that is not running, does not answer; another try may succeed.
+
+    Attributes:
+        retry_after: Seconds after which another try makes sense; None where nobody knows.
+    """
 
     code = "unavailable"
+    retry_after: float | None = None
 
 
 class CorruptDataError(BedplateError):

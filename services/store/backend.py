@@ -77,11 +77,13 @@ class StoreBackend(Protocol):
 
     Attributes:
         name: What the setting calls it.
-        needs_key: Whether every call must bear the key of the caller.
+        needs_key: Whether calls must bear the key of the caller.
+        public_reads: Whether those that only read may do without.
     """
 
     name: str
     needs_key: bool
+    public_reads: bool
 
     async def publish(self, caller: Caller, new: Publication) -> Component:
         """Add a component, owned by the caller, with its first version."""

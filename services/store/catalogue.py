@@ -6,23 +6,24 @@ from typing import Any
 
 import msgspec
 from msgspec import UNSET
-from pydantic import SecretStr
 
 from bedplate.services.engines.workers import Workers
 from bedplate.services.settings.groups.store import StoreSettings
 from bedplate.services.store.backend import Caller, Document, Edit, Publication, StoreBackend
-from bedplate.services.store.documents import Documents
+from bedplate.services.store.documents import Documents, check_digest
 from bedplate.services.store.errors import (
     ComponentNotFoundError,
     InvalidComponentError,
     StoreDisabledError,
     StoreKeyMissingError,
+    UnreadableStoreKeyError,
 )
 from bedplate.services.store.keys import StoreKeys
 from bedplate.services.store.models import (
     Changes,
     Component,
     Download,
+    KeyStatus,
     Likes,
     NewComponent,
     Page,
@@ -128,7 +129,7 @@ class Catalogue:
             tags=checked_tags(query.tags, self._means.settings.max_tags),
             limit=min(query.limit, self._means.settings.max_page),
         )
-        return await self._store.search(await self._caller(user_id), checked)
+        return await self._store.search(await self._caller(user_id, reading=True), checked)
 
     async def get(self, user_id: uuid.UUID, component: uuid.UUID | str) -> Component:
         """One component by its id or its namespaced id.
@@ -147,7 +148,7 @@ class Catalogue:
         Raises:
             ComponentNotFoundError: There is no such component that the user may see.
         """
-        return await self._store.versions(await self._caller(user_id), component_id)
+        return await self._store.versions(await self._caller(user_id, reading=True), component_id)
 
     async def download(self, user_id: uuid.UUID, component_id: uuid.UUID, which: Which = Which()) -> Download:  # noqa: B008 - frozen
         """A component with its document; counted. What arrives is what its digest says.
@@ -158,7 +159,10 @@ class Catalogue:
             VersionYankedError: That version is yanked, and neither its digest nor ``yanked`` was given.
             DigestMismatchError: The document is damaged.
         """
-        return await self._store.download(await self._caller(user_id), component_id, which)
+        got = await self._store.download(await self._caller(user_id, reading=True), component_id, which)
+        means = self._means
+        await means.workers.run("store", means.settings.threads, check_digest, got.data, got.digest)
+        return got
 
     async def yank(
         self, user_id: uuid.UUID, component_id: uuid.UUID, version: str, reason: str | None = None
@@ -183,7 +187,7 @@ class Catalogue:
         if user_id is None:
             self._require()
             return await self._store.tags(None)
-        return await self._store.tags(await self._caller(user_id))
+        return await self._store.tags(await self._caller(user_id, reading=True))
 
     async def liked(self, user_id: uuid.UUID) -> Sequence[Likes]:
         """What the user likes, the latest first."""
@@ -205,12 +209,55 @@ class Catalogue:
         """Like a component, or if the user does already, no longer. Raises as :meth:`like`."""
         return await self._store.like(await self._caller(user_id), component_id, None)
 
-    async def _caller(self, user_id: uuid.UUID) -> Caller:
+    async def require_key(self, user_id: uuid.UUID, *, shown: bool = False) -> None:
+        """Raise unless the user has given a store key, or none is needed.
+
+        Args:
+            user_id: The user.
+            shown: Whether who calls keeps the keys of its users itself, which is as good where any key will do.
+
+        Raises:
+            StoreKeyMissingError: The user has given none.
+            UnreadableStoreKeyError: It cannot be decrypted.
+        """
+        self._require()
+        needed = self._store.needs_key or (self._means.settings.require_key and not shown)
+        if needed and await self._means.keys().get(user_id) is None:
+            raise StoreKeyMissingError
+
+    async def has_key(self, user_id: uuid.UUID) -> bool:
+        """Whether the user has given a store key, or none is needed; whether the store takes it is not asked."""
+        self._require()
+        if not self._store.needs_key and not self._means.settings.require_key:
+            return True
+        try:
+            return await self._means.keys().get(user_id) is not None
+        except UnreadableStoreKeyError:
+            return False
+
+    async def key_status(self, user_id: uuid.UUID) -> KeyStatus:
+        """Whether the user has given a store key, and whether the store takes it; yes to both where none is needed.
+
+        Raises:
+            UnavailableError: The remote store, which would know, does not answer.
+        """
+        self._require()
+        if not self._store.needs_key and not self._means.settings.require_key:
+            return KeyStatus(present=True, valid=True)
+        try:
+            key = await self._means.keys().get(user_id)
+        except UnreadableStoreKeyError:
+            return KeyStatus(present=True, valid=False)
+        if key is None:
+            return KeyStatus(present=False, valid=False)
+        return KeyStatus(present=True, valid=await self._store.check_key(Caller(user_id=user_id, key=key)))
+
+    async def _caller(self, user_id: uuid.UUID, *, reading: bool = False) -> Caller:
         self._require()
         if not self._store.needs_key:
             return Caller(user_id=user_id)
-        key: SecretStr | None = await self._means.keys().get(user_id)
-        if key is None:
+        key = await self._means.keys().get(user_id)
+        if key is None and not (reading and self._store.public_reads):
             raise StoreKeyMissingError
         return Caller(user_id=user_id, key=key)
 

@@ -13,10 +13,15 @@ from bedplate.services.errors import TooLargeError
 from bedplate.services.session.runner import FlowDocument, FlowLimits
 from bedplate.services.session.runner.errors import FlowError
 from bedplate.services.store.backend import Document
-from bedplate.services.store.errors import DocumentTooLargeError, StoreDocumentError, StoreSecretError
+from bedplate.services.store.errors import (
+    DigestMismatchError,
+    DocumentTooLargeError,
+    StoreDocumentError,
+    StoreSecretError,
+)
 from bedplate.services.text import storable
 
-__all__ = ["Documents", "digest_of", "masked", "secrets_in", "summary_of"]
+__all__ = ["Documents", "canonical", "check_digest", "digest_of", "masked", "secrets_in", "summary_of"]
 
 _MOST_PATHS = 10
 _LONGEST_PATH = 300
@@ -47,7 +52,7 @@ class Documents(msgspec.Struct, frozen=True, kw_only=True):
         """
         try:
             kept = without_secrets(storable(dict(data)), self.redactor.is_secret_name)
-            text = _canonical(kept)
+            text = canonical(kept)
             FlowDocument.parse(kept, self.limits)
         except RecursionError:
             raise StoreDocumentError("the document is nested too deeply", fix="nest it less") from None
@@ -59,7 +64,7 @@ class Documents(msgspec.Struct, frozen=True, kw_only=True):
             raise DocumentTooLargeError(len(text), self.max_bytes)
         cleaned = self.cleaned("data", kept)
         if cleaned is not kept:
-            kept, text = cleaned, _canonical(cleaned)
+            kept, text = cleaned, canonical(cleaned)
         return Document(data=kept, text=text, digest=digest_of(text), summary=summary_of(kept))
 
     def cleaned(self, name: str, value: Any) -> Any:
@@ -107,6 +112,16 @@ def digest_of(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
+def check_digest(data: Mapping[str, Any], digest: str) -> None:
+    """Raise unless a document is what its digest says.
+
+    Raises:
+        DigestMismatchError: It is not.
+    """
+    if digest_of(canonical(data)) != digest:
+        raise DigestMismatchError
+
+
 def summary_of(data: Mapping[str, Any]) -> dict[str, Any]:
     """How many components of each kind a document has: the kind is what stands before the hyphen of a node's id."""
     nodes = data.get("nodes")
@@ -115,7 +130,12 @@ def summary_of(data: Mapping[str, Any]) -> dict[str, Any]:
     return {**{kind: {"count": count} for kind, count in kinds.items()}, "total": len(ids)}
 
 
-def _canonical(value: Any) -> bytes:
+def canonical(value: Any) -> bytes:
+    """JSON with keys sorted, without white space, in UTF-8: the same bytes for the same document.
+
+    Raises:
+        StoreDocumentError: The value is nothing that JSON can hold.
+    """
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError as error:

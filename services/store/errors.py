@@ -5,6 +5,8 @@
     InvalidInputError
     ├── StoreKeyMissingError        the user has given no store key                       (400)
     ├── InvalidStoreKeyError        what was given cannot be a store key                  (400)
+    ├── StoreKeyRefusedError        the remote store does not take the key of the user    (400)
+    ├── StoreCapabilityError        the remote store cannot do this                       (400)
     ├── InvalidComponentError       a name, tag, version or number is not possible        (400)
     ├── StoreDocumentError          the document is no flow                               (400)
     ├── StoreSecretError            something to be published holds a secret              (400)
@@ -21,6 +23,8 @@
     CorruptDataError
     ├── UnreadableStoreKeyError     the stored key of the user cannot be decrypted        (409: a new one helps)
     └── DigestMismatchError         a document is not what its digest says                (500)
+    UnavailableError
+    └── StoreUnavailableError       the remote store does not answer as it should         (503)
 
 None of them carries a key, nor a secret that was found.
 """
@@ -34,6 +38,7 @@ from bedplate.services.errors import (
     InvalidInputError,
     NotFoundError,
     TooLargeError,
+    UnavailableError,
 )
 from bedplate.services.schema import ServiceType
 
@@ -43,11 +48,14 @@ __all__ = [
     "DocumentTooLargeError",
     "InvalidComponentError",
     "InvalidStoreKeyError",
+    "StoreCapabilityError",
     "StoreDisabledError",
     "StoreDocumentError",
     "StoreKeyMissingError",
+    "StoreKeyRefusedError",
     "StoreLimitError",
     "StoreSecretError",
+    "StoreUnavailableError",
     "UnreadableStoreKeyError",
     "VersionExistsError",
     "VersionNotFoundError",
@@ -78,6 +86,49 @@ class InvalidStoreKeyError(_StoreError, InvalidInputError):
     """What was given cannot be a store key."""
 
     code = "store_key_invalid"
+
+
+class StoreKeyRefusedError(_StoreError, InvalidInputError):
+    """The remote store does not take the key of the user.
+
+    Not a 401 or 403, which would tell clients that their own credentials are wrong.
+    """
+
+    code = "store_key_refused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The store does not take your API key, or does not let it do this.",
+            fix="save a key that is valid in the remote store with POST /api/v1/api_key/store",
+        )
+
+
+class StoreCapabilityError(_StoreError, InvalidInputError):
+    """The remote store cannot do this."""
+
+    code = "store_capability"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"the remote store {what}", fix="use the local catalogue, or another Bedplate, for that")
+
+
+class StoreUnavailableError(_StoreError, UnavailableError):
+    """The remote store does not answer, or not as it should; the local catalogue is not concerned.
+
+    Args:
+        why: What happened, for operators.
+        retry_after: Seconds after which another try makes sense.
+    """
+
+    code = "store_unavailable"
+
+    def __init__(self, why: str, *, retry_after: float) -> None:
+        super().__init__(
+            "The remote store does not answer. The local catalogue still works: ask with source=local.",
+            why=why,
+            fix="try again later; if it lasts, see BEDPLATE_STORE__REMOTE_URL",
+        )
+        self.retry_after = retry_after
 
 
 class InvalidComponentError(_StoreError, InvalidInputError):

@@ -2,13 +2,14 @@
 
 import uuid
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 import orjson
 from msgspec import UNSET
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bedplate.services.cache import CacheService
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.errors import UniqueViolationError
 from bedplate.services.database.models import StoreComponentRow, StoreVersionRow, new_id, utc_now
@@ -17,8 +18,8 @@ from bedplate.services.database.repositories.store_likes import StoreLikesReposi
 from bedplate.services.errors import UnavailableError
 from bedplate.services.logs import get_logger
 from bedplate.services.schema import ServiceType
+from bedplate.services.settings import SettingsService
 from bedplate.services.store.backend import Caller, Document, Edit, Publication
-from bedplate.services.store.documents import digest_of
 from bedplate.services.store.errors import (
     ComponentNotFoundError,
     DigestMismatchError,
@@ -31,6 +32,7 @@ from bedplate.services.store.local_rows import download_of, version_of
 from bedplate.services.store.local_search import LocalSearch, resolved_tags
 from bedplate.services.store.models import Component, Download, Likes, Page, Query, Tag, Version, Which
 from bedplate.services.store.validation import highest, next_version, slug_of, version_key
+from bedplate.services.telemetry import TelemetryService
 
 __all__ = ["LocalStore", "StoreLimits"]
 
@@ -58,11 +60,25 @@ class LocalStore:
 
     name = "local"
     needs_key = False
+    public_reads = True
 
     def __init__(self, database: DatabaseService, limits: StoreLimits) -> None:
         self._database = database
         self._limits = limits
         self._search = LocalSearch(database, limits.tags)
+
+    @classmethod
+    def from_settings(
+        cls,
+        settings: SettingsService,
+        _telemetry: TelemetryService,
+        database: DatabaseService,
+        _cache: CacheService,
+    ) -> Self:
+        """The catalogue in the database of the installation."""
+        values = settings.values.store
+        limits = StoreLimits(components=values.max_components_per_user, versions=values.max_versions, tags=values.tags)
+        return cls(database, limits)
 
     async def publish(self, caller: Caller, new: Publication) -> Component:
         """See ``StoreBackend.publish``."""
@@ -117,11 +133,11 @@ class LocalStore:
             store = StoreRepository(session, caller.user_id)
             component = await _visible(store, component_id)
             row = await _chosen(store, component, which)
-        text = row.document.encode()
-        if digest_of(text) != row.digest:
-            raise DigestMismatchError
         await self._count(component_id)
-        return download_of(component, row, orjson.loads(text))
+        try:
+            return download_of(component, row, orjson.loads(row.document))
+        except orjson.JSONDecodeError:
+            raise DigestMismatchError from None
 
     async def yank(self, caller: Caller, component_id: uuid.UUID, version: str, reason: str | None) -> Version:
         """See ``StoreBackend.yank``."""

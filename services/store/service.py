@@ -14,12 +14,11 @@ from bedplate.services.errors import UnavailableError
 from bedplate.services.schema import ServiceType
 from bedplate.services.session.runner import FlowLimits
 from bedplate.services.settings import SettingsService
-from bedplate.services.store.backend import Caller, StoreBackend
+from bedplate.services.store.backend import StoreBackend
 from bedplate.services.store.catalogue import Catalogue, Means
+from bedplate.services.store.checks import CHECKS
 from bedplate.services.store.documents import Documents
-from bedplate.services.store.errors import StoreKeyMissingError, UnreadableStoreKeyError
 from bedplate.services.store.keys import StoreKeys
-from bedplate.services.store.models import KeyStatus
 from bedplate.services.store.secrets import UserSecrets
 from bedplate.services.variable import VariableService
 
@@ -37,9 +36,15 @@ class StoreService(Service, Catalogue):
         workers: Where documents are checked.
         variable: Has the credentials of who publishes.
         store: The catalogue.
+        local: The catalogue in the database, where that is another one.
+
+    Attributes:
+        local: The catalogue in the database, which works whatever the state of a remote one; the service itself where
+            that is what it gives.
     """
 
     type = ServiceType.STORE
+    checks = CHECKS
 
     def __init__(
         self,
@@ -50,6 +55,7 @@ class StoreService(Service, Catalogue):
         workers: Workers,
         variable: VariableService,
         store: StoreBackend,
+        local: StoreBackend | None = None,
     ) -> None:
         values, session = settings.values.store, settings.values.session
         self.backend = store.name
@@ -71,6 +77,7 @@ class StoreService(Service, Catalogue):
             require_started=self._require_started,
         )
         Catalogue.__init__(self, store, means)
+        self.local: Catalogue = self if local is None else Catalogue(local, means)
 
     @property
     def enabled(self) -> bool:
@@ -88,39 +95,6 @@ class StoreService(Service, Catalogue):
     async def delete_key(self, user_id: uuid.UUID) -> None:
         """Forget the store key of a user."""
         await self._ready().delete(user_id)
-
-    async def require_key(self, user_id: uuid.UUID) -> None:
-        """Raise unless the user has given a store key, or none is needed.
-
-        Raises:
-            StoreDisabledError: The store is switched off.
-            StoreKeyMissingError: The user has given none.
-            UnreadableStoreKeyError: It cannot be decrypted.
-        """
-        self._require()
-        if self._key_wanted and await self._ready().get(user_id) is None:
-            raise StoreKeyMissingError
-
-    async def key_status(self, user_id: uuid.UUID) -> KeyStatus:
-        """Whether the user has given a store key, and whether the store takes it; yes to both where none is needed.
-
-        Raises:
-            UnavailableError: The remote store, which would know, does not answer.
-        """
-        self._require()
-        if not self._key_wanted:
-            return KeyStatus(present=True, valid=True)
-        try:
-            key = await self._ready().get(user_id)
-        except UnreadableStoreKeyError:
-            return KeyStatus(present=True, valid=False)
-        if key is None:
-            return KeyStatus(present=False, valid=False)
-        return KeyStatus(present=True, valid=await self._store.check_key(Caller(user_id=user_id, key=key)))
-
-    @property
-    def _key_wanted(self) -> bool:
-        return self._store.needs_key or self._means.settings.require_key
 
     def _ready(self) -> StoreKeys:
         self._require_started()

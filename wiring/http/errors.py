@@ -108,7 +108,7 @@ async def _bedplate_error(request: Request, error: Exception) -> JSONResponse:
     headers: dict[str, str] = {}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = _RETRY_AFTER
-    if isinstance(error, errors.RateLimitedError) and error.retry_after is not None:
+    if isinstance(error, errors.RateLimitedError | errors.UnavailableError) and error.retry_after is not None:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"

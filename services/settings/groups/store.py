@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from bedplate.services.settings.groups.base import ServiceSettings
+from bedplate.services.settings.groups.base import Seconds, ServiceSettings
 
 __all__ = ["StoreSettings"]
 
@@ -13,7 +13,8 @@ class StoreSettings(ServiceSettings):
     """The catalogue of shared components and flows (``BEDPLATE_STORE__*``)."""
 
     backend: str = "local"
-    """Where the catalogue is: ``local``, in the database."""
+    """Where the catalogue is: ``local``, in the database; ``remote``, in another Bedplate; ``directus``, in a store
+    with the API of Directus."""
     enabled: bool = True
     """Whether there is a store; if not, its routes answer 404."""
     require_key: bool = True
@@ -34,3 +35,25 @@ class StoreSettings(ServiceSettings):
     """Most components of one page of a search."""
     threads: int = Field(default=1, ge=1)
     """Documents that are checked for secrets at once."""
+    remote_url: str | None = None
+    """Address of the remote store, such as ``https://bedplate.example``."""
+    remote_timeout: Seconds = Field(default=10.0, gt=0)
+    """Seconds that the remote store may be silent, or take to be connected to."""
+    remote_total_timeout: Seconds = Field(default=25.0, gt=0)
+    """Seconds that a call of the remote store may take in all, further attempts included."""
+    remote_retries: int = Field(default=2, ge=0)
+    """Most further attempts of a call that failed and may be repeated."""
+    remote_retry_delay: Seconds = 0.2
+    """Seconds before the first further attempt, at most; each later one waits up to twice as long."""
+    remote_failures: int = Field(default=5, ge=0)
+    """Failures in a row after which the remote store is left alone for a while; 0: it never is."""
+    remote_reset_after: Seconds = 15.0
+    """Seconds for which it is."""
+    remote_cache_ttl: Seconds = 3600.0
+    """Seconds for which answers are kept, to be used again when the remote store says that they still hold; 0: none."""
+    remote_max_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
+    """Largest answer of the remote store."""
+    remote_download_webhook: str | None = None
+    """Where a ``directus`` store wants to be told of downloads; unset: they are not counted."""
+    remote_like_webhook: str | None = None
+    """Where a ``directus`` store wants to be told of likes; unset: nothing can be liked."""

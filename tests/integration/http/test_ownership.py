@@ -236,6 +236,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "GET /api/v1/store/components/{component_id}/versions": _user(_BY_COMPONENT),
     "POST /api/v1/store/components/{component_id}/versions/{version}/yank": _user(_BY_COMPONENT, {"reason": "r"}),
     "DELETE /api/v1/store/components/{component_id}/versions/{version}/yank": _user(_BY_COMPONENT),
+    "GET /api/v1/store/users/tags": _user(),
     "GET /api/v1/store/users/likes": _user(),
     **{f"{method} /api/v1/store/users/likes/{{component_id}}": _user(_BY_COMPONENT) for method in _LIKES},
     **{f"{method} /api/v2/files{slash}": _user() for method in ("GET", "POST", "DELETE") for slash in ("", "/")},
@@ -427,7 +428,7 @@ def _views(ids: Ids) -> list[str]:
     """Addresses that show all of somebody's objects."""
     lists = [
         *("users/whoami", "api_key/", "variables/", "projects/", "flows/", "flows/?header_flows=true"),
-        *("store/components/?filter_by_user=true", "store/tags", "store/users/likes"),
+        *("store/components/?filter_by_user=true", "store/users/tags", "store/users/likes"),
         *("flows/?get_all=false", "monitor/messages", "monitor/messages/sessions", "monitor/traces"),
         "tasks",
     ]

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from bedplate.wiring import SharedComponentCache, inject
+from bedplate.wiring.http.answers import not_modified
 from bedplate.wiring.http.security import CurrentUser
 
 __all__ = ["router"]
@@ -16,7 +17,6 @@ async def all_components(request: Request, _user: CurrentUser, components: Share
     """Every component type by category; made once, always compressed, with an ``ETag`` (RFC 9110)."""
     document = components.document()
     headers = {"ETag": document.etag, "Cache-Control": "private, no-cache", "Vary": "Authorization, x-api-key"}
-    known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-    if document.etag in known or "*" in known:
+    if not_modified(request, document.etag):
         return Response(status_code=304, headers=headers)
     return Response(document.gzip, media_type="application/json", headers={**headers, "Content-Encoding": "gzip"})

@@ -13,6 +13,7 @@ __all__ = [
     "ListComponentResponseModel",
     "StoreCheckResponse",
     "StoreComponentCreate",
+    "StoreComponentUpdate",
     "StoreKeyResponse",
     "TagResponse",
     "UsersLikesResponse",
@@ -45,6 +46,20 @@ class StoreComponentCreate(BaseModel):
     is_component: bool | None
     last_tested_version: str | None = None
     private: bool | None = True
+    version: str | None = None
+
+
+class StoreComponentUpdate(BaseModel):
+    """What to change of a component; what is left out stays."""
+
+    name: str | None = None
+    description: str | None = None
+    data: dict[str, Any] | None = None
+    tags: list[str] | None = None
+    parent: UUID | None = None
+    is_component: bool | None = None
+    last_tested_version: str | None = None
+    private: bool | None = None
     version: str | None = None
 
 

@@ -31,6 +31,7 @@ class Capabilities:
         deletes: What was published can be deleted.
         namespaces: Components have namespaced ids.
         sorts_by_likes: A search can be sorted by likes and downloads.
+        counts_at_once: One user's likes at the same moment are one.
         checks_parents: A parent that cannot be seen is refused.
     """
 
@@ -40,6 +41,7 @@ class Capabilities:
     namespaces: ClassVar[bool] = True
     sorts_by_likes: ClassVar[bool] = True
     checks_parents: ClassVar[bool] = True
+    counts_at_once: ClassVar[bool] = True
 
     @pytest.fixture
     async def store(self, harness: StoreHarness) -> StoreService:

@@ -41,6 +41,7 @@ class Likes(Capabilities):
 
     async def test_many_at_once(self, store: StoreService, ann: uuid.UUID) -> None:
         """STORE-1: one user, one like."""
+        self.require("counts_at_once")
         made = await store.publish(ann, named("Liked"))
         answers = await asyncio.gather(*(store.like(ann, made.id) for _ in range(8)))
         assert {(likes.likes, likes.liked) for likes in answers} == {(1, True)}

@@ -1,0 +1,267 @@
+"""HTTP calls of a remote store: bounded, repeated where that is safe, given up for a while when they keep failing."""
+
+import asyncio
+import hashlib
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+import msgspec
+import orjson
+import tenacity
+
+from bedplate.services.cache import CacheNamespace, CacheStorageError, CacheValueTooLargeError
+from bedplate.services.engines.breaker import BreakerState, CircuitBreaker, CircuitOpenError
+from bedplate.services.engines.http import HttpEngine
+from bedplate.services.logs import get_logger
+from bedplate.services.settings.groups.store import StoreSettings
+from bedplate.services.store.backend import Caller
+from bedplate.services.store.errors import StoreKeyRefusedError, StoreUnavailableError
+
+if TYPE_CHECKING:
+    from bedplate.services.telemetry import Counter
+
+__all__ = ["Answer", "Call", "RemoteClient"]
+
+_SAFE: Final = frozenset({"GET", "PUT", "PATCH", "DELETE"})
+"""Methods that may be repeated: here, PATCH too gives the same however often it is done."""
+
+_PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Statuses that another try may change."""
+
+_LONGEST_WAIT: Final = 5.0
+_DEFAULT_RETRY_AFTER: Final = 5.0
+_CHUNK: Final = 65_536
+
+_log = get_logger("bedplate.store")
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """What to call.
+
+    Attributes:
+        method: The method.
+        path: Below the address of the store, or a whole address.
+        params: The query.
+        body: What is sent as JSON.
+        kept: Whether the answer may be kept, and used again when the store says that it still holds.
+    """
+
+    method: str
+    path: str
+    params: Mapping[str, Any] | None = None
+    body: Any = None
+    kept: bool = False
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the store answered, a success or an error of the caller's.
+
+    Attributes:
+        status: HTTP status.
+        json: The body; None where it is empty or no JSON.
+    """
+
+    status: int
+    json: Any
+
+
+class _FailedError(Exception):
+    """An attempt failed in a way that another one may not."""
+
+    def __init__(self, why: str, *, sent: bool, retry_after: float | None = None) -> None:
+        super().__init__(why)
+        self.why = why
+        self.sent = sent
+        self.retry_after = retry_after
+
+
+class RemoteClient:
+    """Calls a remote store.
+
+    Args:
+        http: Has the pooled client.
+        settings: Address, times and limits.
+        cache: Keeps answers.
+        authorization: The headers that prove who calls, from the key.
+        calls: Counts calls by their outcome.
+    """
+
+    def __init__(
+        self,
+        http: HttpEngine,
+        settings: StoreSettings,
+        cache: CacheNamespace,
+        authorization: Callable[[str], Mapping[str, str]],
+        calls: "Counter",
+    ) -> None:
+        self._http = http
+        self._settings = settings
+        self._cache = cache
+        self._authorization = authorization
+        self._calls = calls
+        self._base = (settings.remote_url or "").rstrip("/")
+        self._timeout = httpx.Timeout(settings.remote_timeout)
+        self.breaker = CircuitBreaker(
+            "the remote store", failures=settings.remote_failures, reset_after=settings.remote_reset_after
+        )
+
+    def trouble(self) -> str | None:
+        """Why the store is left alone now; None if it is not."""
+        if self.breaker.state is BreakerState.CLOSED:
+            return None
+        return f"the remote store failed {self._settings.remote_failures} times in a row"
+
+    async def call(self, caller: Caller | None, call: Call) -> Answer:
+        """Call the store on behalf of somebody, or of nobody.
+
+        Returns:
+            A success, or what the store says is the caller's fault, but a 401.
+
+        Raises:
+            StoreKeyRefusedError: The store does not take the key.
+            StoreUnavailableError: The store does not answer, or not as it should.
+        """
+        try:
+            async with asyncio.timeout(self._settings.remote_total_timeout):
+                answer = await self._attempts(caller, call)
+        except TimeoutError:
+            self._calls.add(1, outcome="timeout")
+            raise self._unavailable("it took too long in all", None) from None
+        except _FailedError as error:
+            self._calls.add(1, outcome="failed")
+            raise self._unavailable(error.why, error.retry_after) from None
+        except CircuitOpenError as error:
+            self._calls.add(1, outcome="not_tried")
+            raise self._unavailable("it failed again and again, and was not tried", error.retry_after) from None
+        self._calls.add(1, outcome="answered")
+        if answer.status == 401:
+            raise StoreKeyRefusedError
+        return answer
+
+    async def _attempts(self, caller: Caller | None, call: Call) -> Answer:
+        retrying = tenacity.AsyncRetrying(
+            stop=tenacity.stop_after_attempt(self._settings.remote_retries + 1),
+            wait=self._wait,
+            retry=tenacity.retry_if_exception(lambda error: _may_repeat(call, error)),
+            sleep=asyncio.sleep,
+            reraise=True,
+        )
+        return await retrying(self._attempt, caller, call)
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, _FailedError) and error.retry_after is not None:
+            return min(error.retry_after, _LONGEST_WAIT)
+        full = tenacity.wait_random_exponential(multiplier=self._settings.remote_retry_delay, max=_LONGEST_WAIT)
+        return full(state)
+
+    async def _attempt(self, caller: Caller | None, call: Call) -> Answer:
+        kept = await self._kept(caller, call)
+        headers = self._headers(caller)
+        if kept is not None:
+            headers["If-None-Match"] = kept[0]
+        with self.breaker.call(_FailedError):
+            response, body = await self._exchange(call, headers)
+        if response.status_code == 304 and kept is not None:
+            body = kept[1]
+        elif etag := response.headers.get("etag"):
+            await self._keep(caller, call, etag, body)
+        return Answer(status=200 if response.status_code == 304 else response.status_code, json=_parsed(body))
+
+    async def _exchange(self, call: Call, headers: Mapping[str, str]) -> tuple[httpx.Response, bytes]:
+        url = call.path if "://" in call.path else self._base + call.path
+        content = None if call.body is None else orjson.dumps(call.body)
+        try:
+            async with self._http.client.stream(
+                call.method, url, params=call.params, content=content, headers=headers, timeout=self._timeout
+            ) as response:
+                body = await self._read(response)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise _FailedError(f"it cannot be reached: {type(error).__name__}", sent=False) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            # The text of these errors may hold an address with a password in it.
+            raise _FailedError(f"the connection failed: {type(error).__name__}", sent=True) from None
+        status = response.status_code
+        if status in _PASSING or status >= 500 or (300 <= status < 400 and status != 304):
+            raise _FailedError(f"it answered {status}", sent=status != 429, retry_after=_seconds(response))
+        if status < 400 and body and _parsed(body) is None and status != 304:
+            raise _FailedError("it answered something that is not JSON", sent=True)
+        return response, body
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        body = bytearray()
+        async for chunk in response.aiter_bytes(_CHUNK):
+            body += chunk
+            if len(body) > self._settings.remote_max_bytes:
+                raise _FailedError(f"its answer has more than {self._settings.remote_max_bytes} bytes", sent=True)
+        return bytes(body)
+
+    def _headers(self, caller: Caller | None) -> dict[str, str]:
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        if caller is not None and caller.key is not None:
+            headers |= self._authorization(caller.key.get_secret_value())
+        return headers
+
+    async def _kept(self, caller: Caller | None, call: Call) -> tuple[str, bytes] | None:
+        if not call.kept or not self._settings.remote_cache_ttl:
+            return None
+        try:
+            found = await self._cache.get(self._key(caller, call))
+        except CacheStorageError:
+            return None
+        return (found["etag"], found["body"]) if found else None
+
+    async def _keep(self, caller: Caller | None, call: Call, etag: str, body: bytes) -> None:
+        if not call.kept or not self._settings.remote_cache_ttl:
+            return
+        try:
+            await self._cache.set(
+                self._key(caller, call), {"etag": etag, "body": body}, self._settings.remote_cache_ttl
+            )
+        except (CacheValueTooLargeError, CacheStorageError):
+            _log.debug("an answer of the remote store cannot be kept", bytes=len(body))
+
+    def _key(self, caller: Caller | None, call: Call) -> str:
+        """The key of an answer: what one user sees is kept for that user alone."""
+        asked = orjson.dumps([self._base, str(caller.user_id) if caller else None, call.path, dict(call.params or {})])
+        return hashlib.sha256(asked).hexdigest()
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Take what cannot be read in the block for a fault of the store.
+
+        Raises:
+            StoreUnavailableError: It answered something else than it should.
+        """
+        try:
+            yield
+        except (msgspec.ValidationError, KeyError, TypeError, AttributeError, ValueError) as error:
+            raise self._unavailable(f"it answered something else than expected: {type(error).__name__}", None) from None
+
+    def _unavailable(self, why: str, retry_after: float | None) -> StoreUnavailableError:
+        _log.warning("the remote store does not answer", why=why)
+        return StoreUnavailableError(why, retry_after=retry_after or self.breaker.retry_after or _DEFAULT_RETRY_AFTER)
+
+
+def _may_repeat(call: Call, error: BaseException) -> bool:
+    """Whether a failed call may be made again: what was not sent may always, the rest if twice is as good as once."""
+    return isinstance(error, _FailedError) and (not error.sent or call.method in _SAFE)
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return orjson.loads(body) if body else None
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _seconds(response: httpx.Response) -> float | None:
+    """What ``Retry-After`` says in seconds; None if it says nothing, or a date."""
+    try:
+        seconds = float(response.headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
