@@ -36,32 +36,39 @@ class Harness:
         copy_database(template, folder)
 
     async def store(self, **values: Any) -> StoreService:
-        container = await self._running(self._folder, {"backend": self.backend, **await self._remote(), **values})
+        container = await self._running(values) if values else await self._first()
         store: StoreService = container.store()
         for name, user_id in self._users.items():
-            if (key := await self._key(name)) is not None:
-                await store.save_key(user_id, SecretStr(key))
+            await self._give_key(store, name, user_id)
         return store
 
     async def user(self, name: str) -> uuid.UUID:
-        if self._base is None:
-            self._base = await self._running(self._folder, {"backend": self.backend, **await self._remote()})
+        container = await self._first()
         row = UserRow(username=name, username_key=name, password_hash="not-a-hash")
-        async with self._base.database().transaction() as session:
+        async with container.database().transaction() as session:
             session.add(row)
         self._users[name] = row.id
-        if (key := await self._key(name)) is not None:
-            await self._base.store().save_key(row.id, SecretStr(key))
+        await self._give_key(container.store(), name, row.id)
         return row.id
 
     async def close(self) -> None:
         await self._stack.aclose()
 
-    async def _running(self, folder: Path, values: dict[str, Any]) -> ApplicationContainer:
-        settings = {"profile": "test", "data_dir": folder, "secret_key": _SECRET_KEY, "store": values}
+    async def _first(self) -> ApplicationContainer:
+        if self._base is None:
+            self._base = await self._running({})
+        return self._base
+
+    async def _running(self, values: dict[str, Any]) -> ApplicationContainer:
+        store = {"backend": self.backend, **await self._remote(), **values}
+        settings = {"profile": "test", "data_dir": self._folder, "secret_key": _SECRET_KEY, "store": store}
         container = ApplicationContainer(settings=Singleton(SettingsService, **settings))
         await self._stack.enter_async_context(container.running(container.store))
         return container
+
+    async def _give_key(self, store: StoreService, name: str, user_id: uuid.UUID) -> None:
+        if store.enabled and (key := await self._key(name)) is not None:
+            await store.save_key(user_id, SecretStr(key))
 
     async def _remote(self) -> dict[str, Any]:
         return {}

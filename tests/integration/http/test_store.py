@@ -1,6 +1,8 @@
 """The store over HTTP, as existing clients use it."""
 
+import socket
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -273,3 +275,59 @@ class TestSwitchedOff:
         for path in ("tags", "components/", "users/likes", "check/api_key", f"components/{uuid.uuid4()}"):
             answer = await as_user.get(f"{STORE}/{path}")
             assert (answer.status_code, answer.json()["detail"]) == (404, "the store is switched off"), path
+
+
+class TestRemoteDown:
+    """STORE-3: the store is another Bedplate, and nobody listens there."""
+
+    @pytest.fixture
+    def container_settings(self, container_settings: dict[str, Any], closed_port: int) -> dict[str, Any]:
+        store = {"backend": "remote", "remote_url": f"http://127.0.0.1:{closed_port}", "remote_retry_delay": 0.0}
+        return container_settings | {"store": store}
+
+    @pytest.fixture
+    def closed_port(self) -> Iterator[int]:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            yield unused.getsockname()[1]
+
+    async def test_one_clear_error_and_the_local_catalogue_works(self, ann: httpx.AsyncClient) -> None:
+        for path in ("components/", "tags", "users/likes", "check/api_key"):
+            answer = await ann.get(f"{STORE}/{path}")
+            assert answer.status_code == 503, path
+            assert int(answer.headers["retry-after"]) >= 1
+            assert answer.json()["type"] == "urn:bedplate:error:store_unavailable"
+            assert "source=local" in answer.json()["detail"]
+        local = {"source": "local"}
+        made = await ann.post(f"{STORE}/components/", json=_body(), params=local)
+        assert made.status_code == 201
+        assert (await ann.get(f"{STORE}/components/{made.json()['id']}", params=local)).status_code == 200
+        assert (await ann.get(f"{STORE}/components/", params=local)).json()["count"] == 1
+        assert (await ann.get("/readyz")).status_code == 200
+
+
+async def test_a_caller_that_keeps_keys_itself(as_user: httpx.AsyncClient) -> None:
+    """STORE-3: another Bedplate says so in a header, and its users save no key here."""
+    header = {"X-Store-Key": "kept-by-the-caller"}
+    assert (await as_user.post(f"{STORE}/components/", json=_body())).status_code == 400
+    assert (await as_user.post(f"{STORE}/components/", json=_body(), headers=header)).status_code == 201
+
+
+async def test_answers_carry_a_validator(ann: httpx.AsyncClient) -> None:
+    """STORE-3: whoever has an answer already gets a 304 while it holds; a download counts all the same."""
+    id_ = (await ann.post(f"{STORE}/components/", json=_body())).json()["id"]
+    for path in (f"{STORE}/components/{id_}", f"{STORE}/components/?fields=name"):
+        first = await ann.get(path)
+        again = await ann.get(path, headers={"If-None-Match": first.headers["etag"]})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+        assert first.headers["cache-control"] == "private, no-cache"
+    assert (await ann.get(f"{STORE}/components/")).json()["results"][0]["downloads_count"] == 2
+
+
+async def test_an_update_leaves_what_is_not_sent(ann: httpx.AsyncClient) -> None:
+    """STORE-1."""
+    id_ = (await ann.post(f"{STORE}/components/", json=_body())).json()["id"]
+    assert (await ann.patch(f"{STORE}/components/{id_}", json={"name": "Renamed"})).status_code == 201
+    (found,) = (await ann.get(f"{STORE}/components/")).json()["results"]
+    assert (found["name"], found["description"], found["version"]) == ("Renamed", "d", "1.0.0")
+    assert [tag["name"] for tag in found["tags"]] == ["Memory"]

@@ -2,50 +2,58 @@
 
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bedplate.containers import ApplicationContainer, Singleton
 from bedplate.services.database import DatabaseService
-from bedplate.services.engines.keyring import Keyring
-from bedplate.services.engines.redactor import Redactor
-from bedplate.services.engines.workers import Workers
+from bedplate.services.database.models import UserRow
 from bedplate.services.settings import SettingsService
 from bedplate.services.store import StoreService
-from bedplate.services.store.factory import build_store
-from bedplate.services.telemetry import TelemetryService
-from bedplate.services.variable import VariableService
-from bedplate.services.variable.factory import build_variable
+from bedplate.wiring.testing.database import copy_database
 
 
 @pytest.fixture
-async def variable(
-    settings: SettingsService,
-    telemetry: TelemetryService,
-    database: DatabaseService,
-    keyring: Keyring,
-    redactor: Redactor,
-) -> AsyncIterator[VariableService]:
-    service = build_variable(settings, telemetry, database, keyring, redactor)
-    await service.start()
-    yield service
-    await service.stop()
+def store_settings() -> dict[str, Any]:
+    """Settings beside the store's own defaults."""
+    return {}
 
 
 @pytest.fixture
-async def store(
-    settings: SettingsService,
-    database: DatabaseService,
-    keyring: Keyring,
-    redactor: Redactor,
-    workers: Workers,
-    variable: VariableService,
-) -> AsyncIterator[StoreService]:
-    service = build_store(settings, database, keyring, redactor, workers, variable)
-    await service.start()
-    yield service
-    await service.stop()
+async def container(
+    tmp_path: Path, migrated_database: Path, store_settings: dict[str, Any]
+) -> AsyncIterator[ApplicationContainer]:
+    copy_database(migrated_database, tmp_path)
+    settings = {"profile": "test", "data_dir": tmp_path, **store_settings}
+    made = ApplicationContainer(settings=Singleton(SettingsService, **settings))
+    async with made.running(made.store):
+        yield made
 
 
 @pytest.fixture
-def ann(alice: uuid.UUID) -> uuid.UUID:
-    return alice
+def store(container: ApplicationContainer) -> StoreService:
+    return container.store()
+
+
+@pytest.fixture
+def database(container: ApplicationContainer) -> DatabaseService:
+    return container.database()
+
+
+@pytest.fixture
+async def ann(database: DatabaseService) -> uuid.UUID:
+    return await _user(database, "ann")
+
+
+@pytest.fixture
+async def bob(database: DatabaseService) -> uuid.UUID:
+    return await _user(database, "bob")
+
+
+async def _user(database: DatabaseService, name: str) -> uuid.UUID:
+    row = UserRow(username=name, username_key=name, password_hash="not-a-hash")
+    async with database.transaction() as session:
+        session.add(row)
+    return row.id

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from bedplate.containers import ApplicationContainer
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import StoreComponentRow, StoreVersionRow
 from bedplate.services.database.repositories.store_search import StoreFilter, StoreSearch
-from bedplate.services.settings import SettingsService
 from bedplate.services.store import (
     Changes,
     DigestMismatchError,
@@ -23,7 +23,6 @@ from bedplate.services.store import (
     StoreSecretError,
     StoreService,
 )
-from bedplate.services.variable import VariableService
 from bedplate.wiring.testing.store.harness import flow, named
 
 
@@ -31,11 +30,8 @@ class TestBusyDatabase:
     """What happens while another process holds the write lock."""
 
     @pytest.fixture
-    def settings(self, settings: SettingsService, tmp_path: Path) -> SettingsService:
-        database = {"busy_timeout": 0.05}
-        return SettingsService(
-            profile="test", data_dir=tmp_path, secret_key=settings.values.secret_key, database=database
-        )
+    def store_settings(self) -> dict[str, Any]:
+        return {"database": {"busy_timeout": 0.05}}
 
     async def test_a_download_that_cannot_be_counted_is_given_all_the_same(
         self, store: StoreService, ann: uuid.UUID, tmp_path: Path
@@ -65,7 +61,7 @@ async def test_a_damaged_document_is_never_given(
 
 
 async def test_limits_of_the_catalogue(
-    settings: SettingsService, store: StoreService, ann: uuid.UUID, bob: uuid.UUID, monkeypatch: pytest.MonkeyPatch
+    store: StoreService, ann: uuid.UUID, bob: uuid.UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """STORE-1: most components of a user, most versions of one; another user is not concerned."""
     limits = store._store._limits  # type: ignore[attr-defined]  # of the backend in use
@@ -84,20 +80,22 @@ async def test_equal_names_at_once_get_slugs_of_their_own(store: StoreService, a
     """STORE-2: however many are published at the same moment."""
     made = await asyncio.gather(*(store.publish(ann, named("same")) for _ in range(6)))
     assert {component.namespaced_id for component in made} == {
-        "alice/same",
-        *(f"alice/same-{number}" for number in range(2, 7)),
+        "ann/same",
+        *(f"ann/same-{number}" for number in range(2, 7)),
     }
 
 
 async def test_credentials_are_learnt_before_anything_is_looked_through(
-    store: StoreService, variable: VariableService, ann: uuid.UUID, database: DatabaseService
+    container: ApplicationContainer, store: StoreService, ann: uuid.UUID, database: DatabaseService
 ) -> None:
     """STORE-2: one that cannot be decrypted hides no other."""
+    variable = container.variable()
     await variable.create(ann, "BROKEN", "nobody-can-read-this-one")
     await variable.create(ann, "GOOD", "plain-words-that-are-secret")
     async with database.transaction() as session:
         await session.exec(sa.text("UPDATE bedplate_variable SET value = x'00' WHERE name = 'BROKEN'"))
-    store._redactor.unregister("plain-words-that-are-secret")
+    container.redactor().retire((await variable.get(ann, "GOOD")).id)
+    assert not container.redactor().recognises("plain-words-that-are-secret")
     with pytest.raises(StoreSecretError):
         await store.publish(ann, NewComponent(name="x", data=flow("plain-words-that-are-secret")))
 
