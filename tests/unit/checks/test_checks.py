@@ -42,6 +42,11 @@ FOUND: Mapping[str, tuple[Severity, Mapping[str, Any]]] = {
     ),
     "settings.contradiction": (Severity.WARNING, {"auth": {"refresh_token_ttl": 60}}),
     "server.replicas": (Severity.ERROR, {"server": {"replicas": 2}, "secret_key": KEY}),
+    "store.remote-in-clear": (
+        Severity.WARNING,
+        {"store": {"backend": "remote", "remote_url": "http://store.example"}},
+    ),
+    "store.unused-remote": (Severity.WARNING, {"store": {"remote_url": "https://store.example"}}),
     "keyring.own-key-per-replica": (Severity.ERROR, {"server": {"replicas": 2}}),
 }
 
