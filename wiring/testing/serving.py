@@ -12,7 +12,16 @@ __all__ = ["serving"]
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to the test runner."""
+    """Leaves signals to the test runner, and says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application, then listen."""
+        await super().startup(sockets)
+        self.ready.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -29,7 +38,10 @@ async def serving(app: Any, *, lifespan: bool = True) -> AsyncIterator[str]:
         lifespan: Whether the application wants to be started and stopped.
 
     Yields:
-        Its address, such as ``"http://127.0.0.1:40123"``.
+        Its address, such as ``"http://127.0.0.1:40123"``; the application has started.
+
+    Raises:
+        RuntimeError: The application could not start.
     """
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
@@ -37,12 +49,16 @@ async def serving(app: Any, *, lifespan: bool = True) -> AsyncIterator[str]:
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
+    ready = asyncio.create_task(server.ready.wait())
     try:
-        # Connections are accepted into the backlog from the first moment, and answered when it is ready.
+        await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
+        if not server.started:
+            raise RuntimeError("the application could not start; its log says why")
         host, port = listener.getsockname()[:2]
         yield f"http://{host}:{port}"
     finally:
+        ready.cancel()
         server.should_exit = True
         await asyncio.wait([task])
         listener.close()
-        task.result()
+    task.result()
