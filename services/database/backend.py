@@ -2,14 +2,16 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Protocol, TypeVar
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bedplate.services.errors import BedplateError
 
-__all__ = ["DatabaseBackend", "Lease", "leased", "typed_errors"]
+__all__ = ["Backup", "DatabaseBackend", "Lease", "leased", "typed_errors"]
 
 T = TypeVar("T")
 
@@ -26,6 +28,20 @@ class Lease(Protocol):
     async def end(self) -> None:
         """Give the connection back, rolling back what is still open in it; must be called, whatever happened."""
         ...
+
+
+class Backup(NamedTuple):
+    """A backup that was checked.
+
+    Attributes:
+        path: The file.
+        size: Its size, in bytes.
+        revision: The revision that its tables are at.
+    """
+
+    path: Path
+    size: int
+    revision: str
 
 
 class DatabaseBackend(Protocol):
@@ -88,6 +104,18 @@ class DatabaseBackend(Protocol):
 
         It runs off the event loop where the database allows it. A cancellation rolls back, and is raised after that.
         """
+        ...
+
+    async def back_up(self, target: Path) -> Backup:
+        """Write a backup of this moment to a new file; see :class:`~bedplate.services.database.backups.Backups`."""
+        ...
+
+    async def check_backup(self, path: Path) -> Backup:
+        """Look whether a file is a whole backup that this release can use."""
+        ...
+
+    async def restore(self, source: Path, now: datetime) -> tuple[Backup, Path | None]:
+        """Put a backup in the place of the database; what was there is kept under a name that tells ``now``."""
         ...
 
     def explain(self, error: BaseException) -> BedplateError | None:

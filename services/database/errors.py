@@ -6,6 +6,7 @@
     ├── DatabaseUnreachableError    the database cannot be opened
     ├── DatabaseLockedError         another process held the write lock for too long
     ├── DatabaseBusyError           no connection of this process became free in time
+    ├── DatabaseInUseError          it cannot be restored while a process has it open
     ├── DatabaseFullError           no space is left
     ├── DatabaseIOError             the disk or the server failed while reading or writing
     └── TransactionLostError        the database rolled the transaction back by itself
@@ -17,14 +18,17 @@
         ├── SchemaBehindError       the database is not migrated, and may not be at start
         └── UnknownRevisionError    the revision is none that this release knows
     CorruptDataError
-    └── DatabaseCorruptError        the file is damaged, or not a database
+    ├── DatabaseCorruptError        the file is damaged, or not a database
+    └── BackupInvalidError          the file is no whole backup of a database of Bedplate
     ConflictError
+    ├── BackupExistsError           there is a file where a backup should be written
     ├── UniqueViolationError        a row with these values is there already
     └── ForeignKeyViolationError    the row refers to one that is missing, or is referred to
     BedplateError
     └── ReadOnlySessionError        a write in a session that only reads
 """
 
+from pathlib import Path
 from typing import Any
 
 from bedplate.services.errors import (
@@ -37,10 +41,13 @@ from bedplate.services.errors import (
 from bedplate.services.schema import ServiceType
 
 __all__ = [
+    "BackupExistsError",
+    "BackupInvalidError",
     "DatabaseBusyError",
     "DatabaseCorruptError",
     "DatabaseFullError",
     "DatabaseIOError",
+    "DatabaseInUseError",
     "DatabaseLockedError",
     "DatabaseReadOnlyError",
     "DatabaseURLError",
@@ -139,6 +146,27 @@ class DatabaseCorruptError(_DatabaseError, CorruptDataError):
     """The file is damaged, or is not a database."""
 
     code = "database_corrupt"
+
+
+class DatabaseInUseError(_DatabaseError, UnavailableError):
+    """The database cannot be restored while a process has it open."""
+
+    code = "database_in_use"
+
+
+class BackupExistsError(_DatabaseError, ConflictError):
+    """There is a file where a backup should be written."""
+
+    code = "backup_exists"
+
+
+class BackupInvalidError(_DatabaseError, CorruptDataError):
+    """The file is no whole backup of a database of Bedplate."""
+
+    code = "backup_invalid"
+
+    def __init__(self, path: Path, what: str, *, why: str) -> None:
+        super().__init__(f"{path} is no backup that can be used: {what}", why=why, fix="use another backup")
 
 
 class ReadOnlySessionError(_DatabaseError):

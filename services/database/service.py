@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bedplate.services.base import Service
 from bedplate.services.database.backend import DatabaseBackend, typed_errors
+from bedplate.services.database.backups import Backups
 from bedplate.services.database.checks import CHECKS
 from bedplate.services.database.errors import TransactionLostError
 from bedplate.services.database.migrations import Migrations
@@ -45,6 +46,7 @@ class DatabaseService(Service):
 
     Attributes:
         migrations: Brings the tables to a revision; usable before ``start`` as well.
+        backups: Backs the database up and restores it; usable before ``start`` as well.
     """
 
     type = ServiceType.DATABASE
@@ -55,6 +57,7 @@ class DatabaseService(Service):
         self._backend = backend
         self.backend = backend.name
         self.migrations = Migrations(backend)
+        self.backups = Backups(backend)
         self._writing: dict[_Task, AsyncSession] = {}
         self._reading: dict[_Task, AsyncConnection] = {}
         self._after: dict[_Task, list[Callable[[], None]]] = {}

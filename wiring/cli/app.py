@@ -18,7 +18,7 @@ COMMANDS = {
     "worker": "Start the services and execute background tasks.",
     "settings": "Show the settings, their origin, and what can be set.",
     "doctor": "Look for what will go wrong, in settings, files and database; exit code 1 if there is an error.",
-    "db": "Look after the database schema.",
+    "db": "Look after the database: its schema, backups.",
     "auth": "Rotate the keys that tokens are signed with, and unlock names.",
     "superuser": "Make a superuser.",
     "variables": "List, set and delete the variables of a user; encrypt all of them with a new key.",

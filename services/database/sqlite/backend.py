@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
@@ -10,10 +12,11 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool, StaticPool
 
-from bedplate.services.database.backend import leased
+from bedplate.services.database.backend import Backup, leased
 from bedplate.services.database.errors import DatabaseUnreachableError
 from bedplate.services.database.json_columns import dump_json, load_json
 from bedplate.services.database.sqlite.alteration import Alteration
+from bedplate.services.database.sqlite.backup import Copying
 from bedplate.services.database.sqlite.connection import SQLiteConnection
 from bedplate.services.database.sqlite.errors import explain
 from bedplate.services.database.sqlite.location import Location
@@ -131,14 +134,28 @@ class SQLiteBackend:
                 await uninterrupted(connection.commit())
                 return result
         alteration = Alteration(self.location, self._values.busy_timeout)
-        with ThreadPoolExecutor(1, thread_name_prefix="bedplate-migration") as thread:
-            done = asyncio.get_running_loop().run_in_executor(thread, alteration.run, work)
-            try:
-                return await asyncio.shield(done)
-            except asyncio.CancelledError:
-                alteration.interrupt()
-                await uninterrupted(_ended(done))
-                raise
+        return await _in_thread("migration", alteration.interrupt, lambda: alteration.run(work))
+
+    async def back_up(self, target: Path) -> Backup:
+        """Copy the database by SQLite's online backup, in a thread."""
+        if self.location.path is None or not self.exists():
+            raise DatabaseUnreachableError(
+                "there is nothing to back up",
+                why=f"{self.location.name} is not there, or does not outlive the process",
+                fix="start the service once, which makes it",
+            )
+        copying = Copying(self.location)
+        return await _in_thread("backup", copying.interrupt, lambda: copying.backup(target))
+
+    async def check_backup(self, path: Path) -> Backup:
+        """Check the file in a thread."""
+        copying = Copying(self.location)
+        return await _in_thread("backup", copying.interrupt, lambda: copying.check(path))
+
+    async def restore(self, source: Path, now: datetime) -> tuple[Backup, Path | None]:
+        """Put a copy of the file in the place of the database, in a thread."""
+        copying = Copying(self.location)
+        return await _in_thread("restore", copying.interrupt, lambda: copying.restore(source, now))
 
     def explain(self, error: BaseException) -> BedplateError | None:
         """The typed error that says the same as SQLite's."""
@@ -163,6 +180,18 @@ class SQLiteBackend:
         connection = SQLiteConnection(self.location.connect, busy_timeout=self._values.busy_timeout)
         await connection.open()
         return connection
+
+
+async def _in_thread(name: str, interrupt: Callable[[], None], work: Callable[[], T]) -> T:
+    """Call ``work`` in a thread; cancelled, interrupt it, and go on when it has ended."""
+    with ThreadPoolExecutor(1, thread_name_prefix=f"bedplate-{name}") as thread:
+        done = asyncio.get_running_loop().run_in_executor(thread, work)
+        try:
+            return await asyncio.shield(done)
+        except asyncio.CancelledError:
+            interrupt()
+            await uninterrupted(_ended(done))
+            raise
 
 
 async def _ended(future: asyncio.Future[Any]) -> None:

@@ -96,3 +96,33 @@ def test_database_that_is_none(bedplate: Callable[..., Any], folder: Path) -> No
     assert result.code in (1, 2)
     assert "Error: database:" in result.err
     assert "Traceback" not in result.err
+
+
+def test_backup_and_restore(bedplate: Callable[..., Any], folder: Path) -> None:
+    """DB-7: into a file of its own by default, back with the old one kept, migrated at the next start."""
+    assert bedplate("db", "upgrade", "0005").code == 0
+    made = bedplate("db", "backup")
+    assert made.code == 0, made.err
+    (copy,) = (folder / "data" / "backups").iterdir()
+    assert made.out.startswith(f"{copy} holds the database at revision 0005, ")
+    assert bedplate("db", "backup", str(copy)).code == 1
+    assert bedplate("db", "upgrade").code == 0
+    restored = bedplate("db", "restore", str(copy), "--yes")
+    assert restored.code == 0, restored.err
+    lines = restored.out.splitlines()
+    assert lines[0] == f"the database is that of {copy}, at revision 0005"
+    kept = Path(lines[1].removeprefix("what it was before is in "))
+    assert lines[2] == "the next start migrates it"
+    assert bedplate("db", "current").out.startswith("0005 ")
+    assert bedplate("db", "restore", str(kept), "--yes").out.count("\n") == 2
+    assert bedplate("db", "check").code == 0
+
+
+def test_a_backup_that_is_none_is_told_as_what_why_and_fix(bedplate: Callable[..., Any], folder: Path) -> None:
+    """DB-7"""
+    bedplate("db", "upgrade")
+    (folder / "copy.db").write_text("a letter")
+    result = bedplate("db", "restore", "copy.db", "--yes")
+    assert result.code == 1
+    assert "is no backup that can be used: it is no SQLite database" in result.err
+    assert "fix: use another backup" in result.err

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @app.callback()
 def db() -> None:
-    """Look after the database schema."""
+    """Look after the database: its schema, backups."""
 
 
 @app.command()
@@ -86,6 +86,49 @@ def revision(
         return await database.migrations.revision(message, folder=folder)
 
     sys.stdout.write(f"{_with_database(work)}\n")
+
+
+@app.command()
+def backup(
+    path: Annotated[
+        Path | None, typer.Argument(help="The file; by default one of its own in the folder backups of the data.")
+    ] = None,
+) -> None:
+    """Write a backup of the database, while servers run; the secret key and files are not in it."""
+
+    async def work(database: "DatabaseService") -> str:
+        made = await database.backups.create(path or _backup_path())
+        return f"{made.path} holds the database at revision {made.revision}, {made.size} bytes"
+
+    sys.stdout.write(f"{_with_database(work)}\n")
+
+
+@app.command()
+def restore(
+    path: Annotated[Path, typer.Argument(help="A backup.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Put a backup in the place of the database, whose file is kept; every server must be stopped."""
+    if not yes:
+        typer.confirm(f"What was stored after {path} was made will not be in the database any more. Go on?", abort=True)
+
+    async def work(database: "DatabaseService") -> str:
+        restored, kept = await database.backups.restore(path)
+        lines = [f"the database is that of {path}, at revision {restored.revision}"]
+        if kept:
+            lines.append(f"what it was before is in {kept}")
+        if restored.revision != database.migrations.head:
+            lines.append("the next start migrates it")
+        return "\n".join(lines)
+
+    sys.stdout.write(f"{_with_database(work)}\n")
+
+
+def _backup_path() -> Path:
+    from bedplate.services.database.models import utc_now
+    from bedplate.services.settings import SettingsService
+
+    return SettingsService().values.data_dir / "backups" / f"bedplate-{utc_now():%Y%m%dT%H%M%SZ}.db"
 
 
 def _with_database(work: Callable[["DatabaseService"], Awaitable[T]]) -> T:
