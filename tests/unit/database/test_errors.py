@@ -84,7 +84,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True, check=False
     )
     if mounted.returncode:
         pytest.skip("mounting a file system takes a privilege that this user has not")
@@ -118,7 +118,7 @@ async def test_a_full_disk(make_database, disk: Path, migrated_database: Path, r
 
 async def test_a_disk_that_is_full_at_start(make_database, disk: Path) -> None:
     """DB-1: the migrations do not fit."""
-    (disk / "ballast").write_bytes(b"x" * (448 << 10))
+    (disk / "ballast").write_bytes(b"x" * (960 << 10))
     with pytest.raises(DatabaseFullError, match="no space is left"):
         await make_database(url=url(disk / "small.db")).start()
 
