@@ -166,7 +166,7 @@ class _Graph:
                 needs=frozenset(made[one] for one in reached if one in made),
                 choice=self._choices.get(provider),
                 overridden=bool(provider.overrides),
-                policy=self._settings.of(name) if self._settings else ServiceSettings(),
+                policy=self._settings.of(_group_of(provider) or name) if self._settings else ServiceSettings(),
             )
         nodes = list(made.values())
         for node in nodes:
@@ -236,6 +236,11 @@ class _Graph:
 def is_startable(value: object) -> bool:
     """Whether the container has to start and stop the object: it has coroutine methods of these names."""
     return all(inspect.iscoroutinefunction(getattr(value, name, None)) for name in ("start", "stop"))
+
+
+def _group_of(provider: ProviderLike) -> str | None:
+    group: str | None = getattr(getattr(provider, "provides", None), "settings_group", None)
+    return group
 
 
 def _factory_of(provider: ProviderLike) -> ServiceFactory[..., Any] | None:

@@ -23,6 +23,7 @@ class Service:
         type: Which of the sixteen this is; None for an engine or an app's own service.
         backend: The name of the backend in use, for the report.
         checks: What ``bedplate doctor``, and each start, look at on behalf of this service.
+        settings_group: Whose timeouts and whose being required it shares; None: those of its own name, if any.
         follows_all: Whether it is started after all services that do not need it, and stopped before them, because it
             calls code that may use any.
     """
@@ -31,6 +32,7 @@ class Service:
     backend: str = "embedded"
     checks: ClassVar[tuple[Check, ...]] = ()
     follows_all: ClassVar[bool] = False
+    settings_group: ClassVar[str | None] = None
 
     _started: bool = False
     _opened: bool = False  # _start has begun, and no _stop has ended since

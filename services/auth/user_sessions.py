@@ -15,6 +15,8 @@ from bedplate.services.logs import get_logger
 
 __all__ = ["UserSessions"]
 
+_DELETED_AT_ONCE = 200
+
 _log = get_logger("bedplate.auth")
 
 
@@ -46,6 +48,16 @@ class UserSessions:
             owner = await _owner(UserRepository(session), actor, user_id)
             rows = await AuthSessionRepository(session).alive_of(owner, utc_now())
         return [self._to_session(row, actor) for row in rows]
+
+    async def delete_expired(self) -> int:
+        """Delete the expired sessions of all users, in small transactions; how many there were."""
+        deleted = 0
+        while True:
+            async with self._database.transaction() as session:
+                some = await AuthSessionRepository(session).delete_expired(utc_now(), _DELETED_AT_ONCE)
+            deleted += some
+            if some < _DELETED_AT_ONCE:
+                return deleted
 
     async def revoke(self, actor: Principal, session_id: uuid.UUID, user_id: uuid.UUID | None = None) -> None:
         """End a session; its tokens or cookie are dead at once, in every replica.

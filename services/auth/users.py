@@ -1,6 +1,7 @@
 """Users: sign-up, profile, rights, passwords."""
 
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 from msgspec import UNSET
@@ -107,6 +108,11 @@ class Users:
         if row is None:
             raise UserNotFoundError
         return to_user(row)
+
+    async def missing(self, user_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+        """Those of the ids that are no users; for maintenance."""
+        async with self._database.session() as session:
+            return await UserRepository(session).missing(user_ids)
 
     async def named(self, username: str) -> User:
         """The user of that name, without regard to case; for the command line.

@@ -29,7 +29,6 @@ from bedplate.services.watchers import Watchers
 __all__ = ["JobQueueService"]
 
 _MAX_PAGE: Final = 500
-_RETENTION_EVERY: Final = 3600.0
 
 _log = get_logger("bedplate.job_queue")
 
@@ -259,6 +258,11 @@ class JobQueueService(Service):
             self._jobs.remove(live)
         self._cursors.forget(user_id, job_id)
 
+    async def delete_old(self) -> int:
+        """Delete the jobs of all users that ended longer than ``retention`` ago, with their logs; how many."""
+        self._require_started()
+        return await delete_old_jobs(self._database, self._settings.retention)
+
     async def _start(self) -> None:
         self._archive = Archive(self._settings, self._database, self._telemetry, self._lease_lost)
         await self._archive.start(register=self._settings.recover)
@@ -287,8 +291,6 @@ class JobQueueService(Service):
         return None
 
     async def _maintain(self, archive: Archive) -> None:
-        loop = asyncio.get_running_loop()
-        next_deletion = loop.time()
         while True:
             await asyncio.sleep(self._settings.lease_ttl / 3)
             self._jobs.sweep()
@@ -296,9 +298,6 @@ class JobQueueService(Service):
                 continue
             try:
                 await end_orphans(self._database, archive.instance_id)
-                if loop.time() >= next_deletion:
-                    next_deletion = loop.time() + _RETENTION_EVERY
-                    await delete_old_jobs(self._database, self._settings.retention)
             except Exception as error:
                 _log.warning("jobs could not be maintained", error=type(error).__name__)
 

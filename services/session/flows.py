@@ -2,7 +2,7 @@
 
 import builtins
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -133,6 +133,11 @@ class Flows:
             rows = await flows.matching(**msgspec.structs.asdict(query), with_data=False)
             data = await flows.component_data(query.project_id, query.search)
         return [_header(row, data.get(row.id)) for row in rows]
+
+    async def missing(self, user_id: uuid.UUID, flow_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+        """Those of the ids that are no flows of the user."""
+        async with self._database.session() as session:
+            return await FlowRepository(session, user_id).missing(flow_ids)
 
     async def page(self, user_id: uuid.UUID, query: FlowQuery, *, page: int, size: int) -> Page[Flow]:
         """One page of the flows that match, oldest first.

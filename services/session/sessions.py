@@ -195,6 +195,17 @@ class Sessions:
             raise SessionNotFoundError
         return _session(row)
 
+    async def delete_expired(self) -> int:
+        """Delete the sessions of all users in which nothing ran for too long, in small transactions; how many."""
+        deleted = 0
+        while True:
+            async with self._database.transaction() as session:
+                some = await FlowSessionRepository.purge(session, self._alive_since(), _PURGED_AT_ONCE)
+            self._expired.add(some)
+            deleted += some
+            if some < _PURGED_AT_ONCE:
+                return deleted
+
     def _alive_since(self) -> datetime:
         return utc_now() - self._idle_ttl
 

@@ -1,5 +1,6 @@
 """What a backend of the storage does: it keeps files under namespace and name, each whole or not at all."""
 
+import builtins
 import uuid
 from collections.abc import Sequence
 from typing import Protocol
@@ -106,6 +107,10 @@ class StorageBackend(Protocol):
 
     async def list(self, namespace: Namespace, after: str, limit: int, prefix: str) -> list[FileInfo]:
         """The first files whose names sort after ``after`` and begin with ``prefix``, by name."""
+        ...
+
+    async def namespaces(self, after: str, limit: int) -> builtins.list[Namespace]:
+        """The first namespaces, of all owners, whose ``<owner>/<kind>-<id>`` sort after ``after``, by that."""
         ...
 
     async def stat(self, namespace: Namespace, name: str, *, digest: bool) -> FileInfo:

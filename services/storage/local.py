@@ -1,6 +1,7 @@
 """Files in a folder of this machine."""
 
 import asyncio
+import builtins
 import os
 import uuid
 from collections.abc import Callable
@@ -112,6 +113,10 @@ class LocalFiles:
     async def list(self, namespace: Namespace, after: str, limit: int, prefix: str) -> list[FileInfo]:
         """See :class:`~bedplate.services.storage.backend.StorageBackend`."""
         return await self.read(list_files, self._root, namespace, after, limit, prefix)
+
+    async def namespaces(self, after: str, limit: int) -> builtins.list[Namespace]:
+        """See :class:`~bedplate.services.storage.backend.StorageBackend`."""
+        return await self.read(self._root.namespaces, after, limit)
 
     async def stat(self, namespace: Namespace, name: str, *, digest: bool) -> FileInfo:
         """See :class:`~bedplate.services.storage.backend.StorageBackend`."""

@@ -131,6 +131,17 @@ class Root:
         finally:
             os.close(folder)
 
+    def namespaces(self, after: str, limit: int) -> list[Namespace]:
+        """The first namespaces of all owners whose ``<owner>/<kind>-<id>`` sort after ``after``."""
+        found: list[Namespace] = []
+        with self.folder.use() as root:
+            for owner in _names(root):
+                if owner >= after.partition("/")[0]:
+                    found += [one for one in _namespaces_of(root, owner) if f"{owner}/{folder_name(one)}" > after]
+                if len(found) >= limit:
+                    break
+        return found[:limit]
+
     def delete_owner(self, owner: uuid.UUID) -> None:
         """Delete the folder of an owner, if there is one."""
         with self.folder.use() as root:
@@ -139,6 +150,32 @@ class Root:
             except FileNotFoundError:
                 return
             remove_folder(root, gone)
+
+
+def _namespaces_of(root: int, owner: str) -> list[Namespace]:
+    """The namespaces of one owner, sorted; none where the name is no owner's."""
+    try:
+        folder = open_folder(root, owner)
+    except OSError:  # deleted in between, or something else that stands there
+        return []
+    try:
+        return [one for name in _names(folder) if (one := _namespace(owner, name)) is not None]
+    finally:
+        os.close(folder)
+
+
+def _names(folder: int) -> list[str]:
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries)
+
+
+def _namespace(owner: str, name: str) -> Namespace | None:
+    kind, _, identifier = name.partition("-")
+    try:
+        found = Namespace(owner=uuid.UUID(owner), kind=kind, id=uuid.UUID(identifier))
+    except ValueError:
+        return None
+    return found if str(found.owner) == owner and folder_name(found) == name else None
 
 
 def open_folder(parent: int, name: str, *, create: bool = False) -> int:

@@ -272,6 +272,18 @@ class StorageService(Service):
         self._require_started()
         return self._links.redeem(token, method)
 
+    async def namespaces(self, *, after: Namespace | None = None, limit: int | None = None) -> builtins.list[Namespace]:
+        """The namespaces of all owners, some of which may have no files, in an order of their own; for maintenance.
+
+        Args:
+            after: The last of the page before.
+            limit: Most namespaces; at most, and by default, ``max_page`` of the settings.
+        """
+        self._require_started()
+        most = self._values.max_page if limit is None else max(0, min(limit, self._values.max_page))
+        place = "" if after is None else f"{after.owner}/{after.kind}-{after.id}"
+        return await self._store.namespaces(place, most)
+
     async def stat(self, namespace: Namespace, name: str) -> FileInfo:
         """What is known of a file, with its sha256; where that is not recorded, the file is read.
 

@@ -2,7 +2,9 @@
 
 import uuid
 from datetime import datetime
+from typing import Self
 
+from bedplate.services.settings import SettingsService
 from bedplate.services.task.backend import RunsTasks
 
 __all__ = ["AnyIOBackend"]
@@ -20,6 +22,11 @@ class AnyIOBackend:
     def __init__(self, poll_interval: float) -> None:
         self._poll_interval = poll_interval
         self._worker: RunsTasks | None = None
+
+    @classmethod
+    def from_settings(cls, settings: SettingsService) -> Self:
+        """See :class:`~bedplate.services.task.backend.TaskBackend`."""
+        return cls(settings.values.task.poll_interval)
 
     async def start(self) -> None:
         """Nothing is needed."""

@@ -33,6 +33,7 @@ class Arguments:
 
     Attributes:
         context: The name of its parameter for the :class:`TaskContext`; None if it has none.
+        required: The names of those that have no default.
 
     Raises:
         TaskDefinitionError: The function has parameters that data cannot fill.
@@ -48,6 +49,7 @@ class Arguments:
                 self.context = parameter.name
             else:
                 fields.append(_field(parameter, where))
+        self.required = tuple(field[0] for field in fields if len(field) == 2)
         try:
             self._type = msgspec.defstruct("Arguments", fields, kw_only=True, forbid_unknown_fields=True)
             self._decoder = msgspec.json.Decoder(self._type, dec_hook=_from_data)

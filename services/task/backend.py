@@ -34,6 +34,9 @@ class RunsTasks(Protocol):
 class TaskBackend(Protocol):
     """Brings runs to workers: wakes them, or carries ids to them; ids and nothing else.
 
+    It is made by ``from_settings(settings)``, a class method that takes the engines that it declares as needed by
+    keyword as well.
+
     Attributes:
         name: What the setting ``BEDPLATE_TASK__BACKEND`` calls it.
     """

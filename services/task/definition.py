@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from bedplate.services.task.arguments import Arguments
+from bedplate.services.task.cron import Cron
 from bedplate.services.task.errors import TaskDefinitionError
 from bedplate.services.task.retrying import Backoff
 
@@ -24,6 +25,8 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
         backoff: When it is tried again; None: as the settings say.
         retry_on: The errors after which it is tried again.
         priority: Higher goes first.
+        cron: When it is submitted for the system, again and again, once for all processes together; None: never.
+        cron_zone: The time zone that ``cron`` is meant in, by its IANA name.
     """
 
     timeout: float | None = None
@@ -31,6 +34,8 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
     backoff: Backoff | None = None
     retry_on: tuple[type[Exception], ...] = (Exception,)
     priority: int = 0
+    cron: str | None = None
+    cron_zone: str = "UTC"
 
 
 class TaskDefinition:
@@ -46,11 +51,13 @@ class TaskDefinition:
         function: See above.
         options: See above.
         arguments: What the function takes.
+        cron: When it is submitted by itself.
         is_async: Whether it is a coroutine function.
         origin: Where the function is, for messages.
 
     Raises:
         TaskDefinitionError: The function, its name or its options make no sense.
+        TaskScheduleError: The cron expression never fires.
     """
 
     def __init__(self, name: str, function: Callable[..., Any], options: TaskOptions) -> None:
@@ -67,6 +74,11 @@ class TaskDefinition:
         self.function = function
         self.options = options
         self.arguments = Arguments(name, function)
+        self.cron = None if options.cron is None else Cron(options.cron, options.cron_zone)
+        if self.cron is not None and self.arguments.required:
+            raise TaskDefinitionError(
+                self.origin, "it has a cron expression and needs arguments", fix="give every parameter a default"
+            )
         self.is_async = inspect.iscoroutinefunction(function)
 
     def __repr__(self) -> str:

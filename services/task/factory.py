@@ -18,7 +18,5 @@ __all__ = ["build_task"]
 )
 def build_task(settings: SettingsService, telemetry: TelemetryService, database: DatabaseService) -> TaskService:
     """Build the task service from its settings."""
-    backend: TaskBackend = build_task.choose(settings).backend.load(ServiceType.TASK)(
-        settings.values.task.poll_interval
-    )
+    backend: TaskBackend = build_task.choose(settings).make(settings)
     return TaskService(settings, telemetry, database, backend)

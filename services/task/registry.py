@@ -70,6 +70,8 @@ class TaskRegistry:
         backoff: Backoff | None = None,
         retry_on: tuple[type[Exception], ...] = (Exception,),
         priority: int = 0,
+        cron: str | None = None,
+        cron_zone: str = "UTC",
     ) -> Callable[[F], F]: ...
 
     def task(self, name: Any = None, **options: Any) -> Any:
@@ -90,6 +92,7 @@ class TaskRegistry:
 
         Raises:
             TaskDefinitionError: The function cannot be a task.
+            TaskScheduleError: The cron expression never fires.
             TaskNameTakenError: Another function has the name.
         """
         if callable(name):

@@ -12,6 +12,8 @@ from bedplate.services.task.models import TaskStatus
 __all__ = ["delete_old_runs"]
 
 _BATCH: Final = 200
+_KEYS_KEPT: Final = timedelta(hours=2)
+"""For longer than a time of a cron expression is made up for: its key says that it has been."""
 
 
 async def delete_old_runs(database: DatabaseService, settings: TaskSettings) -> int:
@@ -26,6 +28,8 @@ async def delete_old_runs(database: DatabaseService, settings: TaskSettings) -> 
         while count == _BATCH:
             before = utc_now() - timedelta(seconds=seconds)
             async with database.transaction() as session:
-                count = await TaskRunRepository(session).delete_finished_before(before, statuses, _BATCH)
+                count = await TaskRunRepository(session).delete_finished_before(
+                    before, statuses, _BATCH, keyed_before=utc_now() - _KEYS_KEPT
+                )
             deleted += count
     return deleted

@@ -20,6 +20,7 @@ from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
 from bedplate.services.task.attempt import Claim, EndReason
 from bedplate.services.task.backend import TaskBackend
+from bedplate.services.task.checks import CHECKS
 from bedplate.services.task.definition import TaskDefinition
 from bedplate.services.task.errors import (
     TaskFailedError,
@@ -95,6 +96,7 @@ class TaskService(Service):
     """
 
     type = ServiceType.TASK
+    checks = CHECKS
 
     def __init__(
         self,

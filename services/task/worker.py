@@ -19,6 +19,7 @@ from bedplate.services.task.definition import TaskDefinition
 from bedplate.services.task.executor import Executor
 from bedplate.services.task.journal import Journal
 from bedplate.services.task.lease import Lease
+from bedplate.services.task.scheduler import Scheduler
 from bedplate.services.task.service import TaskService
 from bedplate.services.telemetry import TelemetryService
 
@@ -50,6 +51,7 @@ class TaskWorker(Service):
     """
 
     follows_all: ClassVar[bool] = True
+    settings_group: ClassVar[str | None] = "task"
 
     def __init__(
         self,
@@ -228,6 +230,8 @@ class TaskWorker(Service):
             loops.start_soon(self._task.carrier.serve, self)
             loops.start_soon(self._every, self._settings.lease_ttl / 3, self.beat)
             loops.start_soon(self._write_progress)
+            if self._settings.schedules:
+                loops.start_soon(self._submit_schedules, Scheduler(self._task, self._settings.cron_catch_up))
 
     async def _every(self, seconds: float, call: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -243,6 +247,13 @@ class TaskWorker(Service):
             with self._noted("progress of tasks was not written"):
                 if self._executor is not None:
                     await self._executor.flush_progress()
+
+    async def _submit_schedules(self, scheduler: Scheduler) -> None:
+        while True:
+            wait = self._settings.poll_interval
+            with self._noted("scheduled tasks were not submitted"):
+                wait = await scheduler.tick()
+            await anyio.sleep(wait)
 
     async def beat(self) -> None:
         """Renew the lease, take over what dead processes left, and give back what nobody in this process knows of."""

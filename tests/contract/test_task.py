@@ -30,7 +30,13 @@ class Harness:
         self._made: list[Node] = []
 
     async def node(self, registry: TaskRegistry, *, execute: bool = True, **values: Any) -> Node:
-        quick = {"poll_interval": 0.01, "progress_interval": 0.0, "cancel_timeout": 1.0, "drain_timeout": 0.0}
+        quick = {
+            "poll_interval": 0.01,
+            "progress_interval": 0.0,
+            "cancel_timeout": 1.0,
+            "drain_timeout": 0.0,
+            "schedules": False,
+        }
         task = quick | {"execute": execute} | values
         settings = SettingsService(profile="test", data_dir=self._folder, task=task)
         redactor = Redactor(settings)

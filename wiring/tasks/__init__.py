@@ -8,7 +8,7 @@ from bedplate.services.errors import ConfigurationError
 
 __all__ = ["BUILT_IN", "TaskModuleError", "wire_tasks"]
 
-BUILT_IN = ("bedplate.wiring.tasks.flows",)
+BUILT_IN = ("bedplate.wiring.tasks.flows", "bedplate.wiring.tasks.maintenance")
 """Modules with Bedplate's own tasks."""
 
 

@@ -147,6 +147,16 @@ class AuthSessionRepository:
         )
         return result.rowcount
 
+    async def delete_expired(self, now: datetime, limit: int) -> int:
+        """Delete at most ``limit`` expired sessions of anyone; how many there were."""
+        expired = sa.select(col(AuthSessionRow.id)).where(col(AuthSessionRow.expires_at) <= now).limit(limit)
+        result: sa.CursorResult[Any] = await self._session.exec(
+            sa.delete(AuthSessionRow)
+            .where(col(AuthSessionRow.id).in_(expired))
+            .execution_options(synchronize_session=False)
+        )
+        return result.rowcount
+
     async def _revoke(self, condition: sa.ColumnElement[bool], reason: str, now: datetime) -> int:
         result: sa.CursorResult[Any] = await self._session.exec(
             sa.update(AuthSessionRow)

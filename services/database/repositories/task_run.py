@@ -229,9 +229,16 @@ class TaskRunRepository(InstanceRepository):
         statement = sa.delete(_RUNS).where(_RUNS.c.id == run_id, _own(user_id), _RUNS.c.status.in_(_FINISHED))
         return bool((await self._execute(statement)).rowcount)
 
-    async def delete_finished_before(self, moment: datetime, statuses: Collection[str], limit: int) -> int:
-        """Remove at most ``limit`` runs with these statuses that ended before ``moment``; returns how many."""
-        old = sa.select(_RUNS.c.id).where(_RUNS.c.finished_at < moment, _RUNS.c.status.in_(statuses)).limit(limit)
+    async def delete_finished_before(
+        self, moment: datetime, statuses: Collection[str], limit: int, *, keyed_before: datetime
+    ) -> int:
+        """Remove at most ``limit`` runs with these statuses that ended before ``moment``; returns how many.
+
+        One with a key goes only if it ended before ``keyed_before`` as well.
+        """
+        forgotten = sa.or_(_RUNS.c.unique_key.is_(None), _RUNS.c.finished_at < keyed_before)
+        old = sa.select(_RUNS.c.id).where(_RUNS.c.finished_at < moment, _RUNS.c.status.in_(statuses), forgotten)
+        old = old.limit(limit)
         result = await self._execute(sa.delete(_RUNS).where(_RUNS.c.id.in_(old.scalar_subquery())))
         return int(result.rowcount)
 

@@ -1,7 +1,7 @@
 """Queries over users, for the auth service."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -42,6 +42,11 @@ class UserRepository:
     async def by_name(self, username_key: str) -> UserRow | None:
         """The user whose case-folded name it is."""
         return (await self._session.exec(select(UserRow).where(col(UserRow.username_key) == username_key))).first()
+
+    async def missing(self, user_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+        """Those of the ids that are no users."""
+        query = select(UserRow.id).where(col(UserRow.id).in_(list(user_ids)))
+        return set(user_ids).difference((await self._session.exec(query)).all())
 
     async def add(self, row: UserRow) -> None:
         """Insert a user."""

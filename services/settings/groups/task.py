@@ -42,6 +42,10 @@ class TaskSettings(ServiceSettings):
     """How often a task is begun anew whose process died; after that it has failed."""
     unknown_grace: Seconds = 60.0
     """Seconds for which a due task waits for a process that has its function; after that it has failed."""
+    schedules: bool = True
+    """Whether this process, if it executes tasks, submits those that are due by their cron expressions."""
+    cron_catch_up: Seconds = Field(default=600.0, le=3600)
+    """Seconds after which a time of a cron expression, passed while no process was there, is made up for no more."""
     max_queued: int = Field(default=10_000, ge=1)
     """Most tasks of one owner that wait."""
     max_argument_bytes: int = Field(default=256 * 1024, ge=2)

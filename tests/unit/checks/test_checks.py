@@ -34,6 +34,9 @@ FOUND: Mapping[str, tuple[Severity, Mapping[str, Any]]] = {
     "telemetry.report-behind-proxy": (Severity.WARNING, {"server": {"services_report_loopback": True}}),
     "telemetry.debug-log": (Severity.WARNING, {"telemetry": {"log_level": "debug"}}),
     "variable.operator-variable-unset": (Severity.WARNING, {"variable": {"operator_variables": ["NOWHERE_SET"]}}),
+    "task.long-drain": (Severity.WARNING, {"task": {"drain_timeout": 20.0}}),
+    "task.short-lease": (Severity.WARNING, {"task": {"lease_ttl": 1.0}}),
+    "task.executes-nothing": (Severity.NOTE, {"task": {"execute": False}}),
     "database.in-memory": (Severity.WARNING, {"database": {"url": "sqlite://"}}),
     "server.wildcard-origin": (Severity.WARNING, {"server": {"cors_origins": ["*"]}}),
     "server.insecure-origin": (

@@ -35,7 +35,13 @@ async def new_node(
     made: list[tuple[Node, Workers]] = []
 
     async def make(**values: Any) -> Node:
-        quick = {"poll_interval": 0.01, "progress_interval": 0.0, "cancel_timeout": 1.0, "drain_timeout": 0.0}
+        quick = {
+            "poll_interval": 0.01,
+            "progress_interval": 0.0,
+            "cancel_timeout": 1.0,
+            "drain_timeout": 0.0,
+            "schedules": False,
+        }
         own = SettingsService(profile="test", data_dir=settings.values.data_dir, task=quick | values)
         tasks = TaskService(own, telemetry, database, AnyIOBackend(0.01), registry)
         workers = Workers()

@@ -194,6 +194,23 @@ class Operations(Capabilities):
         assert await storage.list(namespace) == await storage.list(other) == []
         assert await harness.leftovers() == []
 
+    async def test_namespaces_of_all_owners(self, storage: StorageService, namespace: Namespace) -> None:
+        """TASK-4: each once, in pages of any size."""
+        flows = [Namespace.flow(namespace.owner, uuid.uuid4()) for _ in range(2)]
+        others = [Namespace.user(uuid.uuid4()) for _ in range(3)]
+        made = [namespace, *flows, *others]
+        for one in made:
+            await storage.save(one, "a", b"x")
+        for limit in (1, 2, 100):
+            found: list[Namespace] = []
+            while page := await storage.namespaces(after=found[-1] if found else None, limit=limit):
+                assert len(page) <= limit
+                found += page
+            assert len(found) == len(made)
+            assert set(found) == set(made)
+        await storage.delete_owner(namespace.owner)
+        assert set(await storage.namespaces()) == set(others)
+
     async def test_saves_while_the_namespace_is_deleted(
         self, storage: StorageService, namespace: Namespace, harness: StorageHarness
     ) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 
-from bedplate.services.task import TaskRegistry, TaskStatus
+from bedplate.services.task import TaskContext, TaskRegistry, TaskStatus
 from bedplate.wiring.testing.task.harness import Function, Node, TaskFixtures, TaskHarness, until
 
 __all__ = ["Recovery"]
@@ -175,3 +175,19 @@ class Recovery(TaskFixtures):
         await harness.node(newer)
         dead = await before.tasks.wait(user, run.id)
         assert (dead.status, dead.error_code, dead.attempt) == (TaskStatus.FAILED, "task_arguments", 1)
+
+    async def test_cron_fires_once_for_all_processes(self, harness: TaskHarness, registry: TaskRegistry) -> None:
+        """TASK-2: whoever is first submits, for the system."""
+        seen: list[uuid.UUID] = []
+
+        @registry.task("every second", cron="* * * * * *")
+        async def every_second(context: TaskContext) -> None:
+            seen.append(context.run_id)
+
+        nodes = [await harness.node(registry, schedules=True, cron_catch_up=0.0) for _ in range(3)]
+        await until(lambda: len(seen) >= 2)
+        runs = (await nodes[0].tasks.list(None, name="every second")).items
+        assert {run.user_id for run in runs} == {None}
+        seconds = [run.created_at.replace(microsecond=0) for run in runs]
+        assert len(seconds) == len(set(seconds))
+        assert len(seen) == len(set(seen))
