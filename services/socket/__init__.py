@@ -16,8 +16,9 @@ from bedplate.services.socket.errors import (
     UnknownEventError,
     error_body,
 )
+from bedplate.services.socket.gate import Endpoint
 from bedplate.services.socket.models import Frame, Handshake, Joined, Presence, Room, RoomKind
-from bedplate.services.socket.service import Endpoint, SocketService
+from bedplate.services.socket.service import SocketService
 
 __all__ = [
     "Connection",

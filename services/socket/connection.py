@@ -98,6 +98,16 @@ class Connection:
         if not self.closed:
             self.link.send(event_text(event, data))
 
+    def close(self) -> None:
+        """Do nothing more for the client; what is being done is cancelled, but for what asks for this."""
+        self.closed = True
+        if self.timer is not None:
+            self.timer.cancel()
+        current = asyncio.current_task()
+        for task in list(self.tasks):
+            if task is not current:
+                task.cancel()
+
     def spawn(self, coroutine: Any, name: str) -> asyncio.Task[Any]:
         """Do something for the client in the background, for as long as it is there."""
         task = asyncio.get_running_loop().create_task(coroutine, name=name)

@@ -148,7 +148,7 @@ class TestEvents:
         await raw.send(packet)
         assert await raw.until_closed() == 1002
         await works(client)
-        await after(service, "gone", lambda: service.presence().connections == 1)
+        await after(service._door, "release", lambda: service.presence().connections == 1)
 
     async def test_attachments_are_refused(self, sockets: Sockets, raw: Raw) -> None:
         """SOCK-1: nothing takes any, and the library keeps as many as a client announces."""
