@@ -150,7 +150,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ApplicationContainer
     """A container one of whose services does not start until it is released."""
     monkeypatch.setenv("BEDPLATE_PROFILE", "test")
     container, service = ApplicationContainer(), Held()
-    with container.job_queue.override(Singleton(lambda: service)):
+    with container.variable.override(Singleton(lambda: service)):
         yield container, service
 
 
