@@ -29,6 +29,7 @@ serve: setup  ## Start the server on embedded defaults, at http://127.0.0.1:7860
 	@$(RUN)/bedplate serve
 
 demo: setup  ## Run the main job against a server of its own, step by step
+	@$(SYNC) --group demo
 	@$(RUN)/python -m examples.demo
 
 test: lint types  ## Run lint, types and every test

@@ -9,6 +9,7 @@ import httpx
 from examples.demo import conversation
 from examples.demo.client import Client
 from examples.demo.files import ask_about_a_file
+from examples.demo.live import follow
 from examples.demo.processes import Place, Server
 from examples.demo.sharing import share
 from examples.demo.steps import DifferenceError, Steps, check
@@ -51,6 +52,7 @@ def _run(steps: Steps, server: Server, place: Place, llm: LocalLLM) -> None:
     conversation.reconnect(steps, client, streamed)
     conversation.look_back(steps, client, flow, llm)
     ask_about_a_file(steps, client, flow)
+    follow(steps, client, flow)
     survive_a_worker(steps, client, flow, place, llm)
     share(steps, client, flow)
     if reference := os.environ.get("BEDPLATE_REFERENCE_DIR"):

@@ -17,6 +17,7 @@ from bedplate.containers.errors import StartError, StopError
 from bedplate.services.base import Service
 from bedplate.services.errors import UnavailableError
 from bedplate.services.health import HealthStatus
+from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
 from bedplate.wiring.testing.cancellation import cancel_at_every_await
 from bedplate.wiring.testing.database import copy_database
@@ -257,8 +258,9 @@ async def test_when_one_does_not_stop_all_the_others_do(container: ApplicationCo
     assert not _tasks()
 
 
-async def test_all_of_them_in_the_order_of_their_needs(container: ApplicationContainer) -> None:
-    """ALL-1: what needs something starts after it, and stops before it."""
+async def test_all_sixteen_in_the_order_of_their_needs(container: ApplicationContainer) -> None:
+    """ALL-1: what needs something starts after it."""
+    assert set(ServiceType) <= set(NAMES)
     async with container.running():
         report = container.report
         assert set(NAMES) <= _started(report)

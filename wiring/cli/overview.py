@@ -6,6 +6,8 @@ from importlib import import_module
 from bedplate.containers import ApplicationContainer
 from bedplate.services.backends import ServiceFactory
 from bedplate.services.schema import ServiceType
+from bedplate.services.settings import Settings
+from bedplate.services.settings.keys import fields_of
 
 __all__ = ["BEGIN", "END", "services_table", "with_services_table"]
 
@@ -32,24 +34,18 @@ def with_services_table(text: str) -> str:
 
 
 def _rows() -> Iterator[str]:
-    container = ApplicationContainer()
-    values = container.settings()
+    container, fields = ApplicationContainer(), fields_of(Settings)
     for service in ServiceType:
-        factory = getattr(container.providers.get(service), "provides", None)
-        built, planned = ["in the making"], list[str]()
+        factory = getattr(container.providers[service], "provides", None)
+        built, planned = ["embedded"], list[str]()
         if isinstance(factory, ServiceFactory):
-            default, _ = values.backend_of(service)
+            default = fields[service, "backend"].default
             built = [default, *(name for name in factory.backends if name != default)]
             planned = sorted(set(factory.planned) - set(built))
-        elif factory is not None:
-            built = ["embedded"]
         yield f"| {service} | {_about(service)} | {', '.join(built)} | {', '.join(planned) or '–'} |"
 
 
 def _about(service: ServiceType) -> str:
     """What the package of the service says of itself."""
-    try:
-        text = import_module(f"bedplate.services.{service}").__doc__ or ""
-    except ModuleNotFoundError:
-        return ""
+    text = import_module(f"bedplate.services.{service}").__doc__ or ""
     return text.splitlines()[0].partition(": ")[2].rstrip(".")

@@ -1,59 +1,42 @@
 """Uploads that end early, over real connections: nothing of them is kept, whenever the client hangs up."""
 
 import asyncio
-import contextlib
-import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bedplate.wiring.testing.clients import Clients
+from bedplate.wiring.testing.live_server import LiveServer
 
 HEAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.json"\r\n\r\n'
 BODY = HEAD + b'{"name": "x", "description": "' + b"x" * 300_000 + b'"}' + b"\r\n--b--\r\n"
 
 
-class Server(uvicorn.Server):
-    """The application of a test behind a real server, in the test's own loop.
+class Watched:
+    """An application that says what it has done with.
 
     Attributes:
-        ended: The paths of the requests that it has done with.
-        port: Where it listens.
+        ended: The paths of the requests.
     """
 
-    def __init__(self, clients: Clients) -> None:
-        super().__init__(uvicorn.Config(self._answer, interface="asgi3", lifespan="off", log_config=None))
+    def __init__(self, app: ASGIApp) -> None:
         self.ended = asyncio.Queue[str]()
-        self.port = 0
-        self._clients = clients
+        self._app = app
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await self._clients.app(scope, receive, send)
+            await self._app(scope, receive, send)
         finally:
             self.ended.put_nowait(scope["path"])
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the test runner."""
-        yield
 
-    @contextlib.asynccontextmanager
-    async def serving(self) -> AsyncIterator[None]:
-        """Serve within the block."""
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.port = listener.getsockname()[1]
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self.serve([listener]))
-                try:
-                    yield
-                finally:
-                    self.should_exit = True
+@pytest.fixture
+def watched(clients: Clients) -> Watched:
+    return Watched(clients.app)
 
 
 @pytest.fixture
@@ -62,9 +45,8 @@ def container_settings(container_settings: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def server(clients: Clients) -> AsyncIterator[Server]:
-    server = Server(clients)
-    async with server.serving():
+async def server(watched: Watched) -> AsyncIterator[LiveServer]:
+    async with LiveServer(watched) as server:
         yield server
 
 
@@ -108,7 +90,7 @@ async def _lists(client: httpx.AsyncClient) -> list[str]:
 @pytest.mark.parametrize("sent", [0, 30, len(HEAD) + 20, 200_000, len(BODY) - 3], ids=str)
 @pytest.mark.timeout(60)
 async def test_who_hangs_up_leaves_nothing(
-    sent: int, chunked: bool, server: Server, as_user: httpx.AsyncClient, clients: Clients
+    sent: int, chunked: bool, server: LiveServer, watched: Watched, as_user: httpx.AsyncClient, clients: Clients
 ) -> None:
     """STO-1: in the head of the part, in its content, just before its end; on every route that takes a file."""
     paths = await _paths(as_user)
@@ -122,18 +104,18 @@ async def test_who_hangs_up_leaves_nothing(
         if sent > len(HEAD) + 100 and "files" in path:
             await _begun(clients)
         writer.close()
-        assert await server.ended.get() == path
+        assert await watched.ended.get() == path
         assert _kept(clients) == []
     assert await _lists(as_user) == before
 
 
 async def test_a_body_that_says_it_is_complete_and_is_not_is_refused(
-    server: Server, as_user: httpx.AsyncClient, clients: Clients
+    server: LiveServer, as_user: httpx.AsyncClient, clients: Clients
 ) -> None:
     """STO-1: the connection stays good, the client gets its answer, and nothing is kept."""
     paths = await _paths(as_user)
     before = await _lists(as_user)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", headers=as_user.headers) as client:
+    async with httpx.AsyncClient(base_url=server.url, headers=as_user.headers) as client:
         for path in paths:
             for body in (BODY[:200_000], BODY[:-3], BODY[:-9]):
                 headers = {"Content-Type": "multipart/form-data; boundary=b"}

@@ -12,7 +12,7 @@ from bedplate.containers import ApplicationContainer
 from bedplate.services.schema import ServiceType
 from bedplate.wiring import aliases, deps
 
-BUILT = sorted(set(ServiceType) & set(ApplicationContainer.providers))
+BUILT = sorted(ServiceType)
 
 SHORT_NAMES = {
     "get_db_service": "database",
