@@ -96,11 +96,12 @@ class MemoryBackend:
     async def put(self, scope: Scope, key: str, item: Item, lifetime: float, expected: int | None) -> int:
         """Keep a value and return its version."""
         now = self._clock()
+        cost = OVERHEAD + len(key) + len(item.data)
         shelf, entry = self._look(scope, key, now)
         if expected is not None:
             _check(key, expected, entry)
-        cost = OVERHEAD + len(key) + len(item.data)
-        self._make_room(shelf, entry, cost)
+        if entry is None or cost > entry.cost:
+            self._make_room(shelf, entry, cost)
         version = self._keep(shelf, key, entry, item, cost, now, now + lifetime)
         if shelf.listening:
             shelf.tell(key, Change(_SET, version, item))
