@@ -50,6 +50,8 @@ class Bounds(Capabilities):
         for user in users[:2]:
             filled = await _fill(state, user)
             assert 10 <= filled < 20
+            await state.clear(Scope.run(user, uuid.UUID(int=0)))
+            assert await _fill(state, user) == filled
             with pytest.raises(StateFullError, match=r"bytes of one user.*MAX_USER_BYTES"):
                 await state.set(Scope.user(user), "key", "x" * 500)
         with pytest.raises(StateFullError, match=r"25000 bytes .*MAX_BYTES"):

@@ -21,12 +21,20 @@ class Times(Capabilities):
         await state.set(run, "long", 2, ttl=timedelta(seconds=20))
         await state.set(run, "ever", 3)
         await state.append(run, "list", 4, ttl=10)
+        for key in ("append", "compare", "delete", "current"):
+            await state.set(run, key, 4, ttl=10)
         entry = await state.entry(run, "short")
         assert entry is not None
         assert entry.expires_in is not None
         assert 9 < entry.expires_in <= 10
         await harness.advance(10.5)
-        assert await state.items(run) == {"long": 2, "ever": 3}
+        await state.append(run, "append", 5)
+        assert await state.set(run, "compare", 5, expected=0)
+        assert not await state.delete(run, "delete")
+        async with await state.subscribe(run, "current", current=True) as changes:
+            await state.set(run, "current", 5)
+            assert (await anext(changes)).kind == ChangeKind.SET
+        assert await state.items(run) == {"long": 2, "ever": 3, "append": [5], "compare": 5, "current": 5}
         assert await state.get(run, "short") is None
         assert await state.entry(run, "list") is None
         assert not await state.delete(run, "short")
@@ -34,7 +42,7 @@ class Times(Capabilities):
         assert await state.get(run, "list") == [5]
         assert await state.set(run, "short", 6, expected=0)
         await harness.advance(10)
-        assert await state.clear(run) == 3
+        assert await state.clear(run) == 6
 
     async def test_each_change_gives_a_new_time(self, state: StateService, harness: StateHarness, run: Scope) -> None:
         """STATE-1: longer, shorter or none at all."""
@@ -68,12 +76,13 @@ class Times(Capabilities):
         session, user = Scope.session(user_id, flow, "s"), Scope.user(user_id)
         for scope in (run, session, user):
             await state.set(scope, "key", 1)
-        await harness.advance(8)
         await state.set(run, "other", 1)
+        await harness.advance(8)
+        await state.delete(run, "other")
         await harness.advance(8)
         assert await state.purge() == 0
         await harness.advance(8)
-        assert await state.purge() == 2
+        assert await state.purge() == 1
         await harness.advance(100)
         assert await state.purge() == 1
         assert [await state.get(scope, "key") for scope in (run, session, user)] == [None, None, 1]
