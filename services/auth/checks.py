@@ -38,6 +38,15 @@ def _auto_login(_auth: Any, around: Surroundings) -> Iterator[Trouble]:
         yield Trouble("whoever works on this machine is a superuser", fix=f"{fix}, except for development")
 
 
+@check("auth.logins-not-throttled", Severity.WARNING, "On a public host, guessing passwords is slowed down")
+def _logins_not_throttled(_auth: Any, around: Surroundings) -> Iterator[Trouble]:
+    if around.public and not around.values.auth.login_failures_per_account:
+        yield Trouble(
+            "anybody may guess the passwords of a user as often as the machine can verify them",
+            fix="unset BEDPLATE_AUTH__LOGIN_FAILURES_PER_ACCOUNT, or set it to ten or so",
+        )
+
+
 @check("auth.weak-passwords", Severity.WARNING, "On a public host, passwords have at least eight characters")
 def _weak_passwords(_auth: Any, around: Surroundings) -> Iterator[Trouble]:
     shortest = around.values.auth.password_min_length
@@ -82,6 +91,7 @@ def _open_sign_up(_auth: Any, around: Surroundings) -> Iterator[Trouble]:
 CHECKS: tuple[Check, ...] = (
     _cookie_not_secure,
     _auto_login,
+    _logins_not_throttled,
     _weak_passwords,
     _weak_hashing,
     _guessable_superuser,

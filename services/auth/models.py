@@ -146,8 +146,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def credential_id(self) -> uuid.UUID | None:
-        """The session or the key, whichever it was."""
-        return self.session_id or self.api_key_id
+        """The session, the key or the identity, whichever it was."""
+        return self.session_id or self.api_key_id or self.identity_id
 
 
 class TokenPair(_Masked, frozen=True, kw_only=True):

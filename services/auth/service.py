@@ -47,6 +47,7 @@ from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import utc_now
 from bedplate.services.database.repositories.api_key import ApiKeyRepository
 from bedplate.services.database.repositories.auth_session import AuthSessionRepository
+from bedplate.services.database.repositories.identity import IdentityRepository
 from bedplate.services.database.repositories.user import UserRepository
 from bedplate.services.engines.http import HttpEngine
 from bedplate.services.engines.keyring import Keyring
@@ -215,15 +216,19 @@ class AuthService(Service):
             principals: Callers, as verified once.
 
         Returns:
-            Their ``credential_id``, for those whose session or key and whose user are still good.
+            Their ``credential_id``, for those whose session, key or identity and whose user are still good.
         """
         self._require_started()
         sessions = {principal.session_id for principal in principals if principal.session_id}
         keys = {principal.api_key_id for principal in principals if principal.api_key_id}
+        identities = {principal.identity_id for principal in principals if principal.identity_id}
         now = utc_now()
         async with self._database.session() as session:
-            found = await AuthSessionRepository(session).alive(sessions, now)
-            return found | await ApiKeyRepository(session).alive(keys, now)
+            return (
+                await AuthSessionRepository(session).alive(sessions, now)
+                | await ApiKeyRepository(session).alive(keys, now)
+                | await IdentityRepository(session).alive(identities)
+            )
 
     def check_origin(self, origin: str | None, host: str | None) -> None:
         """Refuse pages of other origins: for what a cookie authenticates and that changes something, or is a handshake.

@@ -321,10 +321,13 @@ async def test_deactivation_here_is_effective_at_once(with_issuer: MakeAuth, iss
     auth = await with_issuer()
     root = Principal(user=await auth.create_superuser("root", "root's password"), method=Method.ACCESS_TOKEN)
     token = issuer.token()
-    user = (await enter(auth, token)).user
+    before = await enter(auth, token)
+    user = before.user
+    assert await auth.alive([before]) == {before.identity_id}
     await auth.users.update(root, user.id, UserChanges(is_active=False))
     with pytest.raises(InactiveUserError):
         await enter(auth, token)
+    assert await auth.alive([before]) == frozenset()
     await auth.users.delete(root, user.id)
     assert (await enter(auth, token)).user.id != user.id
 
