@@ -9,7 +9,6 @@ from bedplate.services.auth.api_keys import ApiKeys
 from bedplate.services.auth.audit import Audit, AuditKind
 from bedplate.services.auth.checks import CHECKS
 from bedplate.services.auth.errors import (
-    AuthError,
     AutoLoginDisabledError,
     DeniedByPolicyError,
     InsufficientScopeError,
@@ -28,7 +27,6 @@ from bedplate.services.auth.models import (
     User,
 )
 from bedplate.services.auth.oidc import Oidc
-from bedplate.services.auth.oidc.code_flow import StartedLogin
 from bedplate.services.auth.origins import check_origin, is_loopback
 from bedplate.services.auth.passwords import Passwords
 from bedplate.services.auth.periodic import Periodic
@@ -107,7 +105,7 @@ class AuthService(Service):
         accounts = Accounts(self._settings, database, passwords, self.audit)
         self.users = Users(self._settings, database, passwords, accounts, self.audit)
         self.api_keys = ApiKeys(self._settings, database, self._usage, self.audit)
-        self.oidc = Oidc(self._settings, database, accounts, self.audit, http, keyring)
+        self.oidc = Oidc(self._settings, database, accounts, self.audit, http, keyring, self._logins, self._ready)
         self._setup = Setup(self._settings, database, accounts, workers)
         self._housekeeping = Periodic(
             "bedplate-auth-housekeeping", self._settings.housekeeping_interval, self._keep_house, at_stop=False
@@ -246,46 +244,6 @@ class AuthService(Service):
         """Log in for the session cookie of the dashboard; raises as :meth:`login`."""
         self._require_started()
         return await self._logins.cookie(username, password, client)
-
-    async def begin_oidc_login(self, redirect_uri: str) -> StartedLogin:
-        """Begin to log in with a browser at the issuer of the settings.
-
-        Args:
-            redirect_uri: Where the issuer sends the browser back to, unless a setting says.
-
-        Raises:
-            OidcDisabledError: There is no issuer, or we are no client of it.
-            IssuerUnavailableError: It does not answer.
-        """
-        await self._ready()
-        return await self.oidc.begin(redirect_uri)
-
-    async def finish_oidc_login(
-        self, code: str, state: str, cookie: str, *, client: Client = NOWHERE
-    ) -> tuple[TokenPair, SessionCookie]:
-        """Open the sessions of whoever logged in at the issuer: tokens, and the cookie of the dashboard.
-
-        Args:
-            code: ``code`` of the callback.
-            state: ``state`` of the callback.
-            cookie: What :meth:`begin_oidc_login` gave to the browser.
-            client: Where the request comes from.
-
-        Raises:
-            OidcDisabledError: There is no issuer, or we are no client of it.
-            InvalidTokenError: This browser began no such login, or the issuer refuses it.
-            IdentityNotAllowedError: The claims do not let in, or nobody new is let in.
-            InactiveUserError: The user is deactivated, or waits for activation.
-            IssuerUnavailableError: The issuer does not answer.
-        """
-        await self._ready()
-        try:
-            user = await self.oidc.finish(code, state, cookie, client)
-        except AuthError as error:
-            details = {"reason": error.code, "by": "issuer"}
-            await self.audit.record(AuditKind.LOGIN_FAILED, client=client, details=details)
-            raise
-        return await self._logins.as_user(user, client), await self._logins.as_user_by_cookie(user, client)
 
     def expired_cookie(self) -> SessionCookie:
         """The cookie that deletes the session cookie."""

@@ -1,19 +1,19 @@
 """The part of the auth service that knows the issuer."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from bedplate.services.auth.accounts import Accounts
-from bedplate.services.auth.audit import Audit
-from bedplate.services.auth.errors import InvalidTokenError, OidcDisabledError
-from bedplate.services.auth.models import Client, Method, Principal
+from bedplate.services.auth.audit import Audit, AuditKind
+from bedplate.services.auth.errors import AuthError, InvalidTokenError, OidcDisabledError
+from bedplate.services.auth.logins import Logins
+from bedplate.services.auth.models import Client, Method, Principal, SessionCookie, TokenPair
 from bedplate.services.auth.oidc.code_flow import CodeFlow, StartedLogin
 from bedplate.services.auth.oidc.identities import Identities
 from bedplate.services.auth.oidc.issuer import Issuer
 from bedplate.services.auth.oidc.tokens import IssuerTokens
 from bedplate.services.database import DatabaseService
-from bedplate.services.database.models import UserRow
 from bedplate.services.engines.http import HttpEngine
 from bedplate.services.engines.keyring import Keyring
 from bedplate.services.settings.groups.auth import AuthSettings
@@ -34,6 +34,8 @@ class Oidc:
         audit: Records who was made.
         http: Calls the issuer.
         keyring: Signs what a browser keeps while it logs in.
+        logins: Opens the sessions of whoever logged in.
+        ready: Makes the auth service ready, or raises.
 
     Attributes:
         enabled: Whether there is an issuer.
@@ -47,7 +49,12 @@ class Oidc:
         audit: Audit,
         http: HttpEngine,
         keyring: Keyring,
+        logins: Logins,
+        ready: Callable[[], Awaitable[None]],
     ) -> None:
+        self._audit = audit
+        self._logins = logins
+        self._ready = ready
         self.enabled = settings.oidc.issuer is not None
         self._browser = self.enabled and settings.oidc.client_id is not None
         client: Callable[[], httpx.AsyncClient] = lambda: http.client  # noqa: E731 - made at first use
@@ -84,19 +91,29 @@ class Oidc:
             expires_at=datetime.fromtimestamp(claims["exp"], UTC),
         )
 
-    async def begin(self, redirect_uri: str) -> StartedLogin:
-        """Begin to log in with a browser.
+    async def begin_login(self, redirect_uri: str) -> StartedLogin:
+        """Begin to log in with a browser at the issuer of the settings.
+
+        Args:
+            redirect_uri: Where the issuer sends the browser back to, unless a setting says.
 
         Raises:
             OidcDisabledError: There is no issuer, or we are no client of it.
             IssuerUnavailableError: It does not answer.
         """
-        if not self._browser:
-            raise OidcDisabledError
+        await self._require_browser()
         return await self._flow.begin(redirect_uri)
 
-    async def finish(self, code: str, state: str, cookie: str, client: Client) -> UserRow:
-        """The user who logged in at the issuer.
+    async def finish_login(
+        self, code: str, state: str, cookie: str, *, client: Client
+    ) -> tuple[TokenPair, SessionCookie]:
+        """Open the sessions of whoever logged in at the issuer: tokens, and the cookie of the dashboard.
+
+        Args:
+            code: ``code`` of the callback.
+            state: ``state`` of the callback.
+            cookie: What :meth:`begin_login` gave to the browser.
+            client: Where the request comes from.
 
         Raises:
             OidcDisabledError: There is no issuer, or we are no client of it.
@@ -105,11 +122,19 @@ class Oidc:
             InactiveUserError: The user is deactivated, or waits for activation.
             IssuerUnavailableError: The issuer does not answer.
         """
+        await self._require_browser()
+        try:
+            found = await self._identities.resolve(await self._flow.finish(code, state, cookie), client)
+            row = await self._identities.row_of(found.user)
+            if row is None:
+                raise InvalidTokenError(why="the account is gone")
+        except AuthError as error:
+            details = {"reason": error.code, "by": "issuer"}
+            await self._audit.record(AuditKind.LOGIN_FAILED, client=client, details=details)
+            raise
+        return await self._logins.as_user(row, client), await self._logins.as_user_by_cookie(row, client)
+
+    async def _require_browser(self) -> None:
+        await self._ready()
         if not self._browser:
             raise OidcDisabledError
-        claims = await self._flow.finish(code, state, cookie)
-        found = await self._identities.resolve(claims, client)
-        row = await self._identities.row_of(found.user)
-        if row is None:
-            raise InvalidTokenError(why="the account is gone")
-        return row

@@ -6,7 +6,7 @@ import hmac
 import json
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -36,6 +36,7 @@ from bedplate.wiring.testing.clients import Clients
 from bedplate.wiring.testing.oidc import LocalIssuer
 
 MakeAuth = Callable[..., Awaitable[AuthService]]
+CancelledAt = Callable[[int, Coroutine[Any, Any, Any]], Awaitable[bool]]
 CALLBACK = "http://localhost/api/v1/auth/oidc/callback"
 
 
@@ -89,6 +90,25 @@ async def test_ten_requests_of_somebody_new_at_once_make_one_user(with_issuer: M
     callers = await asyncio.gather(*(enter(services[number % 2], token) for number in range(10)))
     assert len({caller.user.id for caller in callers}) == 1
     assert {caller.user.username for caller in callers} == {"ada"}
+
+
+async def test_somebody_new_cancelled_at_any_await_is_whole_or_nobody(
+    with_issuer: MakeAuth, issuer: LocalIssuer, cancelled_at: CancelledAt
+) -> None:
+    """AUTH-8: never a user without an identity, nor two of one."""
+    auth = await with_issuer()
+    root = Principal(user=await auth.create_superuser("root", "root's password"), method=Method.ACCESS_TOKEN)
+    await enter(auth, issuer.token())
+    for number in range(1, 200):
+        token = issuer.token(sub=f"new-{number}", preferred_username=f"new-{number}")
+        cut = await cancelled_at(number, enter(auth, token))
+        caller = await enter(auth, token)
+        assert caller.user.username == f"new-{number}"
+        assert (await auth.users.list(root, limit=1000)).total == number + 2
+        if not cut:
+            break
+    else:
+        pytest.fail("it never ended by itself")
 
 
 async def test_a_name_never_takes_over_an_account(with_issuer: MakeAuth, issuer: LocalIssuer) -> None:
@@ -352,7 +372,7 @@ async def test_without_an_issuer_nobody_is_asked(auth: AuthService, issuer: Loca
         await enter(auth, issuer.token())
     assert issuer.requests == []
     with pytest.raises(OidcDisabledError):
-        await auth.begin_oidc_login(CALLBACK)
+        await auth.oidc.begin_login(CALLBACK)
 
 
 @pytest.mark.parametrize(
@@ -381,7 +401,7 @@ def test_the_secret_is_shown_nowhere() -> None:
 
 async def began(auth: AuthService) -> tuple[str, dict[str, str]]:
     """The cookie of a login that was begun, and the query of the page that the browser is sent to."""
-    started = await auth.begin_oidc_login(CALLBACK)
+    started = await auth.oidc.begin_login(CALLBACK)
     query = {name: values[0] for name, values in parse_qs(urlsplit(started.url).query).items()}
     assert started.cookie not in repr(started)
     return started.cookie, query
@@ -397,7 +417,7 @@ async def came_back(url: str) -> dict[str, str]:
 async def test_a_login_needs_code_state_and_cookie_of_one_browser(with_issuer: MakeAuth, issuer: LocalIssuer) -> None:
     """AUTH-8: authorization code with PKCE, state and nonce (RFC 9700); each code is good once."""
     auth = await with_issuer()
-    started = await auth.begin_oidc_login(CALLBACK)
+    started = await auth.oidc.begin_login(CALLBACK)
     other, _ = await began(auth)
     back = await came_back(started.url)
     for code, state, cookie in (
@@ -410,12 +430,12 @@ async def test_a_login_needs_code_state_and_cookie_of_one_browser(with_issuer: M
         ("another", back["state"], started.cookie),
     ):
         with pytest.raises(InvalidTokenError):
-            await auth.finish_oidc_login(code, state, cookie)
-    tokens, cookie = await auth.finish_oidc_login(back["code"], back["state"], started.cookie)
+            await auth.oidc.finish_login(code, state, cookie, client=Client())
+    tokens, cookie = await auth.oidc.finish_login(back["code"], back["state"], started.cookie, client=Client())
     assert (await enter(auth, tokens.access_token)).user.username == "ada"
     assert (await auth.verify(Credentials(cookie=cookie.value.get_secret_value()))).user.username == "ada"
     with pytest.raises(InvalidTokenError):
-        await auth.finish_oidc_login(back["code"], back["state"], started.cookie)
+        await auth.oidc.finish_login(back["code"], back["state"], started.cookie, client=Client())
 
 
 async def test_the_request_to_the_issuer(with_issuer: MakeAuth, issuer: LocalIssuer) -> None:
@@ -434,10 +454,10 @@ async def test_the_request_to_the_issuer(with_issuer: MakeAuth, issuer: LocalIss
 async def test_a_login_that_takes_too_long_is_over(with_issuer: MakeAuth, issuer: LocalIssuer) -> None:
     """AUTH-8"""
     auth = await with_issuer()
-    started = await auth.begin_oidc_login(CALLBACK)
+    started = await auth.oidc.begin_login(CALLBACK)
     back = await came_back(started.url)
     with time_machine.travel(time.time() + 601, tick=False), pytest.raises(InvalidTokenError):
-        await auth.finish_oidc_login(back["code"], back["state"], started.cookie)
+        await auth.oidc.finish_login(back["code"], back["state"], started.cookie, client=Client())
 
 
 async def test_an_id_token_of_another_login_is_refused(
@@ -446,12 +466,12 @@ async def test_an_id_token_of_another_login_is_refused(
     """AUTH-8: nonce, audience and authorized party."""
     auth = await with_issuer()
     for wrong in ({"nonce": "another"}, {"nonce": None}, {"aud": "another"}, {"azp": "another"}):
-        started = await auth.begin_oidc_login(CALLBACK)
+        started = await auth.oidc.begin_login(CALLBACK)
         back = await came_back(started.url)
         token = issuer.token
         monkeypatch.setattr(issuer, "token", lambda _wrong=wrong, _token=token, **claims: _token(**(claims | _wrong)))
         with pytest.raises(InvalidTokenError):
-            await auth.finish_oidc_login(back["code"], back["state"], started.cookie)
+            await auth.oidc.finish_login(back["code"], back["state"], started.cookie, client=Client())
         monkeypatch.undo()
 
 
@@ -459,10 +479,10 @@ async def test_a_failed_login_is_audited(with_issuer: MakeAuth, issuer: LocalIss
     """AUTH-8"""
     auth = await with_issuer(required_claims={"groups": "staff"})
     root = Principal(user=await auth.create_superuser("root", "root's password"), method=Method.ACCESS_TOKEN)
-    started = await auth.begin_oidc_login(CALLBACK)
+    started = await auth.oidc.begin_login(CALLBACK)
     back = await came_back(started.url)
     with pytest.raises(IdentityNotAllowedError):
-        await auth.finish_oidc_login(back["code"], back["state"], started.cookie, client=Client(address="192.0.2.7"))
+        await auth.oidc.finish_login(back["code"], back["state"], started.cookie, client=Client(address="192.0.2.7"))
     [event] = (await auth.audit.list(root, kinds=[AuditKind.LOGIN_FAILED])).events
     assert event.details == {"reason": "identity_not_allowed", "by": "issuer"}
     assert event.address == "192.0.2.7"
@@ -472,9 +492,9 @@ async def test_a_public_client_has_no_secret(make_auth: MakeAuth) -> None:
     """AUTH-8: and is protected by PKCE alone."""
     with LocalIssuer(client_secret=None) as issuer:
         auth = await make_auth(oidc={"issuer": issuer.issuer, "client_id": issuer.client_id})
-        started = await auth.begin_oidc_login(CALLBACK)
+        started = await auth.oidc.begin_login(CALLBACK)
         back = await came_back(started.url)
-        tokens, _ = await auth.finish_oidc_login(back["code"], back["state"], started.cookie)
+        tokens, _ = await auth.oidc.finish_login(back["code"], back["state"], started.cookie, client=Client())
         assert tokens.user.username == "ada"
 
 

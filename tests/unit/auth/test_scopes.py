@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from bedplate.containers import Singleton
+from bedplate.containers import ApplicationContainer, Singleton
 from bedplate.services.auth import AuthService, Credentials, Principal, Resource, Scope, UserChanges
 from bedplate.services.auth.errors import (
     DeniedByPolicyError,
@@ -195,8 +195,11 @@ class TestPolicyOverHttp:
             Scope.FLOWS_WRITE,
             Resource(kind="DELETE /api/v1/flows/{flow_id}", ids={"flow_id": flow}),
         )
-        with clients.container.policy.override(Singleton(Closed)):
-            assert isinstance(clients.container.policy(), Closed)
+
+    def test_it_is_a_provider_of_the_container(self) -> None:
+        """AUTH-8"""
+        container = ApplicationContainer(policy=Singleton(Closed))
+        assert isinstance(container.auth()._policy, Closed)
 
 
 async def test_over_http(as_user: httpx.AsyncClient, client: httpx.AsyncClient) -> None:

@@ -1,7 +1,7 @@
 """AUTH-5: guessing passwords is slowed down, by account and by address, and tells nothing of who exists."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import httpx
@@ -15,6 +15,7 @@ from bedplate.services.database import DatabaseService
 from bedplate.wiring.testing.clients import PASSWORD, Clients
 
 MakeAuth = Callable[..., Awaitable[AuthService]]
+CancelledAt = Callable[[int, Coroutine[Any, Any, Any]], Awaitable[bool]]
 HERE, ELSEWHERE = Client(address="192.0.2.7"), Client(address="198.51.100.9")
 
 
@@ -140,6 +141,26 @@ async def test_of_many_guesses_at_once_no_more_than_the_limit_are_answered(stric
     *answers, last = await asyncio.gather(*guesses, right)
     assert answers.count(0) == 3
     assert last > 0
+
+
+async def test_a_guess_cancelled_at_any_await_is_counted_whole_or_not_at_all(
+    make_auth: MakeAuth, cancelled_at: CancelledAt
+) -> None:
+    """AUTH-5, AUTH-8: whoever hangs up early gets no further guesses than by waiting; log and count agree."""
+    auth = await make_auth(sign_up="open", login_failures_per_account=1000)
+    user = await auth.users.sign_up("alice", "wonderland")
+    actor = Principal(user=await auth.create_superuser("root", "root's password"), method="access_token")  # type: ignore[arg-type]
+    for number in range(1, 200):
+        if not await cancelled_at(number, guess(auth, "alice")):
+            break
+        failures = (await auth.audit.list(actor, kinds=["login_failed"], user_id=user.id, limit=1000)).events
+        async with auth._database.session() as session:
+            connection = await session.connection()
+            query = sa.text("SELECT coalesce(max(failures), 0) FROM bedplate_login_throttle")
+            assert (await connection.execute(query)).scalar() == len(failures)
+    else:
+        pytest.fail("it never ended by itself")
+    assert await guess(auth, "alice", password="wonderland") == -1
 
 
 async def test_twenty_right_logins_at_once_are_no_attack(strict: AuthService) -> None:

@@ -20,7 +20,7 @@ _PATH = "/api/v1/auth/oidc"
 @inject
 async def begin_login(request: Request, auth: Auth, settings: Settings) -> RedirectResponse:
     """Send the browser to the issuer."""
-    started = await auth.begin_oidc_login(str(request.url_for("finish_login")))
+    started = await auth.oidc.begin_login(str(request.url_for("finish_login")))
     answer = RedirectResponse(started.url, status_code=303)
     answer.set_cookie(
         _COOKIE,
@@ -49,7 +49,7 @@ async def finish_login(
     if error is not None or not code:
         raise InvalidTokenError("The login at the issuer did not succeed", why=f"{error or 'no code'!r:.100}")
     cookie = request.cookies.get(_COOKIE, "")
-    tokens, session_cookie = await auth.finish_oidc_login(code, state, cookie, client=client_of(request))
+    tokens, session_cookie = await auth.oidc.finish_login(code, state, cookie, client=client_of(request))
     await session.projects.default(tokens.user.id)
     answer = RedirectResponse(settings.values.auth.oidc.after_login, status_code=303)
     set_token_cookies(answer, tokens, settings.values)
