@@ -6,7 +6,7 @@ import hmac
 import json
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -32,11 +32,11 @@ from bedplate.services.auth.oidc.claims import check_claims, grants_superuser
 from bedplate.services.settings.errors import SettingsError
 from bedplate.services.settings.groups.oidc import OidcSettings
 from bedplate.services.settings.service import SettingsService
+from bedplate.wiring.testing.cancellation import ends_cancelled
 from bedplate.wiring.testing.clients import Clients
 from bedplate.wiring.testing.oidc import LocalIssuer
 
 MakeAuth = Callable[..., Awaitable[AuthService]]
-CancelledAt = Callable[[int, Coroutine[Any, Any, Any]], Awaitable[bool]]
 CALLBACK = "http://localhost/api/v1/auth/oidc/callback"
 
 
@@ -93,7 +93,7 @@ async def test_ten_requests_of_somebody_new_at_once_make_one_user(with_issuer: M
 
 
 async def test_somebody_new_cancelled_at_any_await_is_whole_or_nobody(
-    with_issuer: MakeAuth, issuer: LocalIssuer, cancelled_at: CancelledAt
+    with_issuer: MakeAuth, issuer: LocalIssuer
 ) -> None:
     """AUTH-8: never a user without an identity, nor two of one."""
     auth = await with_issuer()
@@ -101,7 +101,7 @@ async def test_somebody_new_cancelled_at_any_await_is_whole_or_nobody(
     await enter(auth, issuer.token())
     for number in range(1, 200):
         token = issuer.token(sub=f"new-{number}", preferred_username=f"new-{number}")
-        cut = await cancelled_at(number, enter(auth, token))
+        cut = await ends_cancelled({number}, enter(auth, token))
         caller = await enter(auth, token)
         assert caller.user.username == f"new-{number}"
         assert (await auth.users.list(root, limit=1000)).total == number + 2

@@ -1,7 +1,7 @@
 """AUTH-5: guessing passwords is slowed down, by account and by address, and tells nothing of who exists."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -12,10 +12,10 @@ import time_machine
 from bedplate.services.auth import AuditKind, AuthService, Client, Principal, TokenPair
 from bedplate.services.auth.errors import InvalidCredentialsError, LoginThrottledError
 from bedplate.services.database import DatabaseService
+from bedplate.wiring.testing.cancellation import ends_cancelled
 from bedplate.wiring.testing.clients import PASSWORD, Clients
 
 MakeAuth = Callable[..., Awaitable[AuthService]]
-CancelledAt = Callable[[int, Coroutine[Any, Any, Any]], Awaitable[bool]]
 HERE, ELSEWHERE = Client(address="192.0.2.7"), Client(address="198.51.100.9")
 
 
@@ -143,15 +143,13 @@ async def test_of_many_guesses_at_once_no_more_than_the_limit_are_answered(stric
     assert last > 0
 
 
-async def test_a_guess_cancelled_at_any_await_is_counted_whole_or_not_at_all(
-    make_auth: MakeAuth, cancelled_at: CancelledAt
-) -> None:
+async def test_a_guess_cancelled_at_any_await_is_counted_whole_or_not_at_all(make_auth: MakeAuth) -> None:
     """AUTH-5, AUTH-8: whoever hangs up early gets no further guesses than by waiting; log and count agree."""
     auth = await make_auth(sign_up="open", login_failures_per_account=1000)
     user = await auth.users.sign_up("alice", "wonderland")
     actor = Principal(user=await auth.create_superuser("root", "root's password"), method="access_token")  # type: ignore[arg-type]
     for number in range(1, 200):
-        if not await cancelled_at(number, guess(auth, "alice")):
+        if not await ends_cancelled({number}, guess(auth, "alice")):
             break
         failures = (await auth.audit.list(actor, kinds=["login_failed"], user_id=user.id, limit=1000)).events
         async with auth._database.session() as session:
