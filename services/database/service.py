@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -141,6 +141,33 @@ class DatabaseService(Service):
                 async with self._write(task) as session:
                     yield session
 
+    async def execute(
+        self, statement: sa.Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> int:
+        """One statement that writes, as a transaction of its own, without the session that rows would need.
+
+        Inside the task's open transaction it is a savepoint of that one, as with :meth:`transaction`.
+
+        Args:
+            statement: What to do; it returns no rows.
+            parameters: Its parameters; several sets execute it once for each.
+
+        Returns:
+            How many rows it concerned.
+
+        Raises:
+            UnavailableError: As with :meth:`transaction`.
+        """
+        task = asyncio.current_task()
+        if task in self._writing:
+            async with self.transaction() as session:
+                return await _rows(await session.connection(), statement, parameters)
+        with typed_errors(self._backend, self._count):
+            async with self._writable(task) as connection:
+                count = await _rows(connection, statement, parameters)
+                await uninterrupted(connection.commit())
+                return count
+
     @property
     def in_transaction(self) -> bool:
         """Whether the calling task has a transaction open."""
@@ -181,22 +208,28 @@ class DatabaseService(Service):
             await lease.end()
 
     @asynccontextmanager
-    async def _write(self, task: _Task) -> AsyncIterator[AsyncSession]:
+    async def _writable(self, task: _Task) -> AsyncIterator[AsyncConnection]:
         self._require_started()
         asked = time.perf_counter()
         lease = await self._backend.write(inside_read=task in self._reading)
         begun = time.perf_counter()
         try:
             self._waited.record(begun - asked)
-            async with _session_over(lease.connection) as session:
+            yield lease.connection
+        finally:
+            await lease.end()
+            self._lasted.record(time.perf_counter() - begun)
+
+    @asynccontextmanager
+    async def _write(self, task: _Task) -> AsyncIterator[AsyncSession]:
+        try:
+            async with self._writable(task) as connection, _session_over(connection) as session:
                 self._writing[task] = session
                 yield session
-                await self._commit(task, session, lease.connection)
+                await self._commit(task, session, connection)
         finally:
             self._writing.pop(task, None)
             self._after.pop(task, None)
-            await lease.end()
-            self._lasted.record(time.perf_counter() - begun)
 
     async def _commit(self, task: _Task, session: AsyncSession, connection: AsyncConnection) -> None:
         try:
@@ -225,6 +258,15 @@ class _session_over(AbstractAsyncContextManager[AsyncSession]):  # noqa: N801 - 
     async def __aexit__(self, *error: object) -> None:
         # Not its own exit, which starts a task: there is nothing to wait for.
         await self._session.close()
+
+
+async def _rows(
+    connection: AsyncConnection,
+    statement: sa.Executable,
+    parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None,
+) -> int:
+    result: sa.CursorResult[Any] = await connection.execute(statement, parameters)
+    return result.rowcount
 
 
 async def _commit(session: AsyncSession, connection: AsyncConnection) -> None:

@@ -10,14 +10,14 @@ import sqlalchemy as sa
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import PREFIX, metadata, utc_now
-from bedplate.services.database.repositories.task_run import Fence, TaskRunRepository
+from bedplate.services.database.repositories.task_run import Fence, TaskRunRepository, finish_run, outcome_of
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.logs import get_logger
 from bedplate.services.settings.groups.task import TaskSettings
 from bedplate.services.task.attempt import Claim, Outcome, OutcomeKind
 from bedplate.services.task.models import Progress, TaskStatus
 from bedplate.services.task.retrying import Backoff
-from bedplate.services.task.transitions import back_to_queue, finished, not_tried_again
+from bedplate.services.task.transitions import back_to_queue, not_tried_again
 from bedplate.services.text import storable
 
 __all__ = ["Journal"]
@@ -68,12 +68,16 @@ class Journal:
         self, claim: Claim, outcome: Outcome, progress: Progress | None, backoff: Backoff
     ) -> TaskStatus | None:
         """Write what came of an attempt; the status that the run has now, None if it is no longer this process's."""
-        status, values = self._after(claim, outcome, backoff)
-        if progress is not None:
-            values["progress"] = self._progress(progress)
+        told = None if progress is None else self._progress(progress)
+        if (end := self._end_of(claim, outcome)) is not None:
+            parameters = outcome_of(claim.fence, finished_at=utc_now(), progress=told, **end)
+            return end["status"] if await self._database.execute(finish_run, parameters) else None
+        values = self._again(claim, outcome, backoff)
+        if told is not None:
+            values["progress"] = told
         async with self._database.transaction() as session:
             held = await TaskRunRepository(session).settle(claim.fence, values)
-        return status if held else None
+        return TaskStatus.QUEUED if held else None
 
     async def report_progress(self, reports: Mapping[Fence, Progress]) -> None:
         """Write how far running runs are."""
@@ -126,31 +130,34 @@ class Journal:
         async with self._database.session() as session:
             return await TaskRunRepository(session).counts()
 
-    def _after(self, claim: Claim, outcome: Outcome, backoff: Backoff) -> tuple[TaskStatus, dict[str, Any]]:
-        now = utc_now()
+    def _end_of(self, claim: Claim, outcome: Outcome) -> dict[str, Any] | None:
+        """What is written of a run that ends with this attempt; None if it is begun anew."""
+        end: dict[str, Any] = {"failures": claim.failures}
         match outcome.kind:
             case OutcomeKind.SUCCEEDED:
-                return TaskStatus.SUCCEEDED, finished(TaskStatus.SUCCEEDED, now, result=outcome.result)
+                return end | {"status": TaskStatus.SUCCEEDED, "result": outcome.result}
             case OutcomeKind.CANCELLED:
-                return TaskStatus.CANCELLED, finished(TaskStatus.CANCELLED, now)
-            case OutcomeKind.FAILED:
-                return self._after_failure(claim, outcome, backoff)
-        again = now + timedelta(seconds=min(outcome.after or 0.0, self._settings.max_delay))
-        return TaskStatus.QUEUED, back_to_queue(now, again)
+                return end | {"status": TaskStatus.CANCELLED}
+            case OutcomeKind.FAILED if outcome.final or claim.failures + 1 >= claim.max_attempts:
+                return self._failure(claim, outcome) | {"status": TaskStatus.FAILED}
+        return None
 
-    def _after_failure(self, claim: Claim, outcome: Outcome, backoff: Backoff) -> tuple[TaskStatus, dict[str, Any]]:
+    def _again(self, claim: Claim, outcome: Outcome, backoff: Backoff) -> dict[str, Any]:
+        """What is written of a run that is begun anew: after a failure, at its own wish, or by another process."""
         now = utc_now()
-        failures = claim.failures + 1
-        error = {
+        failed = self._failure(claim, outcome) if outcome.kind is OutcomeKind.FAILED else {}
+        wait = min(outcome.after or 0.0, self._settings.max_delay)
+        if failed and outcome.after is None:
+            wait = backoff.wait(failed["failures"])
+        return back_to_queue(now, now + timedelta(seconds=wait), **failed)
+
+    def _failure(self, claim: Claim, outcome: Outcome) -> dict[str, Any]:
+        return {
+            "failures": claim.failures + 1,
             "error": self._masked(outcome.error, _MAX_TEXT),
             "error_code": outcome.error_code,
             "traceback": self._masked(outcome.traceback, _MAX_TRACEBACK),
         }
-        if outcome.final or failures >= claim.max_attempts:
-            return TaskStatus.FAILED, finished(TaskStatus.FAILED, now, **error) | {"failures": failures}
-        wait = backoff.wait(failures) if outcome.after is None else min(outcome.after, self._settings.max_delay)
-        again = now + timedelta(seconds=wait)
-        return TaskStatus.QUEUED, back_to_queue(now, again, failures=failures, **error)
 
     def _masked(self, text: str | None, limit: int) -> Any:
         if text is None:

@@ -14,7 +14,8 @@ from bedplate.services.database import DatabaseService
 from bedplate.services.database.errors import ForeignKeyViolationError, UniqueViolationError
 from bedplate.services.database.models import utc_now
 from bedplate.services.database.repositories.cursor import decode_cursor, encode_cursor
-from bedplate.services.database.repositories.task_run import TaskRunRepository
+from bedplate.services.database.repositories.task_run import TaskRunRepository, insert_run
+from bedplate.services.database.violations import violations
 from bedplate.services.errors import NotFoundError
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
@@ -360,12 +361,17 @@ class TaskService(Service):
             )
 
     async def _insert(self, row: dict[str, Any], *, check_room: bool) -> None:
+        columns = {name: value for name, value in row.items() if value is not None}
         try:
-            async with self._database.transaction() as session:
-                repository = TaskRunRepository(session)
-                if check_room and await repository.count_queued(row["user_id"]) >= self._settings.max_queued:
-                    raise TooManyTasksError(self._settings.max_queued)
-                await repository.insert(row)
+            with violations():
+                if not check_room:
+                    await self._database.execute(insert_run, columns)
+                    return
+                async with self._database.transaction() as session:
+                    repository = TaskRunRepository(session)
+                    if await repository.count_queued(row["user_id"]) >= self._settings.max_queued:
+                        raise TooManyTasksError(self._settings.max_queued)
+                    await repository.insert(columns)
         except ForeignKeyViolationError as error:
             raise NotFoundError("the owner of the task is not there", service=self.type) from error
 

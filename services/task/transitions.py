@@ -6,12 +6,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from bedplate.services.database.models import PREFIX, metadata
+from bedplate.services.database.repositories.task_run import kept_key
 from bedplate.services.task.models import TaskStatus
 
 __all__ = ["back_to_queue", "finished", "not_tried_again", "requeued"]
 
 _RUNS = metadata.tables[f"{PREFIX}task_run"]
-_kept_key = sa.case((_RUNS.c.key_kept, _RUNS.c.unique_key), else_=None)
 
 
 def finished(
@@ -31,7 +31,7 @@ def finished(
         "error": error,
         "error_code": error_code,
         "traceback": traceback,
-        "unique_key": _kept_key,
+        "unique_key": kept_key,
     }
 
 

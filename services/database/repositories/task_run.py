@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlmodel import col, select
@@ -12,7 +12,7 @@ from bedplate.services.database.models import PREFIX, TaskRunRow, metadata
 from bedplate.services.database.repositories.instance import InstanceRepository
 from bedplate.services.database.violations import violations
 
-__all__ = ["Fence", "TaskRunRepository"]
+__all__ = ["Fence", "TaskRunRepository", "finish_run", "insert_run", "kept_key", "outcome_of"]
 
 _RUNS = metadata.tables[f"{PREFIX}task_run"]
 _ALIVE = sa.select(metadata.tables[f"{PREFIX}instance"].c.id)
@@ -33,6 +33,10 @@ class Fence(NamedTuple):
     instance_id: uuid.UUID
     attempt: int
 
+    def parameters(self) -> dict[str, Any]:
+        """What the statements that are fenced by it take."""
+        return {"run_id": self.run_id, "holder": self.instance_id, "held_attempt": self.attempt}
+
 
 _held = sa.and_(
     _RUNS.c.id == sa.bindparam("run_id"),
@@ -41,7 +45,29 @@ _held = sa.and_(
     _RUNS.c.status == "running",
     sa.bindparam("holder", type_=_RUNS.c.instance_id.type).in_(_ALIVE),
 )
+_OUTCOME = ("status", "finished_at", "failures", "progress", "result", "error", "error_code", "traceback")
+
+kept_key: Final = sa.case((_RUNS.c.key_kept, _RUNS.c.unique_key), else_=None)
+"""The key of a run that finishes: free again, unless it is one to keep."""
+
+# The two statements that every run costs, made once.
+
+insert_run: Final = sa.insert(_RUNS)
+"""Adds a run; its parameters are the columns that it has."""
+
+finish_run: Final = (
+    sa.update(_RUNS)
+    .where(_held)
+    .values({name: sa.bindparam(f"new_{name}") for name in _OUTCOME} | {"unique_key": kept_key})
+)
+"""Changes a running run that is still held to its outcome; its parameters are made by :func:`outcome_of`."""
+
 _report_progress = sa.update(_RUNS).where(_held).values(progress=sa.bindparam("new_progress"))
+
+
+def outcome_of(fence: Fence, **values: Any) -> dict[str, Any]:
+    """The parameters of :data:`finish_run`; what is not given is null."""
+    return fence.parameters() | {f"new_{name}": values.get(name) for name in _OUTCOME}
 
 
 class TaskRunRepository(InstanceRepository):
@@ -57,7 +83,7 @@ class TaskRunRepository(InstanceRepository):
             ForeignKeyViolationError: Its owner is not there.
         """
         with violations():
-            await self._execute(sa.insert(_RUNS), [dict(values)])
+            await self._execute(insert_run, [dict(values)])
 
     async def by_key(self, unique_key: str) -> TaskRunRow | None:
         """The run that has a unique key."""
@@ -148,16 +174,12 @@ class TaskRunRepository(InstanceRepository):
     async def settle(self, fence: Fence, values: Mapping[str, Any]) -> bool:
         """Change a running run that is still held; False, and nothing is changed, if it is not."""
         statement = sa.update(_RUNS).where(_held).values(**values)
-        parameters = {"run_id": fence.run_id, "holder": fence.instance_id, "held_attempt": fence.attempt}
         connection = await self._session.connection()
-        return bool((await connection.execute(statement, parameters)).rowcount)
+        return bool((await connection.execute(statement, fence.parameters())).rowcount)
 
     async def report_progress(self, reports: Mapping[Fence, str]) -> None:
         """Note how far running runs are, those that are still held."""
-        rows = [
-            {"run_id": f.run_id, "holder": f.instance_id, "held_attempt": f.attempt, "new_progress": progress}
-            for f, progress in reports.items()
-        ]
+        rows = [fence.parameters() | {"new_progress": progress} for fence, progress in reports.items()]
         await self._execute(_report_progress, rows)
 
     async def give_back(

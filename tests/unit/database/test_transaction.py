@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from bedplate.services.database import DatabaseService
 from bedplate.services.database.errors import DatabaseBusyError, ReadOnlySessionError, TransactionLostError
 from bedplate.services.database.models import UserRow
 from bedplate.services.errors import UnavailableError
+from bedplate.wiring.testing.cancellation import cancel_at_every_await
 
 Row = Callable[[str], UserRow]
 
@@ -331,3 +333,48 @@ async def test_calls_belong_to_the_task_that_has_the_transaction(either: Databas
     async with either.transaction():
         await asyncio.create_task(child())
         assert calls == ["child"]
+
+
+async def test_one_statement_is_a_transaction_of_its_own(either: DatabaseService, row: Row) -> None:
+    """DB-2: committed when it returns, how many rows it concerned, and joined to an open transaction."""
+    table = sa.inspect(UserRow).local_table
+    made = [row(name).model_dump() for name in ("ada", "bob", "cid")]
+    assert await either.execute(sa.insert(table), made[0]) == 1
+    assert await names(either) == ["ada"]
+    assert await either.execute(sa.update(table).values(is_active=True)) == 1
+    with pytest.raises(IntegrityError):
+        await either.execute(sa.insert(table), made[0])
+    async with either.transaction() as session:
+        await either.execute(sa.insert(table), made[1])
+        assert (await session.exec(select(UserRow.username).where(UserRow.username == "bob"))).one() == "bob"
+        with pytest.raises(IntegrityError):
+            await either.execute(sa.insert(table), made[1])
+        await either.execute(sa.insert(table), made[2])
+    assert await names(either) == ["ada", "bob", "cid"]
+
+
+async def test_one_statement_is_undone_with_the_transaction_that_it_joined(either: DatabaseService, row: Row) -> None:
+    """DB-2"""
+    table = sa.inspect(UserRow).local_table
+    with pytest.raises(LookupError):
+        async with either.transaction():
+            await either.execute(sa.insert(table), row("ada").model_dump())
+            raise LookupError
+    assert await names(either) == []
+
+
+async def test_one_statement_that_is_cancelled_happens_wholly_or_not_at_all(either: DatabaseService, row: Row) -> None:
+    """DB-2: and gives the connection back."""
+    table = sa.inspect(UserRow).local_table
+    number = 0
+
+    def insert() -> Any:
+        nonlocal number
+        number += 1
+        return either.execute(sa.insert(table), row(f"user {number}").model_dump())
+
+    async def after(cancelled: bool) -> None:
+        stored = f"user {number}" in await names(either)
+        assert stored or cancelled
+
+    assert await cancel_at_every_await(insert, after) > 1

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -65,24 +64,22 @@ async def node(new_node: NewNode) -> Node:
 
 
 class Outage:
-    """Makes transactions of a database fail while it lasts."""
+    """Makes every write to a database fail while it lasts."""
 
-    def __init__(self, database: DatabaseService) -> None:
+    def __init__(self, backend: Any) -> None:
         self.on = False
         self.failed = asyncio.Event()
-        self._real = database.transaction
+        self._real = backend.write
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Any]:
+    async def write(self, **how: Any) -> Any:
         if self.on:
             self.failed.set()
             raise OSError("the disk is gone")
-        async with self._real() as session:
-            yield session
+        return await self._real(**how)
 
 
 @pytest.fixture
 def outage(database: DatabaseService, monkeypatch: pytest.MonkeyPatch) -> Outage:
-    broken = Outage(database)
-    monkeypatch.setattr(database, "transaction", broken.transaction)
+    broken = Outage(database._backend)
+    monkeypatch.setattr(database._backend, "write", broken.write)
     return broken
