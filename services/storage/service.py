@@ -1,24 +1,19 @@
 """The storage service."""
 
-import builtins
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable
 from datetime import timedelta
-from functools import partial
 from typing import Literal
 
-from bedplate.services.base import Service
 from bedplate.services.database import DatabaseService
 from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.workers import Workers
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
-from bedplate.services.storage.archive import zip_stream
 from bedplate.services.storage.backend import Placing, StorageBackend
 from bedplate.services.storage.errors import (
     FileTooLargeError,
     QuotaExceededError,
-    StoredFileNotFoundError,
 )
 from bedplate.services.storage.links import Links
 from bedplate.services.storage.metadata import check_metadata
@@ -31,19 +26,15 @@ from bedplate.services.storage.models import (
     SignedUrl,
     StorageUsage,
 )
-from bedplate.services.storage.names import check_name, check_namespace
-from bedplate.services.storage.pages import FilePage, decode_cursor, page_of
-from bedplate.services.storage.reader import FileReader
 from bedplate.services.storage.saving import Saver
+from bedplate.services.storage.stored_files import StoredFiles
 from bedplate.services.storage.user_files import UserFiles
 from bedplate.services.telemetry import TelemetryService
 
 __all__ = ["StorageService"]
 
-_ARCHIVE_THREADS = 2
 
-
-class StorageService(Service):
+class StorageService(StoredFiles):
     """Files under names, in namespaces that belong to users.
 
     Every method refuses names and namespaces that are not possible ones (``FileNameError``), and treats what belongs
@@ -74,11 +65,9 @@ class StorageService(Service):
         workers: Workers,
         store: StorageBackend,
     ) -> None:
-        self._values = settings.values.storage
-        self._workers = workers
+        super().__init__(settings.values.storage, telemetry, workers, store)
         self._saver = Saver(self._values, store)
         self._links = Links(self._values, keyring, store)
-        self._store = store
         self.backend = store.name
         self.max_file_bytes = self._values.max_file_bytes
         self.files = UserFiles(
@@ -90,7 +79,6 @@ class StorageService(Service):
         )
         meter = telemetry.meter
         self._saved = meter.counter("bedplate_storage_saved_bytes", "Bytes of files saved.")
-        self._read = meter.counter("bedplate_storage_read_bytes", "Bytes of files read.")
         self._too_large = meter.counter("bedplate_storage_too_large", "Files refused because of their size.")
         self._over_quota = meter.counter("bedplate_storage_over_quota", "Files refused because of a user's quota.")
 
@@ -143,100 +131,6 @@ class StorageService(Service):
         self._saved.add(info.size)
         return info
 
-    async def open(self, namespace: Namespace, name: str, *, start: int = 0, end: int | None = None) -> FileReader:
-        """Open a file, or a part of it, for reading bit by bit.
-
-        Args:
-            namespace: Where.
-            name: Which.
-            start: The first byte to read.
-            end: The byte after the last one; None, or one beyond the file: the end of the file.
-
-        Raises:
-            StoredFileNotFoundError: There is none.
-            FileRangeError: The part begins beyond the end of the file, or ends before it begins.
-            UnsafeFileError: It is a link, a folder or a device.
-        """
-        self._require(namespace, name)
-        reader = FileReader(await self._store.open(namespace, name), self._values.chunk_bytes, self._read.add)
-        return reader if (start, end) == (0, None) else reader.select(start, end)
-
-    async def read(
-        self,
-        namespace: Namespace,
-        name: str,
-        *,
-        max_bytes: int | None = None,
-        start: int = 0,
-        end: int | None = None,
-    ) -> bytes:
-        """The whole content of a small file, or a small part of any.
-
-        Args:
-            namespace: Where.
-            name: Which.
-            max_bytes: Most bytes that the caller wants in memory; None: ``max_read_bytes`` of the settings.
-            start: As in :meth:`open`.
-            end: As in :meth:`open`.
-
-        Raises:
-            StoredFileNotFoundError: There is none.
-            FileRangeError: As in :meth:`open`.
-            FileTooLargeError: It has more than ``max_bytes``.
-        """
-        async with await self.open(namespace, name, start=start, end=end) as file:
-            most = self._values.max_read_bytes if max_bytes is None else max_bytes
-            size = min(file.info.size, file.info.size if end is None else end) - start
-            if size > most:
-                raise FileTooLargeError(most)
-            return b"".join([chunk async for chunk in file])
-
-    async def list(
-        self, namespace: Namespace, *, after: str = "", limit: int | None = None, prefix: str = ""
-    ) -> builtins.list[FileInfo]:
-        """The files of a namespace by name; none if there is no such namespace.
-
-        Args:
-            namespace: Where.
-            after: Only those whose names sort after this one: the last of the page before.
-            limit: Most files; at most, and by default, ``max_page`` of the settings.
-            prefix: Only those whose names begin so.
-        """
-        self._require(namespace, *([after] if after else []))
-        most = self._values.max_page if limit is None else max(0, min(limit, self._values.max_page))
-        return await self._store.list(namespace, after, most, prefix)
-
-    async def page(
-        self, namespace: Namespace, *, cursor: str | None = None, limit: int = 100, prefix: str = ""
-    ) -> FilePage:
-        """Some files of a namespace by name, and the cursor of those that follow.
-
-        A file that is there from the first page to the last is in one of them, whatever else is saved or deleted.
-
-        Args:
-            namespace: Where.
-            cursor: That of the page before; None: the first page.
-            limit: Most files, from 1; at most ``max_page`` of the settings.
-            prefix: Only those whose names begin so.
-
-        Raises:
-            InvalidInputError: The cursor is none.
-        """
-        self._require(namespace)
-        most = max(1, min(limit, self._values.max_page))
-        return page_of(await self._store.list(namespace, decode_cursor(cursor), most + 1, prefix), most)
-
-    def archive(self, files: Iterable[tuple[str, Namespace, str]]) -> AsyncIterator[bytes]:
-        """Many files as one zip archive, bit by bit, of which a few chunks are in memory.
-
-        Args:
-            files: What each file is called in the archive, with a number where an earlier one has the name; its
-                namespace; its name there. One that is gone when its turn comes is left out.
-        """
-        self._require_started()
-        entries = ((name, partial(self.open, namespace, stored)) for name, namespace, stored in files)
-        return zip_stream(entries, self._workers.pool("archives", _ARCHIVE_THREADS))
-
     async def signed_url(
         self,
         namespace: Namespace,
@@ -271,36 +165,6 @@ class StorageService(Service):
         """
         self._require_started()
         return self._links.redeem(token, method)
-
-    async def namespaces(self, *, after: Namespace | None = None, limit: int | None = None) -> builtins.list[Namespace]:
-        """The namespaces of all owners, some of which may have no files, in an order of their own; for maintenance.
-
-        Args:
-            after: The last of the page before.
-            limit: Most namespaces; at most, and by default, ``max_page`` of the settings.
-        """
-        self._require_started()
-        most = self._values.max_page if limit is None else max(0, min(limit, self._values.max_page))
-        place = "" if after is None else f"{after.owner}/{after.kind}-{after.id}"
-        return await self._store.namespaces(place, most)
-
-    async def stat(self, namespace: Namespace, name: str) -> FileInfo:
-        """What is known of a file, with its sha256; where that is not recorded, the file is read.
-
-        Raises:
-            StoredFileNotFoundError: There is none.
-        """
-        self._require(namespace, name)
-        return await self._store.stat(namespace, name, digest=True)
-
-    async def exists(self, namespace: Namespace, name: str) -> bool:
-        """Whether there is such a file."""
-        self._require(namespace, name)
-        try:
-            await self._store.stat(namespace, name, digest=False)
-        except StoredFileNotFoundError:
-            return False
-        return True
 
     async def copy(
         self,
@@ -393,10 +257,3 @@ class StorageService(Service):
 
     async def _check(self) -> str | None:
         return await self._store.check()
-
-    def _require(self, namespace: Namespace, *names: str) -> None:
-        """Raise unless the service is started, and the namespace and the names are possible ones."""
-        self._require_started()
-        check_namespace(namespace)
-        for name in names:
-            check_name(name)
