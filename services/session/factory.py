@@ -32,7 +32,7 @@ def build_runner(
     )
     return GraphRunner(
         shared_component_cache,
-        Toolbox(http=lambda: http.client, llm=endpoint),
+        Toolbox(http=lambda: http.client, llm=endpoint, shared=shared_component_cache.shared),
         RunLimits(parallel_nodes=values.max_parallel_nodes, pending_events=values.max_pending_events),
     )
 

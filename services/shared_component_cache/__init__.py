@@ -14,9 +14,12 @@ from bedplate.services.shared_component_cache.component import (
 from bedplate.services.shared_component_cache.errors import (
     ComponentExistsError,
     InvalidComponentError,
+    ObjectClosedError,
+    ReloadTimeoutError,
+    TooManyObjectsError,
     UnknownComponentError,
 )
-from bedplate.services.shared_component_cache.models import ComponentDocument, ComponentFailure
+from bedplate.services.shared_component_cache.models import ComponentDocument, ComponentFailure, Reloaded
 from bedplate.services.shared_component_cache.service import SharedComponentCacheService
 
 __all__ = [
@@ -31,8 +34,12 @@ __all__ = [
     "InvalidComponentError",
     "Kind",
     "Message",
+    "ObjectClosedError",
     "Output",
     "PastMessage",
+    "ReloadTimeoutError",
+    "Reloaded",
     "SharedComponentCacheService",
+    "TooManyObjectsError",
     "UnknownComponentError",
 ]

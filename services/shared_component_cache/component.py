@@ -5,15 +5,17 @@ service: what it may ask of the run that builds it is a :class:`ComponentContext
 so that defining a component costs nothing.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, TypeVar
 from uuid import UUID
 
 import msgspec
 from pydantic import SecretStr
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     import httpx
 
 __all__ = [
@@ -31,6 +33,8 @@ __all__ = [
     "StateChanges",
     "StateScope",
 ]
+
+T = TypeVar("T")
 
 FieldType = Literal["str", "int", "float", "bool", "dict", "prompt", "code", "file", "slider", "tab", "other"]
 Kind = Literal["chain", "llm", "prompt", "retriever", "tool"]
@@ -292,6 +296,20 @@ class ComponentContext(Protocol):
     @property
     def wanted(self) -> Set[str]:
         """The names of the outputs that somebody takes; the main one where nobody takes any."""
+        ...
+
+    def shared(
+        self, key: str, make: Callable[[], Awaitable[T]], *, close: Callable[[T], object] | None = None
+    ) -> "AbstractAsyncContextManager[T]":
+        """A live object of the user who runs the flow, such as a client or a model, for the block that it is used in.
+
+        It is made once, kept for other runs of the same user, and closed when room is needed or the process ends.
+
+        Args:
+            key: Everything that it is made of, secrets as a digest.
+            make: Makes it.
+            close: Closes it; None: its own ``aclose`` or ``close``, if it has one.
+        """
         ...
 
     async def secret(self, name: str) -> SecretStr:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-__all__ = ["ComponentDocument", "ComponentFailure"]
+__all__ = ["ComponentDocument", "ComponentFailure", "Reloaded"]
 
 
 class ComponentDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,3 +29,19 @@ class ComponentFailure(msgspec.Struct, frozen=True, kw_only=True):
 
     origin: str
     error: str
+
+
+class Reloaded(msgspec.Struct, frozen=True, kw_only=True):
+    """What loading the components anew has changed.
+
+    Attributes:
+        added: Names of types that are new.
+        removed: Names of types that are gone.
+        failures: What could not be loaded; of a file that was there before, the version before stays.
+        etag: The digest of all definitions now.
+    """
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    failures: tuple[ComponentFailure, ...]
+    etag: str

@@ -24,6 +24,7 @@ from bedplate.services.session.runner import (
 from bedplate.services.session.runner.port import NoState
 from bedplate.services.shared_component_cache import Component
 from bedplate.services.shared_component_cache.components import BUILTIN
+from bedplate.services.shared_component_cache.objects import SharedObjects
 
 if TYPE_CHECKING:
     import httpx
@@ -104,6 +105,7 @@ class Stage:
         limits: How much one run may do at once.
         variables: The user's variables.
         files: The user's files by path.
+        objects: What components share.
         state: What the vertices of its runs share; none, unless a test gives one.
         messages: What the history holds.
         queries: What the history was asked for.
@@ -116,6 +118,8 @@ class Stage:
         self.limits = RunLimits()
         self.variables = {"OPENAI_API_KEY": llm.key}
         self.files: dict[str, bytes] = {}
+        self.objects = SharedObjects(most=16, most_of_owner=16, close_timeout=5.0)
+        self.objects.start()
         self.state: RunState = NoState()
         self.messages: list[RunMessage] = []
         self.queries: list[HistoryQuery] = []
@@ -140,7 +144,9 @@ class Stage:
 
     def runner(self) -> GraphRunner:
         """A runner with what this stage has now."""
-        return GraphRunner(self.registry, Toolbox(http=lambda: self.http, llm=self.endpoint), self.limits)
+        return GraphRunner(
+            self.registry, Toolbox(http=lambda: self.http, llm=self.endpoint, shared=self.objects.use), self.limits
+        )
 
     def context(self, session_id: str = "session") -> RunContext:
         """The context of one run."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import msgspec
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     import httpx
 
     from bedplate.services.session.runner.context import VertexContext
@@ -142,7 +144,9 @@ class Toolbox(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         http: Gives the pooled HTTP client.
         llm: Where language models are called.
+        shared: Lends a live object of a user: the user, its key, what makes it, what closes it.
     """
 
     http: "Callable[[], httpx.AsyncClient]"
     llm: LanguageModelEndpoint
+    shared: "Callable[..., AbstractAsyncContextManager[Any]]"

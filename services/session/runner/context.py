@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import SecretStr
 
@@ -11,9 +11,13 @@ from bedplate.services.session.runner.events import MessageProduced, RunEvent, R
 from bedplate.services.session.runner.port import HistoryQuery, RunContext, RunState
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     import httpx
 
 __all__ = ["VertexContext"]
+
+T = TypeVar("T")
 
 
 class VertexContext:
@@ -85,6 +89,12 @@ class VertexContext:
     def state(self) -> RunState:
         """Values that the vertices of the run share."""
         return self._run.state
+
+    def shared(
+        self, key: str, make: Callable[[], Awaitable[T]], *, close: Callable[[T], object] | None = None
+    ) -> "AbstractAsyncContextManager[T]":
+        """A live object of the user who runs the flow, made once and kept for other runs of theirs."""
+        return self._toolbox.shared(self._run.user_id, key, make, close=close)
 
     async def secret(self, name: str) -> SecretStr:
         """The value of a variable of the user who runs the flow."""

@@ -1,5 +1,7 @@
 """Settings of the shared component cache service."""
 
+from pydantic import Field
+
 from bedplate.services.settings.groups.base import Location, ServiceSettings
 
 __all__ = ["SharedComponentCacheSettings"]
@@ -12,3 +14,11 @@ class SharedComponentCacheSettings(ServiceSettings):
     """Where the definitions are kept: ``memory``."""
     components_path: tuple[Location, ...] = ()
     """Folders whose Python files define further components."""
+    max_objects: int = Field(default=256, ge=1)
+    """Most live objects, such as clients, that components share; the least recently used are closed first."""
+    max_objects_per_user: int = Field(default=32, ge=1)
+    """Most of them that belong to one user."""
+    close_timeout: float = Field(default=5.0, gt=0)
+    """Seconds that closing one of them may take."""
+    reload_timeout: float = Field(default=30.0, gt=0)
+    """Seconds that importing the components anew may take."""

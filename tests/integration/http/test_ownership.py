@@ -169,6 +169,8 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "DELETE /api/v1/flows/{flow_id}": _user({"path:flow_id": Kind.FLOW}),
     "GET /api/v1/all": _user(),
+    "GET /api/v1/components": Operation(Access.SUPERUSER),
+    "POST /api/v1/components/reload": Operation(Access.SUPERUSER),
     "POST /api/v1/build/{flow_id}/flow": _user({"path:flow_id": Kind.FLOW, "body:inputs.session": Kind.SESSION}, {}),
     "GET /api/v1/build/{job_id}/events": _user({"path:job_id": Kind.JOB}),
     "POST /api/v1/build/{job_id}/cancel": _user({"path:job_id": Kind.JOB}),

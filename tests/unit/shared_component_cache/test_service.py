@@ -3,15 +3,13 @@
 import gzip
 import json
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bedplate.services.engines.workers import Workers
 from bedplate.services.health import HealthStatus
-from bedplate.services.settings import SettingsService
 from bedplate.services.shared_component_cache import (
     Component,
     ComponentContext,
@@ -23,7 +21,6 @@ from bedplate.services.shared_component_cache import (
     UnknownComponentError,
     loading,
 )
-from bedplate.services.telemetry import TelemetryService
 
 _FILE = """
 from bedplate.services.shared_component_cache import Component, Output
@@ -52,25 +49,6 @@ class Shout(Component):
 class Silent(Component):
     type_name = "Silent"
     outputs = (Output(name="out"),)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "components"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-async def components(
-    settings: SettingsService, folder: Path, telemetry: TelemetryService, workers: Workers
-) -> AsyncIterator[SharedComponentCacheService]:
-    found = SettingsService(
-        data_dir=settings.values.data_dir, shared_component_cache={"components_path": [str(folder)]}
-    )
-    service = SharedComponentCacheService(found, telemetry, workers)
-    yield service
-    await service.stop()
 
 
 async def test_registered_component_is_found_and_defined(components: SharedComponentCacheService) -> None:
