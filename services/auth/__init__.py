@@ -4,12 +4,8 @@ from bedplate.services.auth.api_keys import ApiKeys
 from bedplate.services.auth.audit import Audit, AuditKind
 from bedplate.services.auth.models import (
     ApiKey,
-    AuditEvent,
-    AuditPage,
     Client,
     Credentials,
-    KeyRotation,
-    LoginSession,
     Method,
     NewApiKey,
     Principal,
@@ -22,6 +18,7 @@ from bedplate.services.auth.models import (
 )
 from bedplate.services.auth.origins import PROXY_HEADERS, check_origin
 from bedplate.services.auth.policy import AuthorizationPolicy, OwnershipPolicy, Resource
+from bedplate.services.auth.records import AuditEvent, AuditPage, KeyRotation, LoginSession
 from bedplate.services.auth.scopes import Scope
 from bedplate.services.auth.service import AuthService
 from bedplate.services.auth.sessions import COOKIE_NAME

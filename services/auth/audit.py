@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bedplate.services.auth.errors import NotAllowedError
-from bedplate.services.auth.models import AuditEvent, AuditPage, Client, Principal
+from bedplate.services.auth.models import Client, Principal
+from bedplate.services.auth.records import AuditEvent, AuditPage
 from bedplate.services.auth.scopes import Scope, covers
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import AuditEventRow, utc_now

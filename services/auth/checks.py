@@ -38,6 +38,18 @@ def _auto_login(_auth: Any, around: Surroundings) -> Iterator[Trouble]:
         yield Trouble("whoever works on this machine is a superuser", fix=f"{fix}, except for development")
 
 
+@check("auth.keys-of-one-machine", Severity.WARNING, "Replicas on several machines sign tokens with the same keys")
+def _keys_of_one_machine(_auth: Any, around: Surroundings) -> Iterator[Trouble]:
+    auth, replicas = around.values.auth, around.values.server.replicas
+    given = auth.signing_key is not None or auth.signing_key_file is not None
+    if replicas > 1 and auth.algorithm != "HS256" and not given:
+        yield Trouble(
+            f"there are {replicas} replicas, and those on other machines sign with keys of their own, from "
+            f"{around.values.data_dir}",
+            fix="set BEDPLATE_AUTH__SIGNING_KEY_FILE to a key that all of them have, unless they share that folder",
+        )
+
+
 @check("auth.logins-not-throttled", Severity.WARNING, "On a public host, guessing passwords is slowed down")
 def _logins_not_throttled(_auth: Any, around: Surroundings) -> Iterator[Trouble]:
     if around.public and not around.values.auth.login_failures_per_account:
@@ -91,6 +103,7 @@ def _open_sign_up(_auth: Any, around: Surroundings) -> Iterator[Trouble]:
 CHECKS: tuple[Check, ...] = (
     _cookie_not_secure,
     _auto_login,
+    _keys_of_one_machine,
     _logins_not_throttled,
     _weak_passwords,
     _weak_hashing,

@@ -12,8 +12,8 @@ import msgspec
 
 from bedplate.services.auth.errors import KeyRotationError
 from bedplate.services.auth.key_files import KeyFile, KeyFolder, read_key_file
-from bedplate.services.auth.models import KeyRotation
 from bedplate.services.auth.periodic import Periodic
+from bedplate.services.auth.records import KeyRotation
 from bedplate.services.auth.signing_keys import SigningKey, derived_key, secret_id, secret_key
 from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.workers import Workers

@@ -16,21 +16,13 @@ from bedplate.services.auth.errors import (
 )
 from bedplate.services.auth.key_ring import KeyRing
 from bedplate.services.auth.logins import Logins
-from bedplate.services.auth.models import (
-    Client,
-    Credentials,
-    KeyRotation,
-    Principal,
-    SessionCookie,
-    SetupToken,
-    TokenPair,
-    User,
-)
+from bedplate.services.auth.models import Client, Credentials, Principal, SessionCookie, SetupToken, TokenPair, User
 from bedplate.services.auth.oidc import Oidc
 from bedplate.services.auth.origins import check_origin, is_loopback
 from bedplate.services.auth.passwords import Passwords
 from bedplate.services.auth.periodic import Periodic
 from bedplate.services.auth.policy import AuthorizationPolicy, Resource
+from bedplate.services.auth.records import KeyRotation
 from bedplate.services.auth.scopes import Scope, covers
 from bedplate.services.auth.sessions import Sessions
 from bedplate.services.auth.setup import Setup
@@ -171,7 +163,7 @@ class AuthService(Service):
         self._require_started()
         if credentials.bearer:
             await self._ready()
-            if self.oidc.issued(credentials.bearer):
+            if self._keys.of_token(credentials.bearer) is None and self.oidc.issued(credentials.bearer):
                 return await self.oidc.verify(credentials.bearer)
             return await self._sessions.by_access_token(credentials.bearer)
         if credentials.api_key:

@@ -84,7 +84,7 @@ class LoginThrottle:
         """What an attempt is counted as."""
         # Names that are too long belong to nobody; a part of one is enough to count it by.
         name = username_key(username[: self._settings.username_max_length + 1])
-        network = _network(client.address)
+        network = _network(client)
         return Attempt(
             account=self._key("account", name) if self._of_account.failures else None,
             address=self._key("address", network) if network and self._of_address.failures else None,
@@ -97,7 +97,7 @@ class LoginThrottle:
         Raises:
             LoginThrottledError: Its account or address is locked, or it is one too many from its address.
         """
-        network = _network(attempt.client.address)
+        network = _network(attempt.client)
         if network is not None and (wait := self._rate.hit(network)):
             raise LoginThrottledError(wait)
         await self.check(attempt)
@@ -187,14 +187,17 @@ class _Rate:
         return ends - now if hits >= self._limit else 0.0
 
 
-def _network(address: str | None) -> str | None:
-    """The part of an address that attempts are counted by; None without an address."""
-    if address is None:
+def _network(client: Client) -> str | None:
+    """The part of an address that attempts are counted by; None without an address that tells clients apart."""
+    if client.address is None:
         return None
     try:
-        found = ipaddress.ip_address(address)
+        found = ipaddress.ip_address(client.address)
     except ValueError:
-        return address[:64]  # a socket's name, or that of a test
+        return client.address[:64]  # a socket's name, or that of a test
+    if client.proxied and found.is_private:
+        # That of a proxy which the server was not told to trust: one attacker would lock everybody out.
+        return None
     if isinstance(found, ipaddress.IPv6Address):
         if found.ipv4_mapped is None:
             return str(ipaddress.ip_network((found, IPV6_NETWORK), strict=False))

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from bedplate.services.auth.audit import Audit, AuditKind
 from bedplate.services.auth.errors import SessionNotFoundError, UserNotFoundError
-from bedplate.services.auth.models import LoginSession, Principal
+from bedplate.services.auth.models import Principal
+from bedplate.services.auth.records import LoginSession
 from bedplate.services.auth.usage import Usage
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import AuthSessionRow, utc_now

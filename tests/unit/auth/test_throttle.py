@@ -119,6 +119,17 @@ async def test_a_network_of_ipv6_is_one_address(strict: AuthService) -> None:
     assert await guess(strict, "yet another", Client(address="203.0.113.5")) > 0
 
 
+async def test_a_proxy_is_not_locked_for_what_one_of_its_clients_does(strict: AuthService) -> None:
+    """AUTH-5: its address says nothing; names are limited all the same, and so is whoever only pretends to be one."""
+    for address in ("127.0.0.1", "10.1.2.3", "::1", "fd00::1"):
+        proxy = Client(address=address, proxied=True)
+        assert {await guess(strict, f"{address} {number}", proxy) for number in range(8)} == {0}
+        assert await guess(strict, "alice", proxy, "wonderland") == -1
+    answers = [await guess(strict, f"user {number}", Client(address="8.8.8.8", proxied=True)) for number in range(6)]
+    assert answers[:5] == [0] * 5
+    assert answers[5] > 0
+
+
 async def test_a_restart_and_another_replica_do_not_reset_it(strict: AuthService, make_auth: MakeAuth) -> None:
     """AUTH-5: failures and lockouts are in the database."""
     limits: dict[str, Any] = {"login_failures_per_account": 3, "login_failures_per_address": 5}

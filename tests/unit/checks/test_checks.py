@@ -25,6 +25,7 @@ KEY = "a-secret-key-of-tests-0123456789abcdef"
 FOUND: Mapping[str, tuple[Severity, Mapping[str, Any]]] = {
     "auth.cookie-not-secure": (Severity.ERROR, {"auth": {"cookie_secure": False}}),
     "auth.auto-login": (Severity.ERROR, {"auth": {"auto_login": True}}),
+    "auth.keys-of-one-machine": (Severity.WARNING, {"auth": {"algorithm": "EdDSA"}, "server": {"replicas": 2}}),
     "auth.logins-not-throttled": (Severity.WARNING, {"auth": {"login_failures_per_account": 0}}),
     "auth.weak-passwords": (Severity.WARNING, {"auth": {"password_min_length": 7}}),
     "auth.weak-hashing": (Severity.WARNING, {"auth": {"argon2_time_cost": 1}}),
