@@ -101,6 +101,18 @@ class UserPage(msgspec.Struct, frozen=True, kw_only=True):
     users: tuple[User, ...]
 
 
+class UserBrowse(msgspec.Struct, frozen=True, kw_only=True):
+    """Some of the users.
+
+    Attributes:
+        users: The users.
+        next_cursor: What the next part begins behind; None: there is none.
+    """
+
+    users: tuple[User, ...]
+    next_cursor: str | None
+
+
 class UserChanges(msgspec.Struct, frozen=True, kw_only=True):
     """What to change of a user; unset fields stay as they are."""
 

@@ -20,11 +20,11 @@ from bedplate.services.auth.errors import (
     SignUpClosedError,
     UserNotFoundError,
 )
-from bedplate.services.auth.models import Client, Principal, User, UserChanges, UserPage
+from bedplate.services.auth.models import Client, Principal, User, UserBrowse, UserChanges, UserPage
 from bedplate.services.auth.passwords import Passwords
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import UserRow, utc_now
-from bedplate.services.database.repositories.user import UserRepository
+from bedplate.services.database.repositories.user import USERS, UserRepository
 from bedplate.services.errors import InvalidInputError
 from bedplate.services.logs import get_logger
 from bedplate.services.schema import ServiceType
@@ -139,6 +139,34 @@ class Users:
         async with self._database.session() as session:
             rows, total = await UserRepository(session).page(skip, min(limit, MAX_PAGE))
         return UserPage(total=total, users=tuple(map(to_user, rows)))
+
+    async def browse(
+        self,
+        actor: Principal,
+        *,
+        search: str = "",
+        is_active: bool | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> UserBrowse:
+        """Some of the users that match, the newest first.
+
+        Args:
+            actor: The caller, who must be a superuser.
+            search: A text in their name.
+            is_active: Those who may log in, or those who may not.
+            cursor: ``next_cursor`` of the part before.
+            limit: Most users, up to 1,000.
+
+        Raises:
+            NotAllowedError: The caller is no superuser.
+            InvalidInputError: The cursor or the limit is none that can be used.
+        """
+        _require_superuser(actor)
+        where = {} if is_active is None else {"is_active": is_active}
+        async with self._database.session() as session:
+            page = await USERS.page(session, None, where=where, search=search, cursor=cursor, limit=limit)
+        return UserBrowse(users=tuple(map(to_user, page.rows)), next_cursor=page.next_cursor)
 
     async def update(self, actor: Principal, user_id: uuid.UUID, changes: UserChanges) -> User:
         """Change an account: one's own profile, or anything as a superuser. No changes at all move ``updated_at``.

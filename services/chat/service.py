@@ -19,6 +19,7 @@ from bedplate.services.database.errors import ForeignKeyViolationError
 from bedplate.services.database.models import MessageRow
 from bedplate.services.database.repositories.chat import ChatRepository, MessageFilter
 from bedplate.services.database.repositories.cursor import decode_cursor, encode_cursor
+from bedplate.services.database.retention import BATCH, Retention, delete_old
 from bedplate.services.errors import NotFoundError
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
@@ -53,6 +54,12 @@ class ChatService(Service):
         hint to look, and the messages are the truth.
         """
         return self._watchers.add(watcher)
+
+    async def delete_old(self, *, limit: int = BATCH) -> int:
+        """Delete one batch of messages beyond ``retention`` or ``max_messages``; how many there were."""
+        values = self._settings
+        kept = Retention(model=MessageRow, time="timestamp", seconds=values.retention, rows=values.max_messages)
+        return sum((await delete_old(self._database, [kept], limit=limit)).values())
 
     async def append(self, user_id: uuid.UUID, message: NewMessage) -> Message:
         """Store a message; one of the user's own with the same id is replaced and keeps its time.

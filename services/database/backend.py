@@ -58,6 +58,10 @@ class DatabaseBackend(Protocol):
         """Whether what is stored outlives the process."""
         ...
 
+    def size(self) -> int | None:
+        """Bytes that the database takes up, as far as that can be told without asking it."""
+        ...
+
     def exists(self) -> bool:
         """Whether there is a database; False where ``open`` would make one. Blocks no longer than a look at a disk."""
         ...

@@ -196,10 +196,13 @@ class ForeignKeyViolationError(_DatabaseError, ConflictError):
 
     Attributes:
         table: The table that was written, or None where that cannot be told.
+        columns: Its columns that refer to rows, of which one is wrong; empty where it is others that refer to it.
     """
 
     code = "foreign_key_violation"
 
-    def __init__(self, table: str | None) -> None:
-        super().__init__(f"a row of {table or 'the table'} refers to one that is not there")
+    def __init__(self, table: str | None, columns: tuple[str, ...] = ()) -> None:
+        by = f" by {' or '.join(columns)}" if columns else ""
+        super().__init__(f"a row of {table or 'the table'} refers to one that is not there{by}")
         self.table = table
+        self.columns = columns

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -65,6 +65,7 @@ class DatabaseService(Service):
         self._readers = meter.up_down_counter("bedplate_database_readers", "Tasks that hold a connection for reading")
         self._waited = meter.histogram("bedplate_database_write_wait_seconds", "Waiting for the turn to write")
         self._lasted = meter.histogram("bedplate_database_transaction_seconds", "From begin to commit or rollback")
+        meter.observe_gauge("bedplate_database_bytes", "Bytes that the database takes up on its disk", self._size)
         self._failed = meter.counter("bedplate_database_errors", "Errors of the database itself", labels=("code",))
 
     @property
@@ -239,6 +240,10 @@ class DatabaseService(Service):
             if not connection.in_transaction():
                 for call in self._after.pop(task, ()):
                     call()
+
+    def _size(self) -> Iterator[tuple[float, dict[str, str]]]:
+        if self._started and (size := self._backend.size()) is not None:
+            yield size, {}
 
     def _count(self, error: BedplateError) -> None:
         self._failed.add(1, code=error.code)

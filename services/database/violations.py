@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import IntegrityError
 
 from bedplate.services.database.errors import ForeignKeyViolationError, UniqueViolationError
+from bedplate.services.database.models import metadata
 
 __all__ = ["typed_violation", "violations"]
 
@@ -48,5 +49,14 @@ def typed_violation(error: IntegrityError) -> UniqueViolationError | ForeignKeyV
         return UniqueViolationError(failed[0][0] if failed else None, tuple(column for _, column in failed))
     if name in _FOREIGN_KEY:
         written = _WRITTEN_TABLE.match(error.statement or "")
-        return ForeignKeyViolationError(written.group(1) if written else None)
+        table = written.group(1) if written else None
+        return ForeignKeyViolationError(table, _references(table, error.statement or ""))
     return None
+
+
+def _references(table: str | None, statement: str) -> tuple[str, ...]:
+    """The columns of a table that refer to rows; none for a row that was deleted while others refer to it."""
+    known = metadata.tables.get(table or "")
+    if known is None or statement.lstrip()[:6].upper() == "DELETE":
+        return ()
+    return tuple(column.name for column in known.columns if column.foreign_keys)

@@ -9,6 +9,7 @@ from bedplate.services.session.errors import (
 from bedplate.services.session.models import (
     AccessType,
     Build,
+    CursorPage,
     Flow,
     FlowHeader,
     FlowPatch,
@@ -29,6 +30,7 @@ from bedplate.services.session.service import SessionService
 __all__ = [
     "AccessType",
     "Build",
+    "CursorPage",
     "Flow",
     "FlowHeader",
     "FlowNotFoundError",

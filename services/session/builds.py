@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 
 from bedplate.services.database import DatabaseService
-from bedplate.services.database.models import new_id, utc_now
+from bedplate.services.database.models import TransactionRow, VertexBuildRow, new_id, utc_now
 from bedplate.services.database.repositories.build import BuildRepository
 from bedplate.services.database.repositories.flow import FlowRepository
+from bedplate.services.database.retention import BATCH, Retention, delete_old
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.session.errors import FlowNotFoundError
 from bedplate.services.session.models import Build, NewBuild, NewTransaction, Page, Transaction
@@ -76,6 +77,15 @@ class Builds:
                 dropped_transactions = await records.trim_transactions(caps.max_transactions_per_flow)
         self._dropped.add(dropped_builds, kind="build")
         self._dropped.add(dropped_transactions, kind="transaction")
+
+    async def delete_old(self, *, limit: int = BATCH) -> int:
+        """Delete one batch of builds and transactions of anyone beyond ``record_retention``; how many there were."""
+        seconds = self._settings.record_retention
+        kept = (
+            Retention(model=VertexBuildRow, time="timestamp", id="build_id", seconds=seconds),
+            Retention(model=TransactionRow, time="timestamp", seconds=seconds),
+        )
+        return sum((await delete_old(self._database, kept, limit=limit)).values())
 
     async def list(self, user_id: uuid.UUID, flow_id: uuid.UUID) -> dict[str, builtins.list[Build]]:
         """The kept builds of a flow by vertex, the oldest first.

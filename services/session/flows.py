@@ -12,10 +12,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import FlowRow, new_id, utc_now
-from bedplate.services.database.repositories.flow import FlowRepository
+from bedplate.services.database.repositories.flow import FLOWS, FlowRepository
 from bedplate.services.database.repositories.project import ProjectRepository
 from bedplate.services.session.errors import FlowNotFoundError, NameTakenError, ProjectNotFoundError
-from bedplate.services.session.models import Flow, FlowHeader, FlowPatch, FlowQuery, NewFlow, Page
+from bedplate.services.session.models import CursorPage, Flow, FlowHeader, FlowPatch, FlowQuery, NewFlow, Page
 from bedplate.services.session.names import next_endpoint, next_name
 from bedplate.services.session.projects import default_project
 from bedplate.services.session.validation import check_flow, webhook_nodes
@@ -154,6 +154,35 @@ class Flows:
             rows = await flows.matching(**criteria, offset=(page - 1) * size, limit=size)
             total = await flows.count(**criteria)
         return Page(items=tuple(_flow(row) for row in rows), total=total, page=page, size=size)
+
+    async def browse(
+        self,
+        user_id: uuid.UUID,
+        *,
+        project_id: uuid.UUID | None = None,
+        is_component: bool | None = None,
+        search: str = "",
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> CursorPage[Flow]:
+        """Some of the flows that match, newest first.
+
+        Args:
+            user_id: The owner.
+            project_id: In this project.
+            is_component: Saved components, or flows.
+            search: A text in their name or description.
+            cursor: ``next_cursor`` of the part before.
+            limit: Most flows, up to 1,000.
+
+        Raises:
+            InvalidInputError: The cursor or the limit is none that can be used.
+        """
+        asked = {"folder_id": project_id, "is_component": is_component}
+        where = {name: value for name, value in asked.items() if value is not None}
+        async with self._database.session() as session:
+            page = await FLOWS.page(session, user_id, where=where, search=search, cursor=cursor, limit=limit)
+        return CursorPage(items=tuple(_flow(row) for row in page.rows), next_cursor=page.next_cursor)
 
     async def update(self, user_id: uuid.UUID, flow_id: uuid.UUID, patch: FlowPatch) -> Flow:
         """Change a flow.

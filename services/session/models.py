@@ -47,6 +47,18 @@ class SessionStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+class CursorPage(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """A part of a list, which nothing that is added or deleted meanwhile shifts.
+
+    Attributes:
+        items: The part.
+        next_cursor: What the next part begins behind; None: there is none.
+    """
+
+    items: tuple[T, ...]
+    next_cursor: str | None
+
+
 class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """A part of a list.
 

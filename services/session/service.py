@@ -8,6 +8,7 @@ import msgspec
 from bedplate.services.base import Service
 from bedplate.services.cache import CacheService
 from bedplate.services.database import DatabaseService
+from bedplate.services.database.retention import BATCH
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.schema import ServiceType
 from bedplate.services.session.builds import Builds
@@ -63,6 +64,10 @@ class SessionService(Service, Sessions):
         self._limits = FlowLimits(
             max_bytes=values.max_flow_bytes, max_nodes=values.max_nodes, max_edges=values.max_edges
         )
+
+    async def delete_old(self, *, limit: int = BATCH) -> int:
+        """Delete one batch of recorded builds and transactions beyond ``record_retention``; how many there were."""
+        return await self.builds.delete_old(limit=limit)
 
     async def prepare(self, session: FlowSession, data: Mapping[str, Any] | None) -> FlowDocument:
         """The graph of a document: checked, in order, and kept for the next run of the session.

@@ -14,6 +14,13 @@ from bedplate.services.settings.limits import contradictions
 __all__ = ["CHECKS"]
 
 _KUBERNETES_KILLS_AFTER = 30
+_RETENTIONS = (
+    "auth.audit_retention",
+    "chat.retention",
+    "session.record_retention",
+    "tracing.retention",
+    "variable.version_retention",
+)
 
 
 @check("settings.langflow-variable", Severity.NOTE, "Every variable of Langflow that is set means something here")
@@ -39,6 +46,16 @@ def _readable_secrets(_settings: Any, around: Surroundings) -> Iterator[Trouble]
 @check("settings.contradiction", Severity.WARNING, "No limit is out of reach because of another one")
 def _contradiction(_settings: Any, around: Surroundings) -> Iterable[Trouble]:
     return contradictions(around.values)
+
+
+@check("settings.retention-off", Severity.WARNING, "What grows without end is deleted some day")
+def _retention_off(_settings: Any, around: Surroundings) -> Iterator[Trouble]:
+    for name in _RETENTIONS:
+        if around.settings.value(name) == 0:
+            yield Trouble(
+                f"{name} is 0: nothing is ever deleted for its age, and the disk fills up",
+                fix=f"set {environment_name(tuple(name.split('.')))} to a number of seconds",
+            )
 
 
 @check("server.wildcard-origin", Severity.WARNING, "Browsers may call from named origins only")
@@ -100,6 +117,7 @@ CHECKS: tuple[Check, ...] = (
     _langflow_variable,
     _readable_secrets,
     _contradiction,
+    _retention_off,
     _wildcard_origin,
     _insecure_origin,
     _stop_timeout,

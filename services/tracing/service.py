@@ -7,7 +7,8 @@ from typing import Any
 
 from bedplate.services.base import Service
 from bedplate.services.database import DatabaseService
-from bedplate.services.database.models import new_id
+from bedplate.services.database.models import TraceRow, new_id
+from bedplate.services.database.retention import BATCH, Retention, delete_old
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
@@ -46,6 +47,7 @@ class TracingService(Service):
         exporters: Sequence[Exporter],
     ) -> None:
         self._settings = settings.values.tracing
+        self._database = database
         meter = telemetry.meter
         self._active: set[RecordedRun] = set()
         self._deliveries = [Delivery(each, self._settings, meter, self._active_ids) for each in exporters]
@@ -65,6 +67,12 @@ class TracingService(Service):
     async def _start(self) -> None:
         for delivery in self._deliveries:
             delivery.start()
+
+    async def delete_old(self, *, limit: int = BATCH) -> int:
+        """Delete one batch of runs beyond ``retention`` or ``max_runs``, with their spans; how many there were."""
+        values = self._settings
+        kept = Retention(model=TraceRow, time="started_at", seconds=values.retention, rows=values.max_runs)
+        return sum((await delete_old(self._database, [kept], limit=limit)).values())
 
     async def _stop(self) -> None:
         for run in list(self._active):

@@ -130,6 +130,10 @@ class VariableBackend(Protocol):
         """Delete the variable of this name or id, with its earlier versions; the id of what was deleted."""
         ...
 
+    async def delete_old_versions(self, seconds: float, *, limit: int) -> int:
+        """Delete at most ``limit`` earlier versions of anyone that are older than this; how many there were."""
+        ...
+
     async def keys(self) -> Sequence[DataKey]:
         """The keys, oldest first."""
         ...

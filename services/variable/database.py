@@ -10,9 +10,10 @@ import msgspec
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.errors import UniqueViolationError
-from bedplate.services.database.models import EncryptionKeyRow, VariableRow
+from bedplate.services.database.models import EncryptionKeyRow, VariableRow, VariableVersionRow
 from bedplate.services.database.repositories.encryption_key import EncryptionKeyRepository
 from bedplate.services.database.repositories.variable import VariableRepository
+from bedplate.services.database.retention import Retention, delete_old
 from bedplate.services.settings import SettingsService
 from bedplate.services.variable.backend import DataKey, Resealed, SealedVariable, StaleValue, StoredVariable
 from bedplate.services.variable.errors import TooManyVariablesError, VariableExistsError
@@ -101,6 +102,11 @@ class DatabaseVariables:
         """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
         async with self._database.transaction() as session:
             return await VariableRepository(session, user_id).delete(key)
+
+    async def delete_old_versions(self, seconds: float, *, limit: int) -> int:
+        """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
+        kept = Retention(model=VariableVersionRow, time="created_at", seconds=seconds)
+        return sum((await delete_old(self._database, [kept], limit=limit)).values())
 
     async def keys(self) -> Sequence[DataKey]:
         """See :class:`~bedplate.services.variable.backend.VariableBackend`."""

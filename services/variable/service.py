@@ -272,6 +272,12 @@ class VariableService(Service):
         await self._audit.record("variable_keys_rotated", user_id=None, target_id=sealing.keys.current_key.key_id)
         return await rotate(self._backend, sealing, batch=self._settings.rotation_batch, progress=progress)
 
+    async def delete_old(self, *, limit: int = 1_000) -> int:
+        """Delete one batch of earlier values of anyone beyond ``version_retention``; how many there were."""
+        self._ready()
+        seconds = self._settings.version_retention
+        return await self._backend.delete_old_versions(seconds, limit=limit) if seconds else 0
+
     async def delete(self, user_id: uuid.UUID, name_or_id: str | uuid.UUID) -> None:
         """Delete a variable.
 

@@ -21,6 +21,7 @@ class FlowRow(Table, table=True):
         sa.UniqueConstraint("user_id", "endpoint_name"),
         sa.Index(None, "folder_id", "updated_at"),
         sa.Index(None, "user_id", "updated_at"),
+        sa.Index(None, "user_id", "created_at", "id"),
     )
 
     id: uuid.UUID = Field(default_factory=new_id, primary_key=True)

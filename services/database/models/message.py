@@ -19,6 +19,7 @@ class MessageRow(Table, table=True):
     __table_args__ = (
         sa.Index(None, "user_id", "session_id", "timestamp", "id"),
         sa.Index(None, "user_id", "flow_id", "timestamp", "id"),
+        sa.Index(None, "timestamp"),
     )
 
     id: uuid.UUID = Field(default_factory=new_id, primary_key=True)

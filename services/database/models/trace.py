@@ -19,6 +19,7 @@ class TraceRow(Table, table=True):
     __table_args__ = (
         sa.Index(None, "user_id", "started_at"),
         sa.Index(None, "flow_id", "started_at"),
+        sa.Index(None, "started_at"),
     )
 
     id: uuid.UUID = Field(default_factory=new_id, primary_key=True)

@@ -16,7 +16,7 @@ class TransactionRow(Table, table=True):
     """One vertex of one run: inputs, outputs, status."""
 
     __tablename__ = f"{PREFIX}transaction"
-    __table_args__ = (sa.Index(None, "flow_id", "timestamp", "id"),)
+    __table_args__ = (sa.Index(None, "flow_id", "timestamp", "id"), sa.Index(None, "timestamp"))
 
     id: uuid.UUID = Field(default_factory=new_id, primary_key=True)
     user_id: uuid.UUID = Field(foreign_key=f"{PREFIX}user.id", ondelete="CASCADE", index=True)

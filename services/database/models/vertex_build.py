@@ -16,7 +16,7 @@ class VertexBuildRow(Table, table=True):
     """The result of building one vertex in one run."""
 
     __tablename__ = f"{PREFIX}vertex_build"
-    __table_args__ = (sa.Index(None, "flow_id", "timestamp", "build_id"),)
+    __table_args__ = (sa.Index(None, "flow_id", "timestamp", "build_id"), sa.Index(None, "timestamp"))
 
     build_id: uuid.UUID = Field(default_factory=new_id, primary_key=True)
     user_id: uuid.UUID = Field(foreign_key=f"{PREFIX}user.id", ondelete="CASCADE", index=True)

@@ -10,6 +10,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bedplate.services.database.models import AuditEventRow
+from bedplate.services.database.repositories.cursor import beyond
 
 __all__ = ["AuditEventRepository"]
 
@@ -50,8 +51,7 @@ class AuditEventRepository:
         if until is not None:
             query = query.where(at < until)
         if before is not None:
-            moment, event_id = before
-            query = query.where(sa.or_(at < moment, sa.and_(at == moment, row_id < event_id)))
+            query = query.where(beyond(at, row_id, before, newest_first=True))
         return (await self._session.exec(query.order_by(at.desc(), row_id.desc()).limit(limit))).all()
 
     async def prune(self, before: datetime, limit: int) -> int:

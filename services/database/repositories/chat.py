@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bedplate.services.database.models import FlowRow, MessageRow, UTCDateTime
+from bedplate.services.database.models import FlowRow, MessageRow
+from bedplate.services.database.repositories.cursor import beyond
 
 __all__ = ["ChatRepository", "MessageFilter"]
 
@@ -78,8 +79,7 @@ class ChatRepository:
         key = (col(MessageRow.timestamp), col(MessageRow.id))
         statement = select(MessageRow).where(*_conditions(user_id, which))
         if start is not None:
-            place = sa.tuple_(sa.literal(start[0], UTCDateTime), sa.literal(start[1], sa.Uuid))
-            statement = statement.where(sa.tuple_(*key) < place if newest_first else sa.tuple_(*key) > place)
+            statement = statement.where(beyond(*key, start, newest_first=newest_first))
         order = [column.desc() if newest_first else column.asc() for column in key]
         return (await self._session.exec(statement.order_by(*order).limit(limit))).all()
 

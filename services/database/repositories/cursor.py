@@ -4,10 +4,14 @@ import base64
 import binascii
 import uuid
 from datetime import UTC, datetime
+from typing import Any
 
+import sqlalchemy as sa
+
+from bedplate.services.database.models import UTCDateTime
 from bedplate.services.errors import InvalidInputError
 
-__all__ = ["decode_cursor", "encode_cursor"]
+__all__ = ["beyond", "decode_cursor", "encode_cursor"]
 
 
 def encode_cursor(moment: datetime, row_id: uuid.UUID) -> str:
@@ -37,3 +41,10 @@ def decode_cursor(cursor: str, *, service: str) -> tuple[datetime, uuid.UUID]:
         raise InvalidInputError(
             "the cursor was not made here", service=service, fix="use the next_cursor of the page before, unchanged"
         ) from error
+
+
+def beyond(time: Any, row_id: Any, place: tuple[datetime, uuid.UUID], *, newest_first: bool) -> sa.ColumnElement[bool]:
+    """The condition for rows behind a place, in the order of these two columns."""
+    key = sa.tuple_(time, row_id)
+    there = sa.tuple_(sa.literal(place[0], UTCDateTime), sa.literal(place[1], sa.Uuid))
+    return key < there if newest_first else key > there

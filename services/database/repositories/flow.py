@@ -12,8 +12,17 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
 from bedplate.services.database.models import FlowRow
+from bedplate.services.database.repositories.listing import Listing
 
-__all__ = ["FlowRepository"]
+__all__ = ["FLOWS", "FlowRepository"]
+
+FLOWS = Listing(
+    FlowRow,
+    service="session",
+    filters=("folder_id", "is_component", "access_type", "webhook"),
+    searched=("name", "description"),
+)
+"""Flows of a user, by when they were made."""
 
 
 class FlowRepository:

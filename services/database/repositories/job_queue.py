@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlmodel import col, select
 
 from bedplate.services.database.models import PREFIX, JobEventRow, JobRow, metadata
+from bedplate.services.database.repositories.cursor import beyond
 from bedplate.services.database.repositories.instance import InstanceRepository
 
 __all__ = ["JobRepository"]
@@ -86,9 +87,9 @@ class JobRepository(InstanceRepository):
             statement = statement.where(JobRow.flow_id == flow_id)
         if status is not None:
             statement = statement.where(JobRow.status == status)
-        key = sa.tuple_(col(JobRow.created_at), col(JobRow.id))
         if before is not None:
-            statement = statement.where(key < sa.tuple_(*_literals(before)))
+            at, row_id = col(JobRow.created_at), col(JobRow.id)
+            statement = statement.where(beyond(at, row_id, before, newest_first=True))
         statement = statement.order_by(col(JobRow.created_at).desc(), col(JobRow.id).desc()).limit(limit)
         return (await self._session.exec(statement)).all()
 
@@ -112,8 +113,3 @@ class JobRepository(InstanceRepository):
         old = sa.select(_JOBS.c.id).where(_JOBS.c.finished_at < moment).limit(limit)
         result = await self._execute(sa.delete(_JOBS).where(_JOBS.c.id.in_(old)))
         return int(result.rowcount)
-
-
-def _literals(before: tuple[datetime, uuid.UUID]) -> tuple[Any, Any]:
-    moment, row_id = before
-    return sa.literal(moment, _JOBS.c.created_at.type), sa.literal(row_id, _JOBS.c.id.type)

@@ -11,6 +11,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bedplate.services.database.models import PREFIX, FlowRow, TraceRow, UserRow, metadata
+from bedplate.services.database.repositories.cursor import beyond
 
 __all__ = ["TraceWriter", "TracingRepository"]
 
@@ -92,9 +93,7 @@ class TracingRepository:
         if session_id is not None:
             statement = statement.where(_TRACE.c.session_id == session_id)
         if before is not None:
-            began, run_id = before
-            earlier = sa.or_(_TRACE.c.started_at < began, sa.and_(_TRACE.c.started_at == began, _TRACE.c.id < run_id))
-            statement = statement.where(earlier)
+            statement = statement.where(beyond(_TRACE.c.started_at, _TRACE.c.id, before, newest_first=True))
         statement = statement.order_by(_TRACE.c.started_at.desc(), _TRACE.c.id.desc()).limit(limit)
         connection = await self._session.connection()
         return (await connection.execute(statement)).all()

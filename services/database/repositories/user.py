@@ -9,8 +9,12 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bedplate.services.database.models import UserRow
+from bedplate.services.database.repositories.listing import Listing
 
-__all__ = ["PUBLIC_COLUMNS", "UserRepository"]
+__all__ = ["PUBLIC_COLUMNS", "USERS", "UserRepository"]
+
+USERS = Listing(UserRow, service="auth", owner=None, filters=("is_active", "is_superuser"), searched=("username",))
+"""All users, by when they came."""
 
 PUBLIC_COLUMNS = (
     col(UserRow.id),

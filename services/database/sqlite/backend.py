@@ -73,6 +73,12 @@ class SQLiteBackend:
         """Whether the file is there; one in memory never is."""
         return self.location.path is not None and self.location.path.exists()
 
+    def size(self) -> int | None:
+        """Bytes of the file and of its log; None for a database in memory."""
+        path = self.location.path
+        files = (path, path.with_name(f"{path.name}-wal")) if path else ()
+        return sum(file.stat().st_size for file in files if file.exists()) if files else None
+
     async def open(self) -> None:
         """Open the first connections, which makes the file where there is none."""
         location = self.location

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from bedplate.services.settings.groups.base import ServiceSettings
+from bedplate.services.settings.groups.base import Seconds, ServiceSettings
 
 __all__ = ["ChatSettings"]
 
@@ -12,6 +12,10 @@ class ChatSettings(ServiceSettings):
 
     backend: str = "database"
     """Where messages are kept: ``database``."""
+    retention: Seconds = 365 * 24 * 3600.0
+    """Seconds after which a message is deleted; 0: never."""
+    max_messages: int = Field(default=5_000_000, ge=0)
+    """Most messages that are kept of all users together, the latest; 0: any number."""
     max_message_bytes: int = Field(default=1024 * 1024, ge=1)
     """Largest text of one message, in bytes of UTF-8."""
     max_details_bytes: int = Field(default=4 * 1024 * 1024, ge=1)

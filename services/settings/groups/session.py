@@ -28,6 +28,8 @@ class SessionSettings(ServiceSettings):
     """Most nodes of one run that are built at once."""
     max_pending_events: int = Field(default=256, ge=1)
     """Most events of one run that wait for its reader; more make the run wait."""
+    record_retention: Seconds = 30 * 24 * 3600.0
+    """Seconds after which a recorded build or transaction is deleted; 0: never."""
     max_builds_per_vertex: int = Field(default=10, ge=1)
     """Most recorded builds of one vertex of a flow; the oldest go first."""
     max_builds_per_flow: int = Field(default=3_000, ge=1)

@@ -38,6 +38,10 @@ class TracingSettings(ServiceSettings):
     """Seconds between two signs of life of the runs that are going on."""
     interrupted_after: Seconds = 120.0
     """Seconds without a sign of life after which an unfinished run is shown as interrupted: its process died."""
+    retention: Seconds = 30 * 24 * 3600.0
+    """Seconds after which a run is deleted, with its spans; 0: never."""
+    max_runs: int = Field(default=100_000, ge=0)
+    """Most runs that are kept, the latest; 0: any number."""
     max_spans_per_run: int = Field(default=10_000, ge=1)
     """Most spans of a run; more are dropped and counted."""
     max_logs_per_span: int = Field(default=200, ge=0)

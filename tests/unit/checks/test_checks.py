@@ -46,6 +46,7 @@ FOUND: Mapping[str, tuple[Severity, Mapping[str, Any]]] = {
         {"server": {"cors_origins": ["http://app.example.org"], "cors_allow_credentials": True}},
     ),
     "settings.contradiction": (Severity.WARNING, {"auth": {"refresh_token_ttl": 60}}),
+    "settings.retention-off": (Severity.WARNING, {"tracing": {"retention": 0}}),
     "server.replicas": (Severity.ERROR, {"server": {"replicas": 2}, "secret_key": KEY}),
     "store.remote-in-clear": (
         Severity.WARNING,

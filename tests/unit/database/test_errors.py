@@ -337,6 +337,25 @@ async def test_a_foreign_key_violation_names_the_table(either: DatabaseService) 
                 session.add(key)
                 await session.flush()
     assert caught.value.table == "bedplate_api_key"
+    assert caught.value.columns == ("user_id",)
+    assert "by user_id" in str(caught.value)
+
+
+async def test_each_error_of_the_database_says_where_and_which_setting(
+    make_database, settings, lock, tmp_path: Path, row: Row
+) -> None:
+    """DB-6: unique and foreign key with table and column, lock, timeout and unreachable with place and setting."""
+    busy = make_database(busy_timeout=0.05, url=url(settings.values.data_dir / "bedplate.db"))
+    with lock(), pytest.raises(DatabaseLockedError) as locked:
+        await busy.start()
+        async with busy.transaction() as session:
+            session.add(row("late"))
+    assert str(settings.values.data_dir / "bedplate.db") in str(locked.value)
+    assert "BEDPLATE_DATABASE__BUSY_TIMEOUT" in str(locked.value)
+    with pytest.raises(DatabaseUnreachableError) as unreachable:
+        await make_database(url=url(tmp_path / "missing" / "x.db")).start()
+    assert str(tmp_path / "missing") in str(unreachable.value)
+    assert "BEDPLATE_DATABASE__URL" in str(unreachable.value)
 
 
 async def test_other_violations_stay_what_they_are(either: DatabaseService) -> None:

@@ -15,6 +15,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 T = TypeVar("T")
 
+_WITH_RETENTION = ("chat", "session", "tracing", "variable")
+
 
 @app.callback()
 def db() -> None:
@@ -86,6 +88,24 @@ def revision(
         return await database.migrations.revision(message, folder=folder)
 
     sys.stdout.write(f"{_with_database(work)}\n")
+
+
+@app.command()
+def prune() -> None:
+    """Delete what is older, or more, than the settings keep, in small steps while servers run."""
+    for name, count in asyncio.run(_prune()).items():
+        sys.stdout.write(f"{name}: {count} deleted\n")
+
+
+async def _prune() -> dict[str, int]:
+    from bedplate.wiring.cli.boot import running
+
+    counts = dict.fromkeys(_WITH_RETENTION, 0)
+    async with running(*_WITH_RETENTION) as container:
+        for name in _WITH_RETENTION:
+            while some := await container.get(name).delete_old():
+                counts[name] += some
+    return counts
 
 
 @app.command()
