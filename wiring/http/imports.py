@@ -22,6 +22,8 @@ from bedplate.wiring.http.schemas.flows import FlowImport
 __all__ = ["Import", "ImportLimits", "read_import"]
 
 _BLOCK = 64 * 1024
+_ENTRY = b"PK\x01\x02"
+"""How each entry begins in the directory of an archive."""
 
 
 class ImportLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +125,8 @@ def _documents(content: bytes, limits: ImportLimits) -> Iterator[Any]:
 def _entries(content: bytes, limits: ImportLimits) -> Iterator[bytes]:
     """The unpacked entries of an archive, counted as they are unpacked: what it says of itself proves nothing."""
     left = limits.bytes
+    if content.count(_ENTRY) > 2 * limits.flows:  # each in a folder of its own; reading 100,000 takes 100 MiB
+        raise _too_large(f"the archive has more than {2 * limits.flows} entries", "MAX_IMPORT_FLOWS")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]

@@ -202,6 +202,7 @@ def _link() -> bytes:
         (_zip({"bomb.json": b" " * 50 * 1024 * 1024}), 413),
         (_zip({f"{number}.json": b" " * 100_000 + _FLOW for number in range(15)}), 413),
         (_zip({f"{number}.json": _FLOW for number in range(21)}), 413),
+        (_zip({f"{number}/": b"" for number in range(50)} | {"a.json": _FLOW}), 413),
         (_zip({"bomb.zip": _zip({"bomb.json": _SPACES})}), 400),
         (_zip({"inner.zip": _zip({"a.json": _FLOW})}), 400),
         (_lying(_SPACES, size=10), 400),
@@ -236,6 +237,12 @@ async def test_bad_uploads_change_nothing(content: bytes, status: int, as_user: 
         answer = await as_user.post(path, files=_file(content))
         assert answer.status_code == status, (path, answer.text)
     assert await _counts(as_user) == before
+
+
+async def test_documents_may_lie_in_folders(as_user: httpx.AsyncClient) -> None:
+    packed = _zip({"flows/": b"", "flows/a.json": _FLOW, "b.json": _FLOW})
+    made = await as_user.post(f"{FLOWS}/upload/", files=_file(packed, "flows.zip"))
+    assert (made.status_code, [flow["name"] for flow in made.json()]) == (201, ["x", "x (1)"])
 
 
 async def test_the_older_name_sends_everybody_to_projects(as_user: httpx.AsyncClient) -> None:
