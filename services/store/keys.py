@@ -4,6 +4,7 @@ import base64
 import binascii
 import re
 import uuid
+from collections.abc import Sequence
 
 from pydantic import SecretStr
 
@@ -18,6 +19,8 @@ __all__ = ["StoreKeys"]
 
 MAX_KEY = 1024
 
+_BATCH = 500
+
 _KEY = re.compile(r"[\x21-\x7e]+")
 
 _log = get_logger("bedplate.store")
@@ -29,13 +32,13 @@ class StoreKeys:
     Args:
         database: Keeps them, sealed.
         redactor: Masks them in logs, traces and errors.
-        cipher: Seals them.
+        ciphers: The first one seals them; the others, of earlier secret keys, may have.
     """
 
-    def __init__(self, database: DatabaseService, redactor: Redactor, cipher: Cipher) -> None:
+    def __init__(self, database: DatabaseService, redactor: Redactor, ciphers: Sequence[Cipher]) -> None:
         self._database = database
         self._redactor = redactor
-        self._cipher = cipher
+        self._ciphers = tuple(ciphers)
 
     async def save(self, user_id: uuid.UUID, key: SecretStr) -> None:
         """Keep the key of a user, in place of the one before.
@@ -48,9 +51,9 @@ class StoreKeys:
             raise InvalidStoreKeyError(
                 "a store key has 1 to 1,024 visible ASCII characters and no space", fix="copy the key again"
             )
-        sealed = self._cipher.seal(text.encode(), _context(user_id))
+        sealed = self._sealed(user_id, text)
         async with self._database.transaction() as session:
-            await StoreKeyRepository(session).set(user_id, base64.urlsafe_b64encode(sealed).decode())
+            await StoreKeyRepository(session).set(user_id, sealed)
         self._redactor.retire(_holder(user_id), keep=text)
         self._redactor.register(text, holder=_holder(user_id))
         _log.info("store key saved", user_id=str(user_id))
@@ -71,14 +74,54 @@ class StoreKeys:
             stored = await StoreKeyRepository(session).get(user_id)
         if not stored:
             return None
-        try:
-            text = self._cipher.open(base64.urlsafe_b64decode(stored), _context(user_id)).decode()
-        except (SealError, binascii.Error, ValueError) as error:
-            why = str(error) if isinstance(error, SealError) else "it is not of the form of a sealed key"
-            _log.warning("a store key cannot be decrypted", user_id=str(user_id), why=why)
-            raise UnreadableStoreKeyError(why) from None
+        text, is_current = self._opened(user_id, stored)
+        if not is_current:
+            await self._renew(user_id, stored, text)
         self._redactor.register(text, holder=_holder(user_id))
         return SecretStr(text)
+
+    async def reseal(self) -> int:
+        """Seal every key with the secret key of now that is sealed with an earlier one; how many were.
+
+        What cannot be decrypted is left as it is.
+        """
+        resealed, after = 0, None
+        while found := await self._page(after):
+            for user_id, stored in found:
+                try:
+                    text, is_current = self._opened(user_id, stored)
+                except UnreadableStoreKeyError:
+                    continue
+                if not is_current:
+                    resealed += await self._renew(user_id, stored, text)
+            after = found[-1][0]
+        return resealed
+
+    async def _page(self, after: uuid.UUID | None) -> Sequence[tuple[uuid.UUID, str]]:
+        async with self._database.session() as session:
+            return await StoreKeyRepository(session).page(after, _BATCH)
+
+    async def _renew(self, user_id: uuid.UUID, stored: str, text: str) -> bool:
+        async with self._database.transaction() as session:
+            return await StoreKeyRepository(session).replace(user_id, stored, self._sealed(user_id, text))
+
+    def _sealed(self, user_id: uuid.UUID, text: str) -> str:
+        return base64.urlsafe_b64encode(self._ciphers[0].seal(text.encode(), _context(user_id))).decode()
+
+    def _opened(self, user_id: uuid.UUID, stored: str) -> tuple[str, bool]:
+        """The key, and whether the secret key of now has sealed it."""
+        why = "it is not of the form of a sealed key"
+        try:
+            sealed = base64.urlsafe_b64decode(stored)
+        except (binascii.Error, ValueError):
+            sealed = b""
+        for cipher in self._ciphers:
+            try:
+                return cipher.open(sealed, _context(user_id)).decode(), cipher is self._ciphers[0]
+            except SealError as error:
+                why = str(error)
+        _log.warning("a store key cannot be decrypted", user_id=str(user_id), why=why)
+        raise UnreadableStoreKeyError(why)
 
 
 def _context(user_id: uuid.UUID) -> bytes:

@@ -96,6 +96,10 @@ class StoreService(Service, Catalogue):
         """Forget the store key of a user."""
         await self._ready().delete(user_id)
 
+    async def reseal_keys(self) -> int:
+        """Seal the store keys of all users with the secret key of now, where an earlier one has; how many were."""
+        return await self._ready().reseal()
+
     def _ready(self) -> StoreKeys:
         self._require_started()
         if self._keys is None:  # stopped while this call was on its way
@@ -103,8 +107,8 @@ class StoreService(Service, Catalogue):
         return self._keys
 
     async def _start(self) -> None:
-        cipher = Cipher(self._keyring.derive("store-key"), self._keyring.key_id)
-        self._keys = StoreKeys(self._database, self._redactor, cipher)
+        ciphers = [Cipher(key, key_id) for key_id, key in self._keyring.derive_all("store-key").items()]
+        self._keys = StoreKeys(self._database, self._redactor, ciphers)
 
     async def _stop(self) -> None:
         self._keys = None

@@ -75,7 +75,10 @@ def delete_variable(name: Name, user: User) -> None:
 
 @app.command()
 def rotate() -> None:
-    """Encrypt the values of all users with a new key, while servers run; broken off, it goes on where it was."""
+    """Encrypt the values of all users with a new key, while servers run; broken off, it goes on where it was.
+
+    Store keys that an earlier secret key encrypts are encrypted with the one of now.
+    """
     done = asyncio.run(_rotate())
     sys.stdout.write(f"{done.resealed} values are encrypted with the key {done.key_id}\n")
     if done.left:
@@ -90,8 +93,9 @@ async def _rotate() -> "Rotation":
         if sys.stderr.isatty():
             sys.stderr.write(f"\r{progress.resealed} encrypted, {progress.left} left\033[K")
 
-    async with running("variable") as container:
+    async with running("variable", "store") as container:
         done = await container.variable().rotate(tell)
+        await container.store().reseal_keys()
     if sys.stderr.isatty():
         sys.stderr.write("\n")
     return done
