@@ -2,15 +2,12 @@
 
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import msgspec
-from msgspec import UNSET
 
-from bedplate.services.engines.workers import Workers
 from bedplate.services.settings.groups.store import StoreSettings
-from bedplate.services.store.backend import Caller, Document, Edit, Publication, StoreBackend
-from bedplate.services.store.documents import Documents, check_digest
+from bedplate.services.store.backend import Caller, Publication, StoreBackend
+from bedplate.services.store.checking import Checker
 from bedplate.services.store.errors import (
     ComponentNotFoundError,
     InvalidComponentError,
@@ -32,8 +29,7 @@ from bedplate.services.store.models import (
     Version,
     Which,
 )
-from bedplate.services.store.secrets import UserSecrets
-from bedplate.services.store.validation import MAX_REASON, check_name, check_text, check_version, checked_tags
+from bedplate.services.store.validation import check_text, checked_tags
 
 __all__ = ["Catalogue", "Means"]
 
@@ -47,17 +43,13 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         settings: Limits and policy.
         keys: Gives the keys of users, once the service is started.
-        documents: Checks documents.
-        secrets: Knows the credentials of users.
-        workers: Where documents are checked.
+        checker: Checks what is to be published, and what was downloaded.
         require_started: Raises unless the service is started.
     """
 
     settings: StoreSettings
     keys: Callable[[], StoreKeys]
-    documents: Documents
-    secrets: UserSecrets
-    workers: Workers
+    checker: Checker
     require_started: Callable[[], None]
 
 
@@ -91,7 +83,9 @@ class Catalogue:
             StoreLimitError: The user has as many components as allowed.
         """
         caller = await self._caller(user_id)
-        edit = await self._checked(user_id, Changes(**{name: getattr(new, name) for name in new.__struct_fields__}))
+        edit = await self._means.checker.checked(
+            user_id, Changes(**{name: getattr(new, name) for name in new.__struct_fields__})
+        )
         values = {name: getattr(edit, name) for name in edit.__struct_fields__}
         return await self._store.publish(caller, Publication(**values))
 
@@ -105,7 +99,7 @@ class Catalogue:
                 :meth:`publish`.
         """
         caller = await self._caller(user_id)
-        return await self._store.edit(caller, component_id, await self._checked(user_id, changes))
+        return await self._store.edit(caller, component_id, await self._means.checker.checked(user_id, changes))
 
     async def delete(self, user_id: uuid.UUID, component_id: uuid.UUID) -> None:
         """Take something of one's own out of the catalogue, with all its versions and likes.
@@ -160,8 +154,7 @@ class Catalogue:
             DigestMismatchError: The document is damaged.
         """
         got = await self._store.download(await self._caller(user_id, reading=True), component_id, which)
-        means = self._means
-        await means.workers.run("store", means.settings.threads, check_digest, got.data, got.digest)
+        await self._means.checker.verify(got)
         return got
 
     async def yank(
@@ -174,9 +167,8 @@ class Catalogue:
             VersionNotFoundError: It has no such version.
             InvalidComponentError: The reason is too long.
         """
-        check_text("the reason", reason, MAX_REASON)
-        checked = self._means.documents.cleaned("reason", reason)
-        return await self._store.yank(await self._caller(user_id), component_id, version, checked)
+        caller = await self._caller(user_id)
+        return await self._store.yank(caller, component_id, version, self._means.checker.reason(reason))
 
     async def restore(self, user_id: uuid.UUID, component_id: uuid.UUID, version: str) -> Version:
         """Undo :meth:`yank`; raises the same."""
@@ -265,27 +257,3 @@ class Catalogue:
         self._means.require_started()
         if not self._means.settings.enabled:
             raise StoreDisabledError
-
-    async def _checked(self, user_id: uuid.UUID, changes: Changes) -> Edit:
-        given: dict[str, Any] = {
-            name: value for name in Changes.__struct_fields__ if (value := getattr(changes, name)) is not UNSET
-        }
-        if "name" in given:
-            check_name(given["name"])
-        check_text("the description", given.get("description"))
-        check_text("last_tested_version", given.get("last_tested_version"), 64)
-        if given.get("version"):
-            check_version(given["version"])
-        if "tags" in given:
-            given["tags"] = checked_tags(given["tags"], self._means.settings.max_tags)
-        await self._means.secrets.learn(user_id)
-        for name in ("name", "description", "tags"):
-            if given.get(name):
-                given[name] = self._means.documents.cleaned(name, given[name])
-        if "data" in given:
-            given["document"] = await self._document(given.pop("data"))
-        return Edit(**given)
-
-    async def _document(self, data: dict[str, Any]) -> Document:
-        means = self._means
-        return await means.workers.run("store", means.settings.threads, means.documents.checked, data)

@@ -24,7 +24,8 @@ from bedplate.services.store.errors import (
     StoreUnavailableError,
 )
 from bedplate.services.store.models import Component, Download, Likes, Page, Query, Tag, Version, Which
-from bedplate.services.store.remote_client import Answer, Call, RemoteClient
+from bedplate.services.store.remote_client import RemoteClient
+from bedplate.services.store.remote_exchange import Answer, Call
 from bedplate.services.store.remote_settings import client_of
 from bedplate.services.telemetry import TelemetryService
 
@@ -258,7 +259,7 @@ class DirectusStore:
         call = Call(method=method, path=path, params=params, body=body, kept=method == "GET")
         answer = await self._client.call(caller, call)
         if answer.status >= 400:
-            _refuse(answer, by_id=path.count("/") > 2)
+            _refuse(answer, by_id=path.startswith(f"{_COMPONENTS}/"))
         return answer.json
 
 

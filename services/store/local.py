@@ -12,26 +12,25 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from bedplate.services.cache import CacheService
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.errors import UniqueViolationError
-from bedplate.services.database.models import StoreComponentRow, StoreVersionRow, new_id, utc_now
+from bedplate.services.database.models import StoreComponentRow, new_id, utc_now
 from bedplate.services.database.repositories.store import StoreRepository
 from bedplate.services.database.repositories.store_likes import StoreLikesRepository
 from bedplate.services.errors import UnavailableError
 from bedplate.services.logs import get_logger
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
-from bedplate.services.store.backend import Caller, Document, Edit, Publication
+from bedplate.services.store.backend import Caller, Edit, Publication
 from bedplate.services.store.errors import (
     ComponentNotFoundError,
     DigestMismatchError,
     StoreLimitError,
-    VersionExistsError,
     VersionNotFoundError,
-    VersionYankedError,
 )
 from bedplate.services.store.local_rows import download_of, version_of
 from bedplate.services.store.local_search import LocalSearch, resolved_tags
+from bedplate.services.store.local_versions import add_version, chosen, renew
 from bedplate.services.store.models import Component, Download, Likes, Page, Query, Tag, Version, Which
-from bedplate.services.store.validation import highest, next_version, slug_of, version_key
+from bedplate.services.store.validation import highest, slug_of, version_key
 from bedplate.services.telemetry import TelemetryService
 
 __all__ = ["LocalStore", "StoreLimits"]
@@ -104,7 +103,7 @@ class LocalStore:
             if edit.tags is not UNSET:
                 await store.set_tags(component_id, await resolved_tags(store, edit.tags, self._limits.tags))
             if edit.document is not UNSET:
-                await self._renew(store, row, edit.document, edit)
+                await renew(store, row, edit.document, edit, self._limits.versions)
             row.updated_at = utc_now()
             await store.flush()
         return await self._search.one(caller.user_id, component_id)
@@ -132,7 +131,7 @@ class LocalStore:
         async with self._database.session() as session:
             store = StoreRepository(session, caller.user_id)
             component = await _visible(store, component_id)
-            row = await _chosen(store, component, which)
+            row = await chosen(store, component, which)
         await self._count(component_id)
         try:
             return download_of(component, row, orjson.loads(row.document))
@@ -193,43 +192,8 @@ class LocalStore:
         )
         await store.add(row)
         await store.set_tags(row.id, await resolved_tags(store, new.tags, self._limits.tags))
-        await self._add_version(store, row, new.document, new.version, new.last_tested_version)
+        await add_version(store, row, new.document, new.version, new.last_tested_version, self._limits.versions)
         return row.id
-
-    async def _renew(self, store: StoreRepository, row: StoreComponentRow, document: Document, edit: Edit) -> None:
-        """Make a version of the document, unless the newest one has it and no other number is asked for."""
-        version = edit.version or None
-        newest = await store.version(row.id, row.latest)
-        if newest is not None and newest.digest == document.digest and version in (None, newest.version):
-            return
-        tested = edit.last_tested_version
-        await self._add_version(store, row, document, version, None if tested is UNSET else tested)
-
-    async def _add_version(
-        self,
-        store: StoreRepository,
-        row: StoreComponentRow,
-        document: Document,
-        version: str | None,
-        tested: str | None,
-    ) -> None:
-        numbers = await store.numbers(row.id)
-        if version in numbers:
-            raise VersionExistsError(version or "")
-        if len(numbers) >= self._limits.versions:
-            raise StoreLimitError("versions of it", self._limits.versions, "MAX_VERSIONS")
-        made = StoreVersionRow(
-            component_id=row.id,
-            version=version or next_version(numbers),
-            digest=document.digest,
-            document=document.text.decode(),
-            size=len(document.text),
-            summary=document.summary,
-            last_tested_version=tested,
-        )
-        await store.add(made)
-        row.latest = highest(await store.numbers(row.id, yanked=False))
-        await store.flush()
 
     async def _mark(
         self, caller: Caller, component_id: uuid.UUID, version: str, *, yanked: bool, reason: str | None
@@ -275,17 +239,4 @@ async def _visible(store: StoreRepository, component_id: uuid.UUID) -> StoreComp
     row = await store.visible(component_id)
     if row is None:
         raise ComponentNotFoundError
-    return row
-
-
-async def _chosen(store: StoreRepository, component: StoreComponentRow, which: Which) -> StoreVersionRow:
-    if which.version is not None or which.digest is None:
-        version = which.version or component.latest or highest(await store.numbers(component.id))
-        row = await store.version(component.id, version)
-    else:
-        row = await store.by_digest(component.id, which.digest)
-    if row is None or which.digest not in (None, row.digest):
-        raise VersionNotFoundError
-    if row.yanked_at is not None and which.digest is None and not which.yanked:
-        raise VersionYankedError(row.version, row.yank_reason)
     return row

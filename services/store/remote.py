@@ -15,8 +15,9 @@ from bedplate.services.settings import SettingsService
 from bedplate.services.store.backend import Caller, Edit, Publication
 from bedplate.services.store.errors import ComponentNotFoundError, StoreKeyRefusedError
 from bedplate.services.store.models import Component, Download, Likes, Page, Query, Sort, Tag, Version, Which
-from bedplate.services.store.remote_client import Call, RemoteClient
+from bedplate.services.store.remote_client import RemoteClient
 from bedplate.services.store.remote_errors import raise_refusal
+from bedplate.services.store.remote_exchange import Call
 from bedplate.services.store.remote_settings import client_of
 from bedplate.services.telemetry import TelemetryService
 

@@ -2,12 +2,10 @@
 
 import asyncio
 import hashlib
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import httpx
 import msgspec
 import orjson
 import tenacity
@@ -19,63 +17,20 @@ from bedplate.services.logs import get_logger
 from bedplate.services.settings.groups.store import StoreSettings
 from bedplate.services.store.backend import Caller
 from bedplate.services.store.errors import StoreKeyRefusedError, StoreUnavailableError
+from bedplate.services.store.remote_exchange import Answer, Call, Exchange, FailedCallError, parsed
 
 if TYPE_CHECKING:
     from bedplate.services.telemetry import Counter
 
-__all__ = ["Answer", "Call", "RemoteClient"]
+__all__ = ["RemoteClient"]
 
 _SAFE: Final = frozenset({"GET", "PUT", "PATCH", "DELETE"})
 """Methods that may be repeated: here, PATCH too gives the same however often it is done."""
 
-_PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Statuses that another try may change."""
-
 _LONGEST_WAIT: Final = 5.0
 _DEFAULT_RETRY_AFTER: Final = 5.0
-_CHUNK: Final = 65_536
 
 _log = get_logger("bedplate.store")
-
-
-class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """What to call.
-
-    Attributes:
-        method: The method.
-        path: Below the address of the store, or a whole address.
-        params: The query.
-        body: What is sent as JSON.
-        kept: Whether the answer may be kept, and used again when the store says that it still holds.
-    """
-
-    method: str
-    path: str
-    params: Mapping[str, Any] | None = None
-    body: Any = None
-    kept: bool = False
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the store answered, a success or an error of the caller's.
-
-    Attributes:
-        status: HTTP status.
-        json: The body; None where it is empty or no JSON.
-    """
-
-    status: int
-    json: Any
-
-
-class _FailedError(Exception):
-    """An attempt failed in a way that another one may not."""
-
-    def __init__(self, why: str, *, sent: bool, retry_after: float | None = None) -> None:
-        super().__init__(why)
-        self.why = why
-        self.sent = sent
-        self.retry_after = retry_after
 
 
 class RemoteClient:
@@ -97,13 +52,12 @@ class RemoteClient:
         authorization: Callable[[str], Mapping[str, str]],
         calls: "Counter",
     ) -> None:
-        self._http = http
+        self._exchange = Exchange(http, settings)
         self._settings = settings
         self._cache = cache
         self._authorization = authorization
         self._calls = calls
         self._base = (settings.remote_url or "").rstrip("/")
-        self._timeout = httpx.Timeout(settings.remote_timeout)
         self.breaker = CircuitBreaker(
             "the remote store", failures=settings.remote_failures, reset_after=settings.remote_reset_after
         )
@@ -130,7 +84,7 @@ class RemoteClient:
         except TimeoutError:
             self._calls.add(1, outcome="timeout")
             raise self._unavailable("it took too long in all", None) from None
-        except _FailedError as error:
+        except FailedCallError as error:
             self._calls.add(1, outcome="failed")
             raise self._unavailable(error.why, error.retry_after) from None
         except CircuitOpenError as error:
@@ -153,7 +107,7 @@ class RemoteClient:
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, _FailedError) and error.retry_after is not None:
+        if isinstance(error, FailedCallError) and error.retry_after is not None:
             return min(error.retry_after, _LONGEST_WAIT)
         full = tenacity.wait_random_exponential(multiplier=self._settings.remote_retry_delay, max=_LONGEST_WAIT)
         return full(state)
@@ -163,41 +117,13 @@ class RemoteClient:
         headers = self._headers(caller)
         if kept is not None:
             headers["If-None-Match"] = kept[0]
-        with self.breaker.call(_FailedError):
-            response, body = await self._exchange(call, headers)
+        with self.breaker.call(FailedCallError):
+            response, body = await self._exchange.make(call, headers)
         if response.status_code == 304 and kept is not None:
             body = kept[1]
         elif etag := response.headers.get("etag"):
             await self._keep(caller, call, etag, body)
-        return Answer(status=200 if response.status_code == 304 else response.status_code, json=_parsed(body))
-
-    async def _exchange(self, call: Call, headers: Mapping[str, str]) -> tuple[httpx.Response, bytes]:
-        url = call.path if "://" in call.path else self._base + call.path
-        content = None if call.body is None else orjson.dumps(call.body)
-        try:
-            async with self._http.client.stream(
-                call.method, url, params=call.params, content=content, headers=headers, timeout=self._timeout
-            ) as response:
-                body = await self._read(response)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise _FailedError(f"it cannot be reached: {type(error).__name__}", sent=False) from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            # The text of these errors may hold an address with a password in it.
-            raise _FailedError(f"the connection failed: {type(error).__name__}", sent=True) from None
-        status = response.status_code
-        if status in _PASSING or status >= 500 or (300 <= status < 400 and status != 304):
-            raise _FailedError(f"it answered {status}", sent=status != 429, retry_after=_seconds(response))
-        if status < 400 and body and _parsed(body) is None and status != 304:
-            raise _FailedError("it answered something that is not JSON", sent=True)
-        return response, body
-
-    async def _read(self, response: httpx.Response) -> bytes:
-        body = bytearray()
-        async for chunk in response.aiter_bytes(_CHUNK):
-            body += chunk
-            if len(body) > self._settings.remote_max_bytes:
-                raise _FailedError(f"its answer has more than {self._settings.remote_max_bytes} bytes", sent=True)
-        return bytes(body)
+        return Answer(status=200 if response.status_code == 304 else response.status_code, json=parsed(body))
 
     def _headers(self, caller: Caller | None) -> dict[str, str]:
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
@@ -248,20 +174,4 @@ class RemoteClient:
 
 def _may_repeat(call: Call, error: BaseException) -> bool:
     """Whether a failed call may be made again: what was not sent may always, the rest if twice is as good as once."""
-    return isinstance(error, _FailedError) and (not error.sent or call.method in _SAFE)
-
-
-def _parsed(body: bytes) -> Any:
-    try:
-        return orjson.loads(body) if body else None
-    except orjson.JSONDecodeError:
-        return None
-
-
-def _seconds(response: httpx.Response) -> float | None:
-    """What ``Retry-After`` says in seconds; None if it says nothing, or a date."""
-    try:
-        seconds = float(response.headers.get("retry-after", ""))
-    except ValueError:
-        return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+    return isinstance(error, FailedCallError) and (not error.sent or call.method in _SAFE)

@@ -6,7 +6,7 @@ from typing import NoReturn
 from bedplate.services.errors import BedplateError
 from bedplate.services.schema import ServiceType
 from bedplate.services.store import errors
-from bedplate.services.store.remote_client import Answer
+from bedplate.services.store.remote_exchange import Answer
 
 __all__ = ["raise_refusal"]
 

@@ -16,6 +16,7 @@ from bedplate.services.session.runner import FlowLimits
 from bedplate.services.settings import SettingsService
 from bedplate.services.store.backend import StoreBackend
 from bedplate.services.store.catalogue import Catalogue, Means
+from bedplate.services.store.checking import Checker
 from bedplate.services.store.checks import CHECKS
 from bedplate.services.store.documents import Documents
 from bedplate.services.store.keys import StoreKeys
@@ -63,17 +64,16 @@ class StoreService(Service, Catalogue):
         self._keyring = keyring
         self._redactor = redactor
         self._keys: StoreKeys | None = None
+        documents = Documents(
+            redactor=redactor,
+            limits=FlowLimits(max_nodes=session.max_nodes, max_edges=session.max_edges),
+            max_bytes=values.max_document_bytes,
+            on_leak=values.on_leak,
+        )
         means = Means(
             settings=values,
             keys=self._ready,
-            documents=Documents(
-                redactor=redactor,
-                limits=FlowLimits(max_nodes=session.max_nodes, max_edges=session.max_edges),
-                max_bytes=values.max_document_bytes,
-                on_leak=values.on_leak,
-            ),
-            secrets=UserSecrets(variable),
-            workers=workers,
+            checker=Checker(values, documents, UserSecrets(variable), workers),
             require_started=self._require_started,
         )
         Catalogue.__init__(self, store, means)

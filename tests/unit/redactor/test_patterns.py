@@ -100,3 +100,46 @@ def test_no_text_makes_masking_slow(redactor: Redactor, unit: str) -> None:
     """ALL-6: texts come from strangers; a quadratic expression would need hours for one of these."""
     redactor.register("registered-secret")
     redactor.text(unit * (150_000 // len(unit)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "use sk-proj-abcDEF123456789_xyz here",
+        "sk-abcdefghijklmnopqrst",
+        "hf_AbCdEfGhIjKlMnOpQrSt",
+        "hf_abcdefghijklmnopqrstuvwx",
+        "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
+        f"'{JWT}'",
+        PEM,
+    ],
+)
+def test_what_has_the_shape_of_a_key_is_recognised(redactor: Redactor, text: str) -> None:
+    """STORE-2: so that it can be refused."""
+    assert redactor.recognises(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "headers = {'Authorization': f'Bearer {self.api_key}'}",
+        "openai_api_key=self.api_key, password=self.password",
+        'SecretStrInput(name="api_key", value="OPENAI_API_KEY")',
+        "def hf_embeddings_inference_endpoint(): ...",
+        "postgresql://user:password@localhost/db",
+        "Cookie: a=b",
+        "",
+    ],
+)
+def test_what_source_code_is_full_of_is_not_recognised(redactor: Redactor, text: str) -> None:
+    """STORE-2: though some of it is masked in logs, where too much does no harm."""
+    assert not redactor.recognises(text)
+
+
+def test_a_registered_secret_is_recognised(redactor: Redactor) -> None:
+    """STORE-2: in every form in which it is masked."""
+    redactor.register("plain-words-that-are-secret", holder="me")
+    assert redactor.recognises("say plain-words-that-are-secret!")
+    assert redactor.recognises("cGxhaW4td29yZHMtdGhhdC1hcmUtc2VjcmV0")
+    redactor.unregister("plain-words-that-are-secret", holder="me")
+    assert not redactor.recognises("say plain-words-that-are-secret!")

@@ -121,7 +121,7 @@ class TestPatience:
 
     @pytest.fixture
     def values(self) -> dict[str, Any]:
-        return {"remote_retries": 1}
+        return {"remote_retries": 1, "remote_retry_delay": 0.0}
 
     async def test_retry_after_is_passed_on(self, remote: Remote) -> None:
         """STORE-3: to whoever asked, and heeded before the next attempt."""
@@ -130,6 +130,12 @@ class TestPatience:
             await remote.store.search(remote.user)
         assert caught.value.retry_after == 42
         assert len(remote.script.requests) == 2
+        for text, seconds in (("Fri, 31 Dec 1999 23:59:59 GMT", 5.0), ("soon", 5.0), ("-1", 5.0), ("nan", 5.0)):
+            remote.script.say(_down(503, retry_after=text))
+            with pytest.raises(StoreUnavailableError) as caught:
+                await remote.store.search(remote.user)
+            assert caught.value.retry_after == seconds, text
+            remote.store._store._client.breaker._succeed()  # type: ignore[attr-defined]  # of the backend in use
         remote.script.say(_down(429, retry_after="0"), JSONResponse(LIKES))
         assert (await remote.store.toggle_like(remote.user, uuid.UUID(int=1))).liked, "429: it was not done"
 
