@@ -12,7 +12,7 @@ import msgspec
 
 from benchmarks.harness import Row
 
-_MODULES = ("start", "inject", "endpoint", "cache", "job_queue", "whoami", "storage", "auth", "state", "task")
+_MODULES = ("start", "inject", "endpoint", "cache", "job_queue", "whoami", "storage", "auth", "state", "task", "socket")
 _HERE = Path(__file__).parent
 
 

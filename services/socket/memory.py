@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections import OrderedDict, deque
+from collections.abc import Callable
 
 from bedplate.services.settings import SettingsService
 from bedplate.services.settings.groups.socket import SocketSettings
@@ -40,10 +41,12 @@ class MemoryBroker(Broker):
 
     Args:
         settings: How many events are kept, and how long.
+        clock: Seconds, for how long.
     """
 
-    def __init__(self, settings: SocketSettings) -> None:
+    def __init__(self, settings: SocketSettings, *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
+        self._clock = clock
         self._settings = settings
         self._channels: dict[Room, _Channel] = {}
         self._idle: OrderedDict[Room, _Channel] = OrderedDict()
@@ -95,7 +98,7 @@ class MemoryBroker(Broker):
         """Keep the events of a room for ``history_ttl`` only."""
         channel = self._channels.get(room)
         if channel is not None and channel.left_at is None:
-            channel.left_at = time.monotonic()
+            channel.left_at = self._clock()
             self._idle[room] = channel
         self._forget_old()
 
@@ -126,7 +129,7 @@ class MemoryBroker(Broker):
         self._count(channel, -(len(channel.frames.popleft().text) + _OVERHEAD))
 
     def _forget_old(self) -> None:
-        latest = time.monotonic() - self._settings.history_ttl
+        latest = self._clock() - self._settings.history_ttl
         while self._idle:
             room, channel = next(iter(self._idle.items()))
             if channel.left_at is not None and channel.left_at > latest:

@@ -140,6 +140,10 @@ def _bind(settings: ServerSettings) -> socket.socket:
     try:
         if os.name == "posix":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if settings.send_timeout and hasattr(socket, "TCP_USER_TIMEOUT"):
+            # Connections inherit it. Nothing else ends one whose peer is there and reads nothing: what has been
+            # written for it would be kept for good (RFC 5482; Linux counts a closed window too).
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(settings.send_timeout * 1e3))
         listener.bind(address)
     except OSError as error:
         listener.close()

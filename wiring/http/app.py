@@ -15,8 +15,8 @@ from bedplate.services.settings import Settings
 from bedplate.wiring.http.errors import install_error_handlers
 from bedplate.wiring.http.middleware import BodyLimitMiddleware, SecurityHeadersMiddleware
 from bedplate.wiring.http.openapi import install_openapi
+from bedplate.wiring.http.sockets import SocketApp
 from bedplate.wiring.lifespan import lifespan
-from bedplate.wiring.sockets import SocketApp
 
 __all__ = ["create_app"]
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bedplate.wiring.testing.clients import Clients
     from bedplate.wiring.testing.job_queue import JobQueueConformance, JobQueueHarness
     from bedplate.wiring.testing.llm import LocalLLM
+    from bedplate.wiring.testing.socket import SocketConformance, SocketHarness
     from bedplate.wiring.testing.state import StateConformance, StateHarness
     from bedplate.wiring.testing.storage import StorageConformance, StorageHarness
     from bedplate.wiring.testing.store import StoreConformance, StoreHarness
@@ -28,6 +29,8 @@ __all__ = [
     "JobQueueConformance",
     "JobQueueHarness",
     "LocalLLM",
+    "SocketConformance",
+    "SocketHarness",
     "StateConformance",
     "StateHarness",
     "StorageConformance",
@@ -51,6 +54,8 @@ if not TYPE_CHECKING:  # a type checker would take every name for one that this 
         "JobQueueConformance": "job_queue",
         "JobQueueHarness": "job_queue",
         "LocalLLM": "llm",
+        "SocketConformance": "socket",
+        "SocketHarness": "socket",
         "StateConformance": "state",
         "StateHarness": "state",
         "StorageConformance": "storage",

@@ -22,6 +22,9 @@ class ServerSettings(SettingsGroup):
     """Origins that browsers may call from; empty allows none but the server's own."""
     cors_allow_credentials: bool = False
     """Whether pages of those origins may send cookies."""
+    send_timeout: Seconds = 60.0
+    """Seconds after which a client that takes nothing of what is sent to it is cut off, where the system can do that
+    (Linux); 0: never."""
     drain_timeout: Seconds = 4.0
     """Seconds that open requests may take to end when the server stops, before the services are stopped."""
     stop_timeout: Seconds = 25.0

@@ -16,7 +16,7 @@ from bedplate.services.socket import SocketService
 from bedplate.wiring.http import create_app
 from bedplate.wiring.testing.clients import PASSWORD, Clients
 from bedplate.wiring.testing.flows import Flow as FlowText
-from bedplate.wiring.testing.live_server import LiveServer
+from bedplate.wiring.testing.serving import serving
 
 PATIENCE = 30.0
 
@@ -126,14 +126,14 @@ async def after(owner: Any, method: str, condition: Callable[[], bool]) -> None:
 class Sockets:
     """Makes clients of one server, and closes them."""
 
-    def __init__(self, server: LiveServer, clients: Clients, transport: str, stack: contextlib.AsyncExitStack) -> None:
-        self.server = server
+    def __init__(self, url: str, clients: Clients, transport: str, stack: contextlib.AsyncExitStack) -> None:
+        self.url = url
         self.clients = clients
         self.transport = transport
         self._stack = stack
 
     def client(self, transport: str | None = None) -> Client:
-        client = Client(self.server.url, transport or self.transport)
+        client = Client(self.url, transport or self.transport)
         self._stack.push_async_callback(client.close)
         return client
 
@@ -166,8 +166,8 @@ def transport(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def sockets(container: ApplicationContainer, transport: str) -> AsyncIterator[Sockets]:
     app = create_app(container)
-    async with app.router.lifespan_context(app), LiveServer(app) as server, contextlib.AsyncExitStack() as stack:
-        yield Sockets(server, Clients(app, container, stack), transport, stack)
+    async with serving(app) as url, contextlib.AsyncExitStack() as stack:
+        yield Sockets(url, Clients(app, container, stack), transport, stack)
 
 
 @pytest.fixture

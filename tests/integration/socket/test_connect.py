@@ -58,7 +58,7 @@ async def test_tokens_and_keys_come_in(sockets: Sockets, service: SocketService,
 async def test_the_cookie_comes_in_from_pages_of_the_server_alone(sockets: Sockets, service: SocketService) -> None:
     """SOCK-1, AUTH-7: a browser sends it for every page that asks."""
     cookie = await cookie_of(sockets, "ann")
-    await sockets.client().connect(Cookie=cookie, Origin=sockets.server.url)
+    await sockets.client().connect(Cookie=cookie, Origin=sockets.url)
     await sockets.client().connect(Cookie=cookie, **{"Sec-Fetch-Site": "same-origin"})
     assert service.presence().connections == 2
     assert (await refused(sockets.client(), Cookie=cookie))["code"] == "origin_not_allowed"
@@ -72,7 +72,7 @@ async def test_pages_of_other_origins_get_nothing(sockets: Sockets) -> None:
     token = await sockets.token("ann")
     headers = {"Origin": "https://evil.example"}
     query = "/socket.io/?EIO=4&transport=polling"
-    async with httpx.AsyncClient(base_url=sockets.server.url) as http:
+    async with httpx.AsyncClient(base_url=sockets.url) as http:
         answer = await http.get(query, headers=headers)
     assert answer.status_code == 403
     assert answer.json()["type"] == "urn:bedplate:error:origin_not_allowed"
@@ -97,7 +97,7 @@ class TestAllowedOrigins:
 
     async def test_browsers_are_told_so_once(self, sockets: Sockets) -> None:
         """SOCK-1: two headers that say the same are an error for browsers."""
-        async with httpx.AsyncClient(base_url=sockets.server.url) as http:
+        async with httpx.AsyncClient(base_url=sockets.url) as http:
             answer = await http.get("/socket.io/?EIO=4&transport=polling", headers={"Origin": "https://app.example"})
         assert answer.headers.get_list("access-control-allow-origin") == ["https://app.example"]
 
@@ -176,7 +176,7 @@ class TestLimits:
     async def test_who_does_not_say_who_it_is_has_to_go(self, sockets: Sockets) -> None:
         """SOCK-2: a session without a user ends by itself, and there are not many of them."""
         query = "/socket.io/?EIO=4&transport=polling"
-        async with httpx.AsyncClient(base_url=sockets.server.url) as http:
+        async with httpx.AsyncClient(base_url=sockets.url) as http:
             opened = [await http.get(query) for _ in range(3)]
             over = await http.get(query)
             assert [answer.status_code for answer in opened] == [200, 200, 200]

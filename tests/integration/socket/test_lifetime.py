@@ -176,7 +176,7 @@ class TestDrain:
     async def test_nobody_comes_in_any_more(self, sockets: Sockets, service: SocketService) -> None:
         """SOCK-2: 503 with Retry-After, on both transports."""
         await service.drain()
-        async with httpx.AsyncClient(base_url=sockets.server.url) as http:
+        async with httpx.AsyncClient(base_url=sockets.url) as http:
             answer = await http.get("/socket.io/?EIO=4&transport=polling")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         with pytest.raises(socketio.exceptions.ConnectionError):

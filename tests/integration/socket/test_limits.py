@@ -64,7 +64,7 @@ def transport() -> str:
 @pytest.fixture
 async def raw(sockets: Sockets) -> AsyncIterator[Raw]:
     async with aiohttp.ClientSession() as http:
-        yield Raw(sockets.server.url, await sockets.token("ann"), http)
+        yield Raw(sockets.url, await sockets.token("ann"), http)
 
 
 async def works(client: Client) -> None:

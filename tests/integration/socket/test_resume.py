@@ -10,7 +10,6 @@ from bedplate.containers import ApplicationContainer
 from bedplate.services.auth import User
 from bedplate.services.chat import NewMessage
 from bedplate.services.job_queue import JobLog
-from bedplate.services.session import Flow
 from bedplate.services.socket import Room, SocketService
 from bedplate.wiring.testing.signals import Gate
 
@@ -157,16 +156,3 @@ class TestForgotten:
         joined = await second.ok("join", room="session:s", last_event_id=last)
         assert joined["resync"] is True
         assert joined["last_event_id"] != last
-
-
-async def test_tokens_come_in_order_and_the_message_last(
-    sockets: Sockets, echo: Flow, container: ApplicationContainer
-) -> None:
-    """CHAT-2, SOCK-1: the session is told what the job's log says, in its order."""
-    client = await sockets.logged_in()
-    started = await client.ok("message", flow_id=str(echo.id), text="Hello", session_id="s")
-    await client.ok("join", room=f"job:{started['job_id']}")
-    await client.until("job_event", lambda data: data["event"] == "end")
-    logged = [data["data"]["id"] for data in client.all("job_event") if data["event"] == "add_message"]
-    await client.until("message", count=len(logged))
-    assert [data["id"] for data in client.all("message")] == logged

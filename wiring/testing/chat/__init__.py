@@ -6,9 +6,10 @@ Subclass :class:`ChatConformance` in a test module and give it a fixture ``harne
 from bedplate.wiring.testing.chat.harness import ChatHarness
 from bedplate.wiring.testing.chat.messages import Messages
 from bedplate.wiring.testing.chat.sessions import Sessions
+from bedplate.wiring.testing.chat.watching import Watching
 
 __all__ = ["ChatConformance", "ChatHarness"]
 
 
-class ChatConformance(Messages, Sessions):
+class ChatConformance(Messages, Sessions, Watching):
     """The whole suite."""

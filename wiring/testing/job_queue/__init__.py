@@ -8,9 +8,10 @@ from bedplate.wiring.testing.job_queue.harness import JobQueueHarness, Work
 from bedplate.wiring.testing.job_queue.logs import Logs
 from bedplate.wiring.testing.job_queue.machine import Machine
 from bedplate.wiring.testing.job_queue.polls import Polls
+from bedplate.wiring.testing.job_queue.watching import Watching
 
 __all__ = ["JobQueueConformance", "JobQueueHarness", "Work"]
 
 
-class JobQueueConformance(Logs, Polls, Endings, Machine):
+class JobQueueConformance(Logs, Polls, Endings, Watching, Machine):
     """The whole suite."""

@@ -1,0 +1,121 @@
+"""An event over Socket.IO, from the code that tells it to a client that reads it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import socketio
+
+from bedplate.containers import ApplicationContainer
+from bedplate.services.auth import User
+from bedplate.services.socket import Room
+from bedplate.wiring.http import create_app
+from bedplate.wiring.testing.serving import serving
+from benchmarks.harness import Aim, Row, ratio
+from benchmarks.services import run_in, temporary_folder
+
+__all__ = ["rows"]
+
+_EVENTS = 300
+_PASSWORD = "a password of nobody"
+_DATA = {"chunk": "a few words", "id": "3f0c4d2e-7b1a-4c58-9d57-2a6c1f0e9b11"}
+_OPTIONS = {"ping_interval": 600.0, "ping_timeout": 600.0}
+
+Tell = Callable[[], Awaitable[None]]
+
+
+def rows(runner: asyncio.Runner) -> Iterator[Row]:
+    """One event to one client, and a burst of them, against python-socketio alone."""
+    with temporary_folder() as folder, run_in(runner, folder, socket=_OPTIONS) as container:
+        user = runner.run(container.auth().create_superuser("ada", _PASSWORD))
+        ours, bare = _ours(container, user), _bare()
+        tell, client = runner.run(ours.__aenter__())
+        peer_tell, peer_client = runner.run(bare.__aenter__())
+        try:
+            yield ratio(
+                "socket event to one client",
+                lambda: _one_by_one(tell, client),
+                lambda: _one_by_one(peer_tell, peer_client),
+                against="python-socketio alone",
+                unit="µs",
+                aim=Aim("≤", 1.2),
+                runner=runner,
+            )
+            yield ratio(
+                f"{_EVENTS} socket events to one client at once, each",
+                lambda: _burst(tell, client),
+                lambda: _burst(peer_tell, peer_client),
+                against="python-socketio alone",
+                unit="µs",
+                aim=Aim("≤", 1.2),
+                runner=runner,
+            )
+        finally:
+            runner.run(ours.__aexit__(None, None, None))
+            runner.run(bare.__aexit__(None, None, None))
+
+
+@asynccontextmanager
+async def _ours(
+    container: ApplicationContainer, user: User
+) -> AsyncIterator[tuple[Tell, aiohttp.ClientWebSocketResponse]]:
+    app = create_app(container)
+    token = (await container.auth().login("ada", _PASSWORD)).access_token
+    service, room = container.socket(), Room.user(user.id)
+
+    async def tell() -> None:
+        service.publish(room, "token", _DATA)
+
+    async with serving(app) as url, _connected(url, f'40{{"token":"{token}"}}') as client:
+        yield tell, client
+
+
+@asynccontextmanager
+async def _bare() -> AsyncIterator[tuple[Tell, aiohttp.ClientWebSocketResponse]]:
+    sio = socketio.AsyncServer(async_mode="asgi", **_OPTIONS)
+    sids: list[str] = []
+
+    @sio.event
+    async def connect(sid: str, _environ: object, _auth: object) -> None:
+        sids.append(sid)
+
+    async def tell() -> None:
+        await sio.emit("token", _DATA, to=sids[0])
+
+    async with serving(socketio.ASGIApp(sio), lifespan=False) as url, _connected(url, "40") as client:
+        yield tell, client
+    await sio.shutdown()
+
+
+@asynccontextmanager
+async def _connected(url: str, hello: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    address = f"{url}/socket.io/?EIO=4&transport=websocket"
+    async with aiohttp.ClientSession() as http, http.ws_connect(address) as client:
+        await client.receive_str()
+        await client.send_str(hello)
+        assert (await client.receive_str()).startswith("40")
+        yield client
+
+
+async def _one_by_one(tell: Tell, client: aiohttp.ClientWebSocketResponse) -> float:
+    begun = time.perf_counter()
+    for _ in range(_EVENTS):
+        await tell()
+        await _next(client)
+    return (time.perf_counter() - begun) / _EVENTS * 1e6
+
+
+async def _burst(tell: Tell, client: aiohttp.ClientWebSocketResponse) -> float:
+    begun = time.perf_counter()
+    for _ in range(_EVENTS):
+        await tell()
+    for _ in range(_EVENTS):
+        await _next(client)
+    return (time.perf_counter() - begun) / _EVENTS * 1e6
+
+
+async def _next(client: aiohttp.ClientWebSocketResponse) -> None:
+    while not (await client.receive_str()).startswith('42["token"'):
+        pass
