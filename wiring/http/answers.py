@@ -7,6 +7,8 @@ from typing import Any
 from fastapi import Request, Response
 from pydantic import BaseModel, TypeAdapter
 
+from bedplate.wiring.http.conditions import matches
+
 __all__ = ["conditional_json", "gzip_json", "not_modified"]
 
 _LEVEL = 4
@@ -41,5 +43,5 @@ def conditional_json(request: Request, value: BaseModel) -> Response:
 
 def not_modified(request: Request, etag: str) -> bool:
     """Whether the caller of a GET says that it has what this ``ETag`` stands for."""
-    known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-    return etag in known or "*" in known
+    known = request.headers.get("if-none-match")
+    return known is not None and matches(known, etag, weakly=True)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.engines.keyring import Keyring
+from bedplate.services.engines.redactor import Redactor
 from bedplate.services.engines.workers import Workers
 from bedplate.services.errors import InvalidInputError, UnavailableError
 from bedplate.services.settings import SettingsService
@@ -141,6 +142,14 @@ async def test_a_link_of_the_service(storage: StorageService, namespace: Namespa
     assert access.expires_at == link.expires_at
     short = await storage.signed_url(namespace, "a.txt", method="PUT", expires_in=timedelta(minutes=1))
     assert short.expires_at - datetime.now(UTC) <= timedelta(minutes=1)
+
+
+async def test_no_log_has_a_link_that_works(storage: StorageService, namespace: Namespace, redactor: Redactor) -> None:
+    """STO-3: the token is a parameter of the query, which is masked wherever text is."""
+    link = await storage.signed_url(namespace, "a.txt")
+    for line in (f'127.0.0.1 - "GET {link.url} HTTP/1.1" 200', f"https://files.example.org{link.url}&x=1"):
+        assert _token(link) in line
+        assert _token(link) not in redactor.text(line)
 
 
 async def test_impossible_links_are_refused(storage: StorageService, namespace: Namespace) -> None:
