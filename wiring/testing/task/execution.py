@@ -41,6 +41,14 @@ class Execution(TaskFixtures):
         assert (done.status, done.result, done.attempt) == (TaskStatus.SUCCEEDED, 1, 1)
         assert done.created_at <= done.started_at <= done.finished_at  # type: ignore[operator]  # it has finished
 
+    async def test_free_slot_is_used_at_once(self, node: Node, user: uuid.UUID, waiting: Function) -> None:
+        """TASK-2: one write, and the task is begun."""
+        self.require("begins_at_once")
+        run = await node.tasks.submit(user, "waiting")
+        assert (run.status, run.attempt) == (TaskStatus.RUNNING, 1)
+        waiting.finish()
+        assert await node.tasks.result(user, run.id) == 1
+
     async def test_arguments_come_as_the_signature_says(
         self, node: Node, user: uuid.UUID, registry: TaskRegistry
     ) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import pytest
 
@@ -112,7 +112,22 @@ class Function:
 
 
 class TaskFixtures:
-    """A registry, a process, two users, a function that waits."""
+    """A registry, a process, two users, a function that waits; and what a backend can do.
+
+    A part of the suite that asks for more than the backend can is skipped, by name.
+
+    Attributes:
+        prioritises: Whether the more important of the runs that wait go first.
+        begins_at_once: Whether a submit in a process that has a free slot is begun there, without being looked for.
+    """
+
+    prioritises: ClassVar[bool] = True
+    begins_at_once: ClassVar[bool] = True
+
+    def require(self, capability: str) -> None:
+        """Skip the test unless the backend has the capability."""
+        if not getattr(self, capability):
+            pytest.skip(f"not a capability of this backend: {capability}")
 
     @pytest.fixture
     def registry(self) -> TaskRegistry:

@@ -184,6 +184,7 @@ class Submitting(TaskFixtures):
         self, harness: TaskHarness, registry: TaskRegistry, user: uuid.UUID, waiting: Function
     ) -> None:
         """TASK-2: among those that wait."""
+        self.require("prioritises")
         order: list[str] = []
 
         @registry.task("noted", priority=1)
