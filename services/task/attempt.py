@@ -159,6 +159,14 @@ class Attempt:
     async def run(self) -> Outcome:
         """Call the function and say what came of it; never raises an ``Exception``."""
         work = self._loop.create_task(self._work(), name=f"bedplate-task-{self.claim.name}-{self.claim.id}")
+        try:
+            return await self._watch(work)
+        finally:
+            if not work.done():  # it does not heed being asked to end, or the process does not wait for it
+                work.cancel()
+                work.add_done_callback(_forget)
+
+    async def _watch(self, work: "asyncio.Task[str]") -> Outcome:
         await asyncio.wait((work, self._asked), timeout=self.claim.timeout, return_when=asyncio.FIRST_COMPLETED)
         if work.done():
             return self._outcome(work, None)
@@ -169,8 +177,6 @@ class Attempt:
         await asyncio.wait((work,), timeout=self._cancel_timeout)
         if work.done():
             return self._outcome(work, reason)
-        work.cancel()
-        work.add_done_callback(_forget)
         return self._ended(reason, abandoned=True)
 
     async def _work(self) -> str:

@@ -60,10 +60,10 @@ class TaskRun(msgspec.Struct, frozen=True, kw_only=True):
         timeout: Seconds that one attempt may take.
         cancel_requested: Whether it is asked to end.
         progress: How far its function says it is; None if it has not said so.
-        result: What its function returned.
+        result: What its function returned; None in lists.
         error: Why it failed, last or for good, for people; secrets are masked.
         error_code: The stable identifier of why.
-        traceback: Where its function failed, for developers; secrets are masked.
+        traceback: Where its function failed, for developers; secrets are masked; None in lists.
         created_at: When it was submitted, in UTC.
         started_at: When it was started last.
         finished_at: When it ended.

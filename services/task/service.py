@@ -45,6 +45,7 @@ from bedplate.services.telemetry import TelemetryService
 __all__ = ["ExecutesHere", "TaskService"]
 
 _MAX_PAGE: Final = 500
+_NOT_LISTED: Final = {"result": None, "traceback": None}
 
 Task = str | Callable[..., Any]
 """A task by its name, or by its function."""
@@ -200,7 +201,7 @@ class TaskService(Service):
         limit: int = 50,
         cursor: str | None = None,
     ) -> TaskPage:
-        """Runs of an owner, newest first; those that failed are the dead letters.
+        """Runs of an owner, newest first, without results and tracebacks; those that failed are the dead letters.
 
         Args:
             user_id: The owner.
@@ -219,7 +220,7 @@ class TaskService(Service):
             rows = await TaskRunRepository(session).page(
                 user_id, name=name, status=status, before=before, limit=limit + 1
             )
-        items = tuple(run_of(vars(row)) for row in rows[:limit])
+        items = tuple(run_of(_NOT_LISTED | vars(row)) for row in rows[:limit])
         more = len(rows) > limit
         return TaskPage(items=items, next_cursor=encode_cursor(items[-1].created_at, items[-1].id) if more else None)
 

@@ -52,6 +52,8 @@ async def run_flow(
     """
     if context.user_id is None:
         raise GiveUp("a flow runs for its owner, and this task has none")
+    if not (await container.auth().users.get(context.user_id)).is_active:
+        raise GiveUp("the owner of the task is deactivated")
     execution = Execution.of(container)
     flow = await container.session().flows.get(context.user_id, flow_id)
     result = await execution.run(

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.orm import defer
 from sqlmodel import col, select
 
 from bedplate.services.database.models import PREFIX, TaskRunRow, metadata
@@ -70,6 +71,10 @@ def outcome_of(fence: Fence, **values: Any) -> dict[str, Any]:
     return fence.parameters() | {f"new_{name}": values.get(name) for name in _OUTCOME}
 
 
+_LARGE: Final[tuple[Any, ...]] = (TaskRunRow.result, TaskRunRow.traceback)
+_SHORT: Final = tuple(defer(column, raiseload=True) for column in _LARGE)
+
+
 class TaskRunRepository(InstanceRepository):
     """Runs of tasks, and the instances that hold them."""
 
@@ -103,8 +108,8 @@ class TaskRunRepository(InstanceRepository):
         before: tuple[datetime, uuid.UUID] | None,
         limit: int,
     ) -> Sequence[TaskRunRow]:
-        """Runs of this owner, newest first."""
-        statement = select(TaskRunRow).where(_own(user_id))
+        """Runs of this owner, newest first; their results and tracebacks, which may be large, are not read."""
+        statement = select(TaskRunRow).options(*_SHORT).where(_own(user_id))
         if name is not None:
             statement = statement.where(TaskRunRow.name == name)
         if status is not None:

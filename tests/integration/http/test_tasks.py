@@ -213,3 +213,16 @@ async def test_tasks_of_an_app_are_listed_beside(
         default_registry.remove("tests.of_an_app")
     assert task["error"] == "The task failed: ValueError."
     assert "/srv" not in str(task)
+
+
+async def test_flow_of_a_deactivated_user_does_not_run(
+    clients: Clients, as_user: httpx.AsyncClient, user: User, upload: Upload, container: ApplicationContainer
+) -> None:
+    """ALL-4: what was put off is not run for somebody who may not run it any more."""
+    flow = await upload(as_user)
+    task = await _submitted(as_user, flow, delay=0.3)
+    superuser = await clients.superuser()
+    assert (await superuser.patch(f"/api/v1/users/{user.id}", json={"is_active": False})).status_code == 200
+    run = await container.task().wait(user.id, uuid.UUID(task["id"]))
+    assert (run.status, run.error_code) == ("failed", "task_given_up")
+    assert "deactivated" in str(run.error)

@@ -55,7 +55,7 @@ async def list_tasks(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: str | None = None,
 ) -> TaskRunPage:
-    """The caller's tasks, newest first; those with the status ``failed`` are the dead letters."""
+    """The caller's tasks, newest first, without results; those with the status ``failed`` are the dead letters."""
     page = await tasks.list(user.id, name=name, status=status, limit=limit, cursor=cursor)
     return TaskRunPage(items=[_read(run, redactor) for run in page.items], next_cursor=page.next_cursor)
 

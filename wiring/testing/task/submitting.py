@@ -125,6 +125,10 @@ class Submitting(TaskFixtures):
                 break
         assert seen == [run.id for run in reversed(runs)]
         assert (await node.tasks.list(user, status=TaskStatus.FAILED)).items == ()
+        waiting.finish()
+        done = await node.tasks.submit(user, "waiting")
+        assert await node.tasks.result(user, done.id) == 1
+        assert (await node.tasks.list(user, limit=1)).items[0].result is None, "a page of large results is too large"
         with pytest.raises(InvalidInputError):
             await node.tasks.list(user, cursor="forged")
 
