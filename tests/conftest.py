@@ -2,15 +2,19 @@
 
 import os
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+from tests.servers.postgres import new_database, postgres
 
-from bedplate.services.database import DatabaseService
+from bedplate.services.database import DatabaseService, alembic_commands
 from bedplate.services.database.factory import build_database
 from bedplate.services.database.models import UserRow
+from bedplate.services.database.postgres import PostgresBackend
+from bedplate.services.database.postgres.alteration import Alteration
+from bedplate.services.database.revisions import OWN
 from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.engines.workers import Workers
@@ -42,8 +46,45 @@ def telemetry(settings: SettingsService, redactor: Redactor) -> TelemetryService
     return TelemetryService(settings, redactor)
 
 
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server of this process of the run."""
+    with postgres(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
 @pytest.fixture
-async def database(settings: SettingsService, telemetry: TelemetryService) -> AsyncIterator[DatabaseService]:
+def postgres_database(postgres_url: str) -> str:
+    """The URL of an empty PostgreSQL database."""
+    return new_database(postgres_url)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_url: str) -> str:
+    """The name of a migrated PostgreSQL database, to copy for each test."""
+    url = new_database(postgres_url)
+    settings = SettingsService(profile="test", database={"backend": "postgres", "url": url})
+    alteration = Alteration(PostgresBackend(settings).address)
+    alteration.run(lambda connection: alembic_commands.upgrade(connection, OWN, "head"))
+    return url.rpartition("/")[2]
+
+
+@pytest.fixture
+def migrated_postgres(postgres_url: str, postgres_template: str) -> str:
+    """The URL of a migrated, empty PostgreSQL database of the test's own."""
+    return new_database(postgres_url, template=postgres_template)
+
+
+@pytest.fixture
+async def database(
+    request: pytest.FixtureRequest, settings: SettingsService, telemetry: TelemetryService
+) -> AsyncIterator[DatabaseService]:
+    """A started database: in a file, or on PostgreSQL where the test or its class is marked so."""
+    if request.node.get_closest_marker("postgres"):
+        url = request.getfixturevalue("migrated_postgres")
+        settings = SettingsService(
+            profile="test", data_dir=settings.values.data_dir, database={"backend": "postgres", "url": url}
+        )
     service = build_database(settings, telemetry)
     await service.start()
     yield service

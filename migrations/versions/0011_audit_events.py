@@ -21,6 +21,21 @@ _TRIGGERS = {
 }
 
 
+_POSTGRES = f"""
+CREATE FUNCTION bedplate_audit_event_keep() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' AND OLD.at <= now() - interval '{_DAYS} days' THEN
+        RETURN OLD;
+    END IF;
+    RAISE EXCEPTION 'the audit log is append-only';
+END $$;
+CREATE TRIGGER bedplate_audit_event_keep BEFORE UPDATE OR DELETE ON bedplate_audit_event
+    FOR EACH ROW EXECUTE FUNCTION bedplate_audit_event_keep();
+CREATE TRIGGER bedplate_audit_event_no_truncate BEFORE TRUNCATE ON bedplate_audit_event
+    FOR EACH STATEMENT EXECUTE FUNCTION bedplate_audit_event_keep();
+"""
+
+
 def upgrade() -> None:
     op.create_table(
         "bedplate_audit_event",
@@ -43,7 +58,11 @@ def upgrade() -> None:
                 f"CREATE TRIGGER bedplate_audit_event_{name} {event}"
                 " BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
             )
+    else:
+        op.execute(_POSTGRES)
 
 
 def downgrade() -> None:
     op.drop_table("bedplate_audit_event")
+    if op.get_bind().dialect.name != "sqlite":
+        op.execute("DROP FUNCTION bedplate_audit_event_keep()")

@@ -7,6 +7,7 @@
     ├── DatabaseLockedError         another process held the write lock for too long
     ├── DatabaseBusyError           no connection of this process became free in time
     ├── DatabaseInUseError          it cannot be restored while a process has it open
+    ├── DatabaseTimeoutError        a statement took too long
     ├── DatabaseFullError           no space is left
     ├── DatabaseIOError             the disk or the server failed while reading or writing
     └── TransactionLostError        the database rolled the transaction back by itself
@@ -50,6 +51,7 @@ __all__ = [
     "DatabaseInUseError",
     "DatabaseLockedError",
     "DatabaseReadOnlyError",
+    "DatabaseTimeoutError",
     "DatabaseURLError",
     "DatabaseUnreachableError",
     "ForeignKeyViolationError",
@@ -86,6 +88,12 @@ class DatabaseBusyError(_DatabaseError, UnavailableError):
     """No connection of this process became free within ``pool_timeout``."""
 
     code = "database_busy"
+
+
+class DatabaseTimeoutError(_DatabaseError, UnavailableError):
+    """A statement took longer than ``statement_timeout``; the transaction is rolled back."""
+
+    code = "database_timeout"
 
 
 class DatabaseFullError(_DatabaseError, UnavailableError):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
@@ -13,6 +14,7 @@ __all__ = ["typed_violation", "violations"]
 
 _UNIQUE = {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_ROWID"}
 _FOREIGN_KEY = {"SQLITE_CONSTRAINT_FOREIGNKEY", "SQLITE_CONSTRAINT_TRIGGER"}
+_KEY = re.compile(r"Key \(([^)]*)\)=")
 _FAILED_COLUMN = re.compile(r"([^\s.,]+)\.([^\s.,]+)")
 _WRITTEN_TABLE = re.compile(r'^\s*(?:INSERT\s+(?:OR\s+\w+\s+)?INTO|UPDATE|DELETE\s+FROM)\s+"?([\w.]+)', re.IGNORECASE)
 
@@ -42,7 +44,9 @@ def violations() -> Iterator[None]:
 
 def typed_violation(error: IntegrityError) -> UniqueViolationError | ForeignKeyViolationError | None:
     """The typed error that says the same, or None for another kind of constraint (not null, check)."""
-    name = getattr(error.orig, "sqlite_errorname", "")
+    name = getattr(error.orig, "sqlite_errorname", None)
+    if name is None:
+        return _of_postgres(error)
     if name in _UNIQUE:
         # "UNIQUE constraint failed: table.first, table.second"; of an index over an expression, its name alone.
         failed = _FAILED_COLUMN.findall(str(error.orig).partition(":")[2])
@@ -60,3 +64,17 @@ def _references(table: str | None, statement: str) -> tuple[str, ...]:
     if known is None or statement.lstrip()[:6].upper() == "DELETE":
         return ()
     return tuple(column.name for column in known.columns if column.foreign_keys)
+
+
+def _of_postgres(error: IntegrityError) -> UniqueViolationError | ForeignKeyViolationError | None:
+    state: str | None = getattr(error.orig, "sqlstate", None)
+    told: Any = getattr(error.orig, "diag", None)
+    if state not in {"23505", "23503"}:
+        return None
+    # "Key (first, second)=(1, 2) already exists."; of the values nothing is said on.
+    key = _KEY.search(told.message_detail or "")
+    columns = tuple(key[1].split(", ")) if key else ()
+    if state == "23505":
+        return UniqueViolationError(told.table_name, columns)
+    missing = "is not present" in told.message_detail if key else False
+    return ForeignKeyViolationError(told.table_name, columns if missing else ())

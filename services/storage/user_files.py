@@ -9,6 +9,7 @@ import msgspec
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.errors import UniqueViolationError
+from bedplate.services.database.locks import lock_user
 from bedplate.services.database.models import FileRow, new_id, utc_now
 from bedplate.services.database.repositories.storage import FileRepository
 from bedplate.services.errors import BedplateError, InvalidInputError, UnavailableError
@@ -179,6 +180,7 @@ class UserFiles:
         for _ in range(_ATTEMPTS):
             try:
                 async with self._database.transaction() as session:
+                    await lock_user(session, row.user_id)
                     files = FileRepository(session, row.user_id)
                     row.name = await self._free_name(files, stem)
                     await files.add(row)

@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from bedplate.services.cache import CacheService
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.errors import UniqueViolationError
+from bedplate.services.database.locks import lock_user
 from bedplate.services.database.models import StoreComponentRow, new_id, utc_now
 from bedplate.services.database.repositories.store import StoreRepository
 from bedplate.services.database.repositories.store_likes import StoreLikesRepository
@@ -174,6 +175,7 @@ class LocalStore:
         return None
 
     async def _add(self, session: AsyncSession, caller: Caller, new: Publication) -> uuid.UUID:
+        await lock_user(session, caller.user_id)
         store = StoreRepository(session, caller.user_id)
         if await store.count() >= self._limits.components:
             raise StoreLimitError("components of yours", self._limits.components, "MAX_COMPONENTS_PER_USER")

@@ -10,6 +10,7 @@ import msgspec
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.errors import UniqueViolationError
+from bedplate.services.database.locks import lock_user
 from bedplate.services.database.models import EncryptionKeyRow, VariableRow, VariableVersionRow
 from bedplate.services.database.repositories.encryption_key import EncryptionKeyRepository
 from bedplate.services.database.repositories.variable import VariableRepository
@@ -39,6 +40,7 @@ class DatabaseVariables:
         """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
         try:
             async with self._database.transaction() as session:
+                await lock_user(session, variable.user_id)
                 repository = VariableRepository(session, variable.user_id)
                 if await repository.count() >= limit:
                     raise TooManyVariablesError(limit)

@@ -91,3 +91,8 @@ class TestDatabase(ChatConformance):
                 await session.delete(await session.get(gone, flow if gone is FlowRow else user))
             async with database.session() as session:
                 assert len((await session.exec(select(MessageRow))).all()) == left
+
+
+@pytest.mark.postgres
+class TestPostgres(TestDatabase):
+    """The same over PostgreSQL."""

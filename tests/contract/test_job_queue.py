@@ -51,3 +51,8 @@ class TestMemory(JobQueueConformance):
         harness = Harness(tmp_path, database)
         yield harness
         await harness.close()
+
+
+@pytest.mark.postgres
+class TestMemoryOnPostgres(TestMemory):
+    """The same over PostgreSQL."""

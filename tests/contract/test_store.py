@@ -28,8 +28,9 @@ class Harness:
 
     backend = "local"
 
-    def __init__(self, folder: Path, template: Path) -> None:
+    def __init__(self, folder: Path, template: Path, *, postgres: str | None = None) -> None:
         self._folder = folder
+        self._database = {"backend": "postgres", "url": postgres} if postgres else {}
         self._stack = AsyncExitStack()
         self._users: dict[str, uuid.UUID] = {}
         self._base: ApplicationContainer | None = None
@@ -61,7 +62,13 @@ class Harness:
 
     async def _running(self, values: dict[str, Any]) -> ApplicationContainer:
         store = {"backend": self.backend, **await self._remote(), **values}
-        settings = {"profile": "test", "data_dir": self._folder, "secret_key": _SECRET_KEY, "store": store}
+        settings = {
+            "profile": "test",
+            "data_dir": self._folder,
+            "secret_key": _SECRET_KEY,
+            "store": store,
+            "database": self._database,
+        }
         container = ApplicationContainer(settings=Singleton(SettingsService, **settings))
         await self._stack.enter_async_context(container.running(container.store))
         return container
@@ -179,3 +186,13 @@ class TestDirectus(StoreConformance):
     ) -> None:
         """STORE-1: there are many awaits on the way to another process."""
         await super().test_a_publication_that_is_cancelled_happens_wholly_or_not_at_all(store, ann)
+
+
+class TestPostgres(StoreConformance):
+    """STORE-1 and STORE-2 for the backend ``local`` over PostgreSQL."""
+
+    @pytest.fixture
+    async def harness(self, tmp_path: Path, migrated_database: Path, migrated_postgres: str) -> AsyncIterator[Harness]:
+        harness = Harness(tmp_path, migrated_database, postgres=migrated_postgres)
+        yield harness
+        await harness.close()

@@ -72,3 +72,8 @@ class TestDatabase(VariableConformance):
         harness = Harness(tmp_path, database, redactor, telemetry)
         yield harness
         await harness.close()
+
+
+@pytest.mark.postgres
+class TestPostgres(TestDatabase):
+    """The same over PostgreSQL."""

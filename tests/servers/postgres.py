@@ -3,14 +3,16 @@
 import getpass
 import importlib.util
 import os
+import signal
 import socket
 import subprocess
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["PASSWORD", "USER", "postgres"]
+__all__ = ["PASSWORD", "USER", "free_port", "new_database", "postgres", "unprivileged"]
 
 USER = "bedplate"
 PASSWORD = "a-password-of-tests"
@@ -19,32 +21,49 @@ _READY = 30.0
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[str]:
+def postgres(folder: Path, *, port: int | None = None) -> Iterator[str]:
     """Run a server for the length of a block.
 
     Args:
-        folder: An empty folder for its data.
+        folder: A folder for its data, empty or with those of an earlier run.
+        port: Where it listens; None: at a free one.
 
     Yields:
         The URL of its database ``postgres``, without a driver.
     """
-    data, port = folder / "data", _free_port()
-    secret = folder / "password"
-    secret.write_text(PASSWORD)
-    command = ["-D", str(data), "-U", USER, "--auth=scram-sha-256", f"--pwfile={secret}", "--no-sync", "-E", "UTF8"]
-    _run([*_unprivileged(), str(_binary("initdb")), *command], folder / "initdb.log")
+    data, port = folder / "data", port or free_port()
+    if not data.exists():
+        _initialize(folder, data)
     options = ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "listen_addresses=127.0.0.1"]
     options += ["-c", f"unix_socket_directories={folder}", "-p", str(port), "-c", "timezone=UTC"]
     with (folder / "postgres.log").open("wb") as log:
         server = subprocess.Popen(
-            [*_unprivileged(), str(_binary("postgres")), "-D", str(data), *options], stdout=log, stderr=log
+            [*unprivileged(), str(_binary("postgres")), "-D", str(data), *options], stdout=log, stderr=log
         )
     try:
         _wait(server, port, folder / "postgres.log")
         yield f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{port}/postgres"
     finally:
-        server.terminate()
+        server.send_signal(signal.SIGINT)  # whoever is connected is sent away
         server.wait(timeout=_READY)
+
+
+def _initialize(folder: Path, data: Path) -> None:
+    secret = folder / "password"
+    secret.write_text(PASSWORD)
+    options = ["-D", str(data), "-U", USER, "--auth=scram-sha-256", f"--pwfile={secret}", "--no-sync", "-E", "UTF8"]
+    _run([*unprivileged(), str(_binary("initdb")), *options], folder / "initdb.log")
+
+
+def new_database(url: str, *, template: str | None = None) -> str:
+    """Make a database on the server of a URL, empty or a copy of another; return its URL."""
+    import psycopg
+
+    name = f"test_{uuid.uuid4().hex}"
+    copied = f" TEMPLATE {template}" if template else ""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}{copied}".encode())
+    return f"{url.rpartition('/')[0]}/{name}"
 
 
 def _binary(name: str) -> Path:
@@ -54,7 +73,7 @@ def _binary(name: str) -> Path:
     return Path(found.origin).parent / "pginstall" / "bin" / name
 
 
-def _unprivileged() -> list[str]:
+def unprivileged() -> list[str]:
     """The server refuses to run as root: as root it gets a user namespace in which it is somebody else."""
     if os.geteuid() != 0:
         return []
@@ -83,7 +102,8 @@ def _wait(server: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
             time.sleep(0.05)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens at."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])

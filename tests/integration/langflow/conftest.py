@@ -1,37 +1,18 @@
 """An installation of Langflow on either database, and imports of it into the test's container."""
 
-import uuid
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from cryptography.fernet import Fernet
 from tests.integration.langflow.installation import Installation
-from tests.servers.postgres import postgres
 
 from bedplate.containers import ApplicationContainer
 from bedplate.wiring.langflow import ImportReport, LangflowImport, LangflowSource
 from bedplate.wiring.langflow.secrets import LangflowSecrets
 
 Import = Callable[..., Coroutine[Any, Any, ImportReport]]
-
-
-@pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server of this process of the run."""
-    with postgres(tmp_path_factory.mktemp("postgres")) as url:
-        yield url
-
-
-@pytest.fixture
-def postgres_database(postgres_url: str) -> str:
-    """An empty PostgreSQL database."""
-    name = f"langflow_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    return f"{postgres_url.rpartition('/')[0]}/{name}"
 
 
 @pytest.fixture

@@ -34,9 +34,22 @@ async def make_database(tmp_path: Path) -> AsyncIterator[MakeDatabase]:
 
 
 @pytest.fixture(params=["file", "memory"])
-async def either(request: pytest.FixtureRequest, make_database: MakeDatabase) -> DatabaseService:
+async def embedded(request: pytest.FixtureRequest, make_database: MakeDatabase) -> DatabaseService:
     """A started database in a file, then one in memory."""
-    service = make_database(url=MEMORY) if request.param == "memory" else make_database()
+    return await _started(request, make_database)
+
+
+@pytest.fixture(params=["file", "memory", "postgres"])
+async def either(request: pytest.FixtureRequest, make_database: MakeDatabase) -> DatabaseService:
+    """A started database in a file, then one in memory, then one on PostgreSQL."""
+    return await _started(request, make_database)
+
+
+async def _started(request: pytest.FixtureRequest, make_database: MakeDatabase) -> DatabaseService:
+    if request.param == "postgres":
+        service = make_database(backend="postgres", url=request.getfixturevalue("migrated_postgres"))
+    else:
+        service = make_database(url=MEMORY) if request.param == "memory" else make_database()
     await service.start()
     return service
 

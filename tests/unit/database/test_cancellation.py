@@ -8,6 +8,7 @@ from sqlmodel import select
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import UserRow
+from bedplate.services.database.postgres import PostgresBackend
 from bedplate.wiring.testing.cancellation import ends_cancelled
 
 Row = Callable[[str], UserRow]
@@ -19,14 +20,20 @@ async def count(database: DatabaseService) -> int:
 
 
 def assert_whole(database: DatabaseService) -> None:
-    pools = database._backend._pools
-    for pool in pools:
+    assert not database._writing
+    assert not database._reading
+    backend = database._backend
+    if isinstance(backend, PostgresBackend):
+        assert backend._pools is not None
+        engine, *turnstiles = backend._pools
+        assert engine.pool.checkedout() == 0
+        assert all(one.free == one.places and one.waiting == 0 for one in turnstiles)
+        return
+    for pool in backend._pools:
         assert pool.turnstile.free == pool.turnstile.places
         assert pool.turnstile.waiting == 0
         assert not any(connection.driver.in_transaction for connection in pool._idle)
         assert len(pool._idle) <= pool.turnstile.places
-    assert not database._writing
-    assert not database._reading
 
 
 async def write_two(database: DatabaseService, row: Row, name: str) -> None:

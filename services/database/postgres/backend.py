@@ -1,0 +1,268 @@
+"""PostgreSQL by psycopg 3."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, TypeVar
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from bedplate.services.database.backend import leased
+from bedplate.services.database.errors import (
+    DatabaseReadOnlyError,
+    DatabaseUnreachableError,
+    DatabaseURLError,
+    ReadOnlySessionError,
+    TransactionLostError,
+)
+from bedplate.services.database.json_columns import dump_json, load_json
+from bedplate.services.database.postgres.address import Address
+from bedplate.services.database.postgres.alteration import Alteration
+from bedplate.services.database.postgres.errors import explain
+from bedplate.services.database.turnstile import Turnstile
+from bedplate.services.database.url import SETTING, postgres_url
+from bedplate.services.errors import BedplateError
+from bedplate.services.logs import get_logger
+from bedplate.services.settings import SettingsService
+from bedplate.services.uninterrupted import uninterrupted
+
+__all__ = ["PostgresBackend"]
+
+T = TypeVar("T")
+
+_OLDEST = 14
+_BEGUN = "bedplate_begun"
+"""Marks a connection whose one transaction of the lease has begun."""
+
+_SETTLED = (
+    psycopg.pq.TransactionStatus.IDLE,
+    psycopg.pq.TransactionStatus.INTRANS,
+    psycopg.pq.TransactionStatus.INERROR,
+)
+
+_log = get_logger("bedplate.database")
+
+
+class _Lease:
+    """The use of a connection by one task."""
+
+    __slots__ = ("_turnstile", "connection")
+
+    def __init__(self, connection: AsyncConnection, turnstile: Turnstile) -> None:
+        self.connection = connection
+        self._turnstile = turnstile
+
+    async def end(self) -> None:
+        """Give the connection back; what is still open in it is rolled back."""
+        try:
+            await uninterrupted(self._close())
+        finally:
+            self._turnstile.leave()
+
+    async def _close(self) -> None:
+        try:
+            await self.connection.close()
+        except (sa.exc.SQLAlchemyError, psycopg.Error) as error:
+            _log.warning("a connection was given up", cause=type(error).__name__)
+            await self.connection.invalidate()
+
+
+class _Pools(NamedTuple):
+    engine: AsyncEngine
+    readers: Turnstile
+    writers: Turnstile
+
+
+class PostgresBackend:
+    """Connections to a PostgreSQL server, or to a pooler before it.
+
+    Up to ``pool_size`` tasks read and ``write_pool_size`` write at once; the others wait in line. Reading happens in
+    transactions that can only read, and that see every commit before each of their statements.
+    """
+
+    name = "postgres"
+    is_kept = True
+
+    def __init__(self, settings: SettingsService) -> None:
+        self._settings = settings
+        self._values = settings.values.database
+        self._address: Address | None = None
+        self._pools: _Pools | None = None
+
+    @property
+    def address(self) -> Address:
+        """Where the database is.
+
+        Raises:
+            DatabaseURLError: The URL, or a setting beside it, is wrong.
+        """
+        if self._address is None:
+            self._address = Address.of(postgres_url(self._settings), self._values)
+        return self._address
+
+    def exists(self) -> bool:
+        """Whether there is a database: a start never makes one."""
+        return True
+
+    async def open(self) -> None:
+        """Open the first connection, and look whether the server will do."""
+        values, address = self._values, self.address
+        engine = create_async_engine(
+            address.url,
+            connect_args=address.connect_args,
+            pool_size=values.pool_size + values.write_pool_size,
+            max_overflow=0,
+            pool_timeout=values.pool_timeout,
+            pool_pre_ping=True,
+            pool_recycle=int(values.pool_recycle),
+            json_serializer=dump_json,
+            json_deserializer=load_json,
+            # A parameter may be the hash of a password.
+            hide_parameters=True,
+        )
+        sa.event.listen(engine.sync_engine, "begin", _refuse_second)
+        sa.event.listen(engine.sync_engine, "commit", _refuse_lost)
+        sa.event.listen(engine.sync_engine, "handle_error", _leave_out_values)
+        sa.event.listen(engine.sync_engine, "handle_error", _keep_after_cancellation)
+        timeout = values.pool_timeout
+        self._pools = _Pools(
+            engine,
+            Turnstile(values.pool_size, timeout, what="read connection", setting="BEDPLATE_DATABASE__POOL_SIZE"),
+            Turnstile(
+                values.write_pool_size,
+                timeout,
+                what="write connection",
+                setting="BEDPLATE_DATABASE__WRITE_POOL_SIZE",
+            ),
+        )
+        async with leased(self.read()) as connection:
+            await self._inspect(connection)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether ``open`` has been called, and ``close`` not since."""
+        return self._pools is not None
+
+    async def close(self) -> None:
+        """Close every connection that is not in use; the others close when they are given back."""
+        pools, self._pools = self._pools, None
+        if pools is not None:
+            await uninterrupted(pools.engine.dispose())
+
+    async def read(self) -> _Lease:
+        """A connection that only reads; each statement sees the last commit before it."""
+        return await self._lease(self._opened().readers, read_only=True)
+
+    async def write(self, *, inside_read: bool = False) -> _Lease:
+        """A connection in a transaction."""
+        return await self._lease(self._opened().writers, read_only=False)
+
+    async def alter(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run ``work`` in a thread, holding an advisory lock that all processes of Bedplate respect."""
+        alteration = Alteration(self.address)
+        with ThreadPoolExecutor(1, thread_name_prefix="bedplate-migration") as thread:
+            done = asyncio.get_running_loop().run_in_executor(thread, alteration.run, work)
+            try:
+                return await asyncio.shield(done)
+            except asyncio.CancelledError:
+                await uninterrupted(_interrupt(alteration, done))
+                raise
+
+    def explain(self, error: BaseException) -> BedplateError | None:
+        """The typed error that says the same as PostgreSQL's."""
+        return explain(error, self.address)
+
+    def _opened(self) -> _Pools:
+        if self._pools is None:
+            raise DatabaseUnreachableError("the database is not open", fix="start the service first")
+        return self._pools
+
+    async def _lease(self, turnstile: Turnstile, *, read_only: bool) -> _Lease:
+        await turnstile.enter()
+        try:
+            connection = await self._opened().engine.connect().start()
+            lease = _Lease(connection, turnstile)
+        except BaseException:
+            turnstile.leave()
+            raise
+        try:
+            await connection.execution_options(postgresql_readonly=read_only)
+            if not read_only or self.address.begin is not None:
+                await connection.begin()
+            if not read_only:
+                await connection.execution_options(**{_BEGUN: True})
+            if self.address.begin is not None:
+                await connection.exec_driver_sql(self.address.begin)
+        except BaseException:
+            await lease.end()
+            raise
+        return lease
+
+    async def _inspect(self, connection: AsyncConnection) -> None:
+        result = await connection.exec_driver_sql(
+            "SELECT current_setting('server_version_num')::int, pg_is_in_recovery(), current_setting('server_encoding')"
+        )
+        found: Any = result.one()
+        version, standby, encoding = found
+        if version < _OLDEST * 10_000:
+            raise DatabaseURLError(
+                f"the server is PostgreSQL {version // 10_000}",
+                why=f"{self.address.name}, set by {SETTING}",
+                fix=f"use one of {_OLDEST} or newer",
+            )
+        if standby:
+            raise DatabaseReadOnlyError(
+                "the server is a standby, which cannot be written",
+                why=f"{self.address.name}, set by {SETTING}",
+                fix="name the primary, or add target_session_attrs=read-write to the URL",
+            )
+        if encoding != "UTF8":
+            raise DatabaseURLError(
+                f"the encoding of the database is {encoding}",
+                why=f"{self.address.name}, set by {SETTING}",
+                fix="make a database with ENCODING 'UTF8'",
+            )
+
+
+async def _interrupt(alteration: Alteration, done: asyncio.Future[Any]) -> None:
+    await asyncio.to_thread(alteration.interrupt)
+    await asyncio.wait({done})
+
+
+def _refuse_second(connection: sa.Connection) -> None:
+    """Refuse what would be committed on its own, after a rollback or a commit by hand."""
+    if connection.get_execution_options().get(_BEGUN):
+        raise ReadOnlySessionError(
+            "a write outside a transaction: after a rollback by hand nothing can be written",
+            fix="write inside: async with database.transaction()",
+        )
+
+
+def _refuse_lost(connection: sa.Connection) -> None:
+    """Refuse to commit after an error that was caught: the server answers by rolling back, and says so to nobody."""
+    driver: Any = connection.connection.driver_connection
+    if driver.info.transaction_status == psycopg.pq.TransactionStatus.INERROR:
+        raise TransactionLostError(
+            "nothing was stored: an error inside the transaction was caught, and had rolled it back",
+            fix="put what may fail into a transaction() of its own inside this one, which is a savepoint",
+        )
+
+
+def _keep_after_cancellation(context: ExceptionContext) -> None:
+    # SQLAlchemy gives up a connection whose statement is cancelled; this driver has the server end the statement.
+    if isinstance(context.original_exception, asyncio.CancelledError) and context.connection is not None:
+        driver = context.connection.connection.driver_connection
+        if isinstance(driver, psycopg.AsyncConnection) and not driver.closed:
+            context.is_disconnect = driver.info.transaction_status not in _SETTLED
+
+
+def _leave_out_values(context: ExceptionContext) -> None:
+    """Leave out what the server adds to an error: the values of the row that it is about, which may be secret."""
+    error, outer = context.original_exception, context.sqlalchemy_exception
+    if isinstance(error, psycopg.Error) and error.diag.message_primary:
+        error.args = (error.diag.message_primary,)
+        if outer is not None:
+            outer.args = (f"({type(error).__module__}.{type(error).__qualname__}) {error.diag.message_primary}",)
