@@ -160,6 +160,7 @@ class LocalStore:
     async def like(self, caller: Caller, component_id: uuid.UUID, liked: bool | None) -> Likes:
         """See ``StoreBackend.like``."""
         async with self._database.transaction() as session:
+            await lock_user(session, caller.user_id)
             await _visible(StoreRepository(session, caller.user_id), component_id)
             likes = StoreLikesRepository(session, caller.user_id)
             wanted = not await likes.has(component_id) if liked is None else liked
