@@ -111,7 +111,6 @@ class VariableRepository:
             sa.select(_versions.c.id)
             .where(_versions.c.variable_id == variable_id, _versions.c.user_id == self._user_id)
             .order_by(_versions.c.version.desc())
-            .limit(-1)
             .offset(kept)
         )
         connection = await self._session.connection()
