@@ -92,6 +92,7 @@ async def test_tokens_are_signed_with_a_key_that_is_made_once_and_kept(
     token = issue(tokens)
     header = jwt.get_unverified_header(token)
     assert header == {"alg": algorithm, "typ": "JWT", "kid": ring.current.id}
+    assert ring.of_token(token) is ring.current
     [file] = (tmp_path / FOLDER).iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
