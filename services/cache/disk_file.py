@@ -91,7 +91,7 @@ class CacheFile:
     def put(self, namespace: str, items: Mapping[str, Item], terms: Terms) -> dict[str, int] | None:
         """Keep the items; how many entries were evicted for them, by namespace. None: they were not kept."""
         with self._writing():
-            born = self._tags.born(terms) if terms.tags else None
+            born = self._tags.born(namespace, terms) if terms.tags else None
             if terms.tags and born is None:
                 return None
             due = self._due(terms.lifetime)

@@ -33,13 +33,18 @@ class DiskTags:
         """The present generation, of this file."""
         return tuple(self._db.execute("SELECT file, current FROM generation").fetchone())
 
-    def born(self, terms: Terms) -> int | None:
-        """The generation that an item of these terms is of; None: it may be dead already, and nobody could tell."""
+    def born(self, namespace: str, terms: Terms) -> int | None:
+        """The generation that an item of these terms is of; None: it is dead already, or nobody can tell any more."""
         file, current, floor = self._db.execute("SELECT file, current, floor FROM generation").fetchone()
         if not isinstance(terms.since, tuple):
             return int(current)
         made_in, generation = terms.since
-        return int(generation) if made_in == file and generation >= floor else None
+        if made_in != file or generation < floor:
+            return None
+        marks = ", ".join("?" * len(terms.tags))
+        ended = f"SELECT 1 FROM invalidations WHERE namespace = ? AND generation > ? AND tag IN ({marks})"  # noqa: S608
+        dead = self._db.execute(ended, (namespace, generation, *terms.tags)).fetchone() is not None
+        return None if dead else int(generation)
 
     def invalidate(self, namespace: str, tags: Collection[str], now: float) -> None:
         """End the tags by a new generation."""
