@@ -23,6 +23,7 @@ COMMANDS = {
     "superuser": "Make a superuser.",
     "variables": "List, set and delete the variables of a user; encrypt all of them with a new key.",
     "import": "Carry over what another system holds.",
+    "tasks": "List, show, cancel and requeue background tasks.",
     "services": "Start every service, report on it, and stop again.",
     "graph": "Draw which service needs which, as Mermaid, without starting any.",
     "version": "Print the version.",
