@@ -320,7 +320,7 @@ class KeyRotationError(_AuthServiceError, ConflictError):
 
 
 class LoginThrottledError(RateLimitedError):
-    """Too many logins failed for this name, or from this address, or there are too many at once from it.
+    """Too many logins failed for this name, or from this address, or too many logins and sign-ups come from it.
 
     Args:
         retry_after: Seconds after which another attempt makes sense.
@@ -330,7 +330,7 @@ class LoginThrottledError(RateLimitedError):
 
     def __init__(self, retry_after: float) -> None:
         super().__init__(
-            "Too many attempts to log in: try again later",
+            "Too many attempts: try again later",
             service=ServiceType.AUTH,
             retry_after=retry_after,
             fix="wait, or ask an operator: bedplate auth unlock",

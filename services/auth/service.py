@@ -95,7 +95,7 @@ class AuthService(Service):
             self._settings, telemetry, database, passwords, self._sessions, self.audit, self._throttle
         )
         accounts = Accounts(self._settings, database, passwords, self.audit)
-        self.users = Users(self._settings, database, passwords, accounts, self.audit)
+        self.users = Users(self._settings, database, passwords, accounts, self.audit, self._throttle)
         self.api_keys = ApiKeys(self._settings, database, self._usage, self.audit)
         self.oidc = Oidc(self._settings, database, accounts, self.audit, http, keyring, self._logins, self._ready)
         self._setup = Setup(self._settings, database, accounts, workers)

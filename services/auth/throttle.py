@@ -91,15 +91,23 @@ class LoginThrottle:
             client=client,
         )
 
+    def pace(self, client: Client) -> None:
+        """Count something that hashes a password, and raise if it is one too many from its address.
+
+        Raises:
+            LoginThrottledError: It is.
+        """
+        network = _network(client)
+        if network is not None and (wait := self._rate.hit(network)):
+            raise LoginThrottledError(wait)
+
     async def admit(self, attempt: Attempt) -> None:
         """Raise unless an attempt may go on; before the password is looked at.
 
         Raises:
             LoginThrottledError: Its account or address is locked, or it is one too many from its address.
         """
-        network = _network(attempt.client)
-        if network is not None and (wait := self._rate.hit(network)):
-            raise LoginThrottledError(wait)
+        self.pace(attempt.client)
         await self.check(attempt)
 
     async def check(self, attempt: Attempt) -> None:

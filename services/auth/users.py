@@ -22,6 +22,7 @@ from bedplate.services.auth.errors import (
 )
 from bedplate.services.auth.models import Client, Principal, User, UserBrowse, UserChanges, UserPage
 from bedplate.services.auth.passwords import Passwords
+from bedplate.services.auth.throttle import LoginThrottle
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import UserRow, utc_now
 from bedplate.services.database.repositories.user import USERS, UserRepository
@@ -47,6 +48,7 @@ class Users:
         passwords: Hashes.
         accounts: Makes and changes them.
         audit: Records what was changed.
+        throttle: Slows down sign-ups.
     """
 
     def __init__(
@@ -56,7 +58,9 @@ class Users:
         passwords: Passwords,
         accounts: Accounts,
         audit: Audit,
+        throttle: LoginThrottle,
     ) -> None:
+        self._throttle = throttle
         self._audit = audit
         self._settings = settings
         self._database = database
@@ -73,10 +77,13 @@ class Users:
             InvalidUsernameError: The name cannot be used.
             InvalidPasswordError: The password cannot be used.
             UsernameTakenError: Somebody has the name.
+            LoginThrottledError: Too many sign-ups and logins come from this address.
             RateLimitedError: Too many passwords are being hashed.
         """
         if self._settings.sign_up == "closed":
             raise SignUpClosedError(fix="ask a superuser for an account")
+        if client is not None:
+            self._throttle.pace(client)
         row = await self._draft(username, password, optins)
         row.is_active = self._settings.sign_up == "open"
         return await self._add(row, by="sign-up", client=client)

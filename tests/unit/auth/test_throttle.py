@@ -193,6 +193,9 @@ async def test_one_address_cannot_log_in_without_end(make_auth: MakeAuth) -> Non
     assert [await guess(auth, "bob", HERE, "a builder") for _ in range(3)] == [-1] * 3
     assert 0 < await guess(auth, "bob", HERE, "a builder") <= 60
     assert await guess(auth, "bob", ELSEWHERE, "a builder") == -1
+    with pytest.raises(LoginThrottledError):
+        await auth.users.sign_up("carol", "a singer", client=HERE)
+    await auth.users.sign_up("carol", "a singer", client=ELSEWHERE)
     for number in range(10_100):
         auth._throttle._rate.hit(str(number))
     assert len(auth._throttle._rate._windows) == 10_000
