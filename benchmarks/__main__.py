@@ -12,7 +12,20 @@ import msgspec
 
 from benchmarks.harness import Row
 
-_MODULES = ("start", "inject", "endpoint", "cache", "job_queue", "whoami", "storage", "auth", "state", "task", "socket")
+_MODULES = (
+    "start",
+    "inject",
+    "endpoint",
+    "cache",
+    "job_queue",
+    "whoami",
+    "storage",
+    "auth",
+    "state",
+    "task",
+    "socket",
+    "store",
+)
 _HERE = Path(__file__).parent
 
 
