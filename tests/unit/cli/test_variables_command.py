@@ -3,9 +3,11 @@
 import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from bedplate.wiring.cli.boot import running
 
@@ -95,3 +97,24 @@ def test_rotate_encrypts_everything_with_a_new_key(bedplate: Callable[..., Any],
         keys.add(result.out.split()[-1])
         assert asyncio.run(resolved("OPENAI_API_KEY")) == SECRET
     assert len(keys) == 2
+
+
+def test_rotate_takes_store_keys_along(
+    bedplate: Callable[..., Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """STORE-1, VAR-2: after it, nothing needs the earlier secret key any more."""
+
+    async def store_key(given: str | None = None) -> bool:
+        async with running("store") as container:
+            user = await container.auth().users.named("alice")
+            if given is not None:
+                await container.store().save_key(user.id, SecretStr(given))
+            return (await container.store().key_status(user.id)).valid
+
+    assert asyncio.run(store_key("a-store-key"))
+    file = folder / "data" / "secret_key"
+    monkeypatch.setenv("BEDPLATE_PREVIOUS_SECRET_KEYS", file.read_text().strip())
+    monkeypatch.setenv("BEDPLATE_SECRET_KEY", "another-secret-key-0123456789abcdef")
+    assert bedplate("variables", "rotate").code == 0
+    monkeypatch.delenv("BEDPLATE_PREVIOUS_SECRET_KEYS")
+    assert asyncio.run(store_key())
