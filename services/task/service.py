@@ -15,6 +15,7 @@ from bedplate.services.database.errors import ForeignKeyViolationError, UniqueVi
 from bedplate.services.database.models import utc_now
 from bedplate.services.database.repositories.cursor import decode_cursor, encode_cursor
 from bedplate.services.database.repositories.task_run import TaskRunRepository, insert_run
+from bedplate.services.database.retention import BATCH
 from bedplate.services.database.violations import violations
 from bedplate.services.errors import NotFoundError
 from bedplate.services.schema import ServiceType
@@ -321,10 +322,10 @@ class TaskService(Service):
             if not await TaskRunRepository(session).delete(user_id, run_id):
                 raise TaskUnfinishedError(run_id)
 
-    async def delete_old(self) -> int:
-        """Delete runs of all owners that finished longer ago than the settings keep them; how many."""
+    async def delete_old(self, *, limit: int = BATCH) -> int:
+        """Delete one batch of runs of anyone that finished longer ago than the settings keep them; how many."""
         self._require_started()
-        return await delete_old_runs(self._database, self._settings)
+        return await delete_old_runs(self._database, self._settings, limit=limit)
 
     def attach(self, worker: ExecutesHere | None) -> None:
         """Hand new runs to a worker of this process; None: to nobody."""

@@ -3,29 +3,55 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from bedplate.containers.injection import inject
 from bedplate.services.session import SessionService
 from bedplate.services.storage import Namespace
 from bedplate.services.task import TaskContext, task
-from bedplate.wiring.aliases import Auth, JobQueue, Sessions, Storage, Tasks
+from bedplate.wiring.aliases import Auth, Chat, JobQueue, Sessions, Storage, Tasks, Tracing, Variables
 
 __all__ = ["delete_expired", "delete_orphans"]
 
 _PAGE: Final = 500
 
 
+class _Keeps(Protocol):
+    """A service that keeps some of its rows for a time."""
+
+    async def delete_old(self) -> int:
+        """Delete some of what is kept no longer; how many rows."""
+        ...
+
+
 @task("bedplate.maintenance.expired", cron="23 * * * *")
 @inject
-async def delete_expired(tasks: Tasks, jobs: JobQueue, auth: Auth, sessions: Sessions) -> dict[str, int]:
-    """Delete what the settings keep no longer: finished tasks and jobs, logins, sessions of flows; how many of each."""
-    return {
-        "tasks": await tasks.delete_old(),
-        "jobs": await jobs.delete_old(),
-        "logins": await auth.sessions.delete_expired(),
-        "sessions": await sessions.delete_expired(),
+async def delete_expired(
+    context: TaskContext,
+    tasks: Tasks,
+    jobs: JobQueue,
+    auth: Auth,
+    sessions: Sessions,
+    chat: Chat,
+    tracing: Tracing,
+    variables: Variables,
+) -> dict[str, int]:
+    """Delete what the settings keep no longer, in small transactions; how many rows of each service."""
+    counts = {"logins": await auth.sessions.delete_expired(), "sessions": await sessions.delete_expired()}
+    keeping: dict[str, _Keeps] = {
+        "tasks": tasks,
+        "jobs": jobs,
+        "builds": sessions,
+        "messages": chat,
+        "traces": tracing,
+        "variables": variables,
     }
+    for name, service in keeping.items():
+        counts[name] = 0
+        while some := await service.delete_old():
+            counts[name] += some
+            context.progress(None, f"{counts[name]} {name} deleted")
+    return counts
 
 
 @task("bedplate.maintenance.orphans", cron="41 3 * * *")

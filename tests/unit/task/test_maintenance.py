@@ -9,7 +9,17 @@ import pytest
 
 from bedplate.containers import ApplicationContainer
 from bedplate.services.auth import User
-from bedplate.services.database.models import AuthSessionRow, FlowSessionRow, JobRow, TaskRunRow, new_id, utc_now
+from bedplate.services.database.models import (
+    AuthSessionRow,
+    FlowSessionRow,
+    JobRow,
+    MessageRow,
+    TaskRunRow,
+    TraceRow,
+    TransactionRow,
+    new_id,
+    utc_now,
+)
 from bedplate.services.session import NewFlow
 from bedplate.services.storage import Namespace
 from bedplate.services.task import default_registry
@@ -40,7 +50,7 @@ def test_maintenance_is_scheduled() -> None:
 
 
 async def test_what_has_expired_is_deleted_and_nothing_else(container: ApplicationContainer, user: User) -> None:
-    """TASK-4: tasks, jobs, logins and sessions."""
+    """TASK-4, DB-5: of every service that keeps something for a time."""
     flow = await container.session().flows.create(user.id, NewFlow(name="a flow"))
     now = utc_now()
 
@@ -50,12 +60,17 @@ async def test_what_has_expired_is_deleted_and_nothing_else(container: Applicati
             JobRow(user_id=user.id, status="succeeded", finished_at=ended),
             AuthSessionRow(user_id=user.id, current_jti=str(new_id()), expires_at=expires),
             FlowSessionRow(user_id=user.id, flow_id=flow.id, session_id=str(new_id()), last_active_at=ended),
+            MessageRow(user_id=user.id, session_id="s", sender="User", sender_name="User", text="x", timestamp=ended),
+            TransactionRow(user_id=user.id, flow_id=flow.id, vertex_id="v", status="success", timestamp=ended),
+            TraceRow(user_id=user.id, name="x", status="ok", started_at=ended),
         ]
 
     async with container.database().transaction() as session:
         session.add_all([*rows(now - LONG_AGO, now - LONG_AGO), *rows(now, now + LONG_AGO)])
-    assert await _run(container, delete_expired) == {"tasks": 1, "jobs": 1, "logins": 1, "sessions": 1}
-    assert await _run(container, delete_expired) == {"tasks": 0, "jobs": 0, "logins": 0, "sessions": 0}
+    counts = await _run(container, delete_expired)
+    ones = {"tasks", "jobs", "logins", "sessions", "messages", "builds", "traces"}
+    assert {name for name, count in counts.items() if count == 1} == ones, counts
+    assert not any((await _run(container, delete_expired)).values())
 
 
 async def test_files_of_what_is_gone_are_deleted(container: ApplicationContainer, user: User) -> None:
