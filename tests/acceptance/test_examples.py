@@ -1,8 +1,11 @@
 """Every example does what it says."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,9 +16,13 @@ from examples.host_app.__main__ import migrate
 _ROOT = Path(__file__).parents[2]
 
 
-def _run(*args: str, code: str | None = None, folder: Path | None = None) -> str:
+def _run(*args: str, code: str | None = None, folder: Path | None = None, path: Path | None = None) -> str:
     given = ["-c", code] if code else list(args)
-    environment = {"PYTHONPATH": str(_ROOT), "PATH": "/usr/bin:/bin", "BEDPLATE_TELEMETRY__LOG_LEVEL": "warning"}
+    environment = {
+        "PYTHONPATH": f"{_ROOT}{os.pathsep}{path or ''}",
+        "PATH": "/usr/bin:/bin",
+        "BEDPLATE_TELEMETRY__LOG_LEVEL": "warning",
+    }
     if folder is not None:
         environment["BEDPLATE_DATA_DIR"] = str(folder)
     done = subprocess.run(
@@ -62,6 +69,25 @@ def test_typer_command(tmp_path: Path) -> None:
 def test_pytest_suite(tmp_path: Path) -> None:
     out = _run("-m", "pytest", "-q", str(_ROOT / "examples" / "pytest_suite"), folder=tmp_path)
     assert "3 passed" in out
+
+
+@pytest.mark.slow
+def test_third_party_backend(tmp_path: Path) -> None:
+    """ALL-5: installed like any distribution, it passes the suite that Bedplate's own backends pass."""
+    example = _ROOT / "examples" / "third_party_storage"
+    installed = tmp_path / "site"
+    shutil.copytree(example / "src" / "dict_storage", installed / "dict_storage")
+    info = installed / "dict_storage-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: dict-storage\nVersion: 1.0\n")
+    project = tomllib.loads((example / "pyproject.toml").read_text())["project"]
+    [(name, value)] = project["entry-points"]["bedplate.backends"].items()
+    (info / "entry_points.txt").write_text(f"[bedplate.backends]\n{name} = {value}\n")
+    assert len((example / "test_dict_storage.py").read_text().split("class TestDict")[1].splitlines()) <= 10
+    out = _run("-m", "pytest", "-q", "--capabilities", str(example), folder=tmp_path, path=installed)
+    assert re.search(r"\d+ passed", out)
+    assert "failed" not in out
+    assert "| storage | dict |" in out
 
 
 def test_custom_runner() -> None:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from bedplate.wiring.testing.socket import SocketConformance, SocketHarness
     from bedplate.wiring.testing.state import StateConformance, StateHarness
     from bedplate.wiring.testing.storage import StorageConformance, StorageHarness
+    from bedplate.wiring.testing.storage.installed import InstalledStorage
     from bedplate.wiring.testing.store import StoreConformance, StoreHarness
+    from bedplate.wiring.testing.suite import Suite, capability_table
     from bedplate.wiring.testing.task import TaskConformance, TaskHarness
     from bedplate.wiring.testing.variable import VariableConformance, VariableHarness
 
@@ -26,6 +28,7 @@ __all__ = [
     "ChatConformance",
     "ChatHarness",
     "Clients",
+    "InstalledStorage",
     "JobQueueConformance",
     "JobQueueHarness",
     "LocalLLM",
@@ -37,11 +40,13 @@ __all__ = [
     "StorageHarness",
     "StoreConformance",
     "StoreHarness",
+    "Suite",
     "TaskConformance",
     "TaskHarness",
     "VariableConformance",
     "VariableHarness",
     "cancel_at_every_await",
+    "capability_table",
 ]
 
 if not TYPE_CHECKING:  # a type checker would take every name for one that this finds
@@ -51,6 +56,7 @@ if not TYPE_CHECKING:  # a type checker would take every name for one that this 
         "ChatConformance": "chat",
         "ChatHarness": "chat",
         "Clients": "clients",
+        "InstalledStorage": "storage.installed",
         "JobQueueConformance": "job_queue",
         "JobQueueHarness": "job_queue",
         "LocalLLM": "llm",
@@ -66,7 +72,9 @@ if not TYPE_CHECKING:  # a type checker would take every name for one that this 
         "VariableHarness": "variable",
         "TaskConformance": "task",
         "TaskHarness": "task",
+        "Suite": "suite",
         "cancel_at_every_await": "cancellation",
+        "capability_table": "suite",
     }
 
     def __getattr__(name: str) -> object:

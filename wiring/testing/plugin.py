@@ -4,7 +4,7 @@ Nothing is imported before a test asks for a fixture, so that other test suites 
 """
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,24 @@ if TYPE_CHECKING:
     from bedplate.wiring.testing.clients import Clients
 
 __all__ = ["as_user", "client", "clients", "container", "container_settings", "migrated_database", "user"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that prints what the backends under test can do."""
+    parser.getgroup("bedplate").addoption(
+        "--capabilities", action="store_true", help="print what the backends of the collected conformance suites can do"
+    )
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: "Sequence[pytest.Item]") -> list[str]:
+    """Print the table of capabilities, if it is asked for."""
+    if not config.getoption("--capabilities"):
+        return []
+    from bedplate.wiring.testing.suite import Suite, capability_table
+
+    classes = {getattr(item, "cls", None): None for item in items}
+    suites = [one for one in classes if isinstance(one, type) and issubclass(one, Suite)]
+    return capability_table(suites).splitlines()
 
 
 @pytest.fixture(scope="session")

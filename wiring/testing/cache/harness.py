@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Protocol
 import pytest
 
 from bedplate.services.cache import CacheService
+from bedplate.wiring.testing.suite import Suite
 
 __all__ = ["CacheHarness", "Capabilities", "ManualClock", "one"]
 
@@ -34,7 +35,7 @@ class CacheHarness(Protocol):
         ...
 
 
-class Capabilities:
+class Capabilities(Suite):
     """What a backend can do; a part of the suite that asks for more is skipped, by name.
 
     Attributes:
@@ -56,11 +57,6 @@ class Capabilities:
     async def patient(self, harness: CacheHarness) -> CacheService:
         """A cache that tries again at once after a failed load."""
         return await harness.cache(ttl_jitter=0, retry_interval=0)
-
-    def require(self, capability: str) -> None:
-        """Skip the test unless the backend has the capability."""
-        if not getattr(self, capability):
-            pytest.skip(f"not a capability of this backend: {capability}")
 
 
 async def one() -> int:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import pytest
 
 from bedplate.services.chat import ChatService, NewMessage
+from bedplate.wiring.testing.suite import Suite
 
 __all__ = ["ChatFixtures", "ChatHarness", "NewMessages"]
 
@@ -30,7 +31,7 @@ class ChatHarness(Protocol):
         ...
 
 
-class ChatFixtures:
+class ChatFixtures(Suite):
     """A service, two users, and a flow of the first."""
 
     @pytest.fixture

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import pytest
 
 from bedplate.services.job_queue import Job, JobEvent, JobLog, JobQueueService
+from bedplate.wiring.testing.suite import Suite
 
 __all__ = ["JobQueueFixtures", "JobQueueHarness", "ReadAll", "Work"]
 
@@ -64,7 +65,7 @@ class Work:
         self._go.set()
 
 
-class JobQueueFixtures:
+class JobQueueFixtures(Suite):
     """A queue, two users, work, and a reader."""
 
     @pytest.fixture

@@ -12,9 +12,10 @@ Subclass :class:`SocketConformance` in a test module and give it a fixture ``har
 
 from bedplate.wiring.testing.socket.harness import SocketHarness
 from bedplate.wiring.testing.socket.suite import Broadcast
+from bedplate.wiring.testing.suite import Suite
 
 __all__ = ["SocketConformance", "SocketHarness"]
 
 
-class SocketConformance(Broadcast):
+class SocketConformance(Broadcast, Suite):
     """The whole suite."""

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Protocol
 import pytest
 
 from bedplate.services.state import Scope, StateChange, StateService, Subscription
+from bedplate.wiring.testing.suite import Suite
 
 __all__ = ["Capabilities", "StateHarness", "next_of"]
 
@@ -22,7 +23,7 @@ class StateHarness(Protocol):
         ...
 
 
-class Capabilities:
+class Capabilities(Suite):
     """What a backend can do; a part of the suite that asks for more is skipped, by name.
 
     Attributes:
@@ -45,11 +46,6 @@ class Capabilities:
     def run(self, user_id: uuid.UUID) -> Scope:
         """A run of that user."""
         return Scope.run(user_id, uuid.uuid4())
-
-    def require(self, capability: str) -> None:
-        """Skip the test unless the backend has the capability."""
-        if not getattr(self, capability):
-            pytest.skip(f"not a capability of this backend: {capability}")
 
 
 async def next_of(changes: Subscription, count: int) -> list[StateChange]:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol
 import pytest
 
 from bedplate.services.storage import Namespace, StorageService
+from bedplate.wiring.testing.suite import Suite
 
 __all__ = ["Capabilities", "StorageHarness", "content", "pieces"]
 
@@ -23,7 +24,7 @@ class StorageHarness(Protocol):
         ...
 
 
-class Capabilities:
+class Capabilities(Suite):
     """What a backend can do; a part of the suite that asks for more is skipped, by name.
 
     Attributes:
@@ -41,11 +42,6 @@ class Capabilities:
     def namespace(self) -> Namespace:
         """A namespace that nobody has used."""
         return Namespace.user(uuid.uuid4())
-
-    def require(self, capability: str) -> None:
-        """Skip the test unless the backend has the capability."""
-        if not getattr(self, capability):
-            pytest.skip(f"not a capability of this backend: {capability}")
 
 
 async def pieces(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Protocol
 import pytest
 
 from bedplate.services.store import NewComponent, StoreService
+from bedplate.wiring.testing.suite import Suite
 
 __all__ = ["Capabilities", "StoreHarness", "flow", "named"]
 
@@ -22,7 +23,7 @@ class StoreHarness(Protocol):
         ...
 
 
-class Capabilities:
+class Capabilities(Suite):
     """What a backend can do; a part of the suite that asks for more is skipped, by name.
 
     Attributes:
@@ -57,11 +58,6 @@ class Capabilities:
     async def ben(self, harness: StoreHarness) -> uuid.UUID:
         """Another user."""
         return await harness.user("ben")
-
-    def require(self, capability: str) -> None:
-        """Skip the test unless the backend has the capability."""
-        if not getattr(self, capability):
-            pytest.skip(f"not a capability of this backend: {capability}")
 
 
 def flow(prompt: str = "Hello", **fields: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.task import TaskContext, TaskRegistry, TaskService, TaskWorker
+from bedplate.wiring.testing.suite import Suite
 
 __all__ = ["Function", "Node", "TaskFixtures", "TaskHarness", "until"]
 
@@ -111,7 +112,7 @@ class Function:
             go.set()
 
 
-class TaskFixtures:
+class TaskFixtures(Suite):
     """A registry, a process, two users, a function that waits; and what a backend can do.
 
     A part of the suite that asks for more than the backend can is skipped, by name.
@@ -123,11 +124,6 @@ class TaskFixtures:
 
     prioritises: ClassVar[bool] = True
     begins_at_once: ClassVar[bool] = True
-
-    def require(self, capability: str) -> None:
-        """Skip the test unless the backend has the capability."""
-        if not getattr(self, capability):
-            pytest.skip(f"not a capability of this backend: {capability}")
 
     @pytest.fixture
     def registry(self) -> TaskRegistry:

@@ -9,6 +9,7 @@ import pytest
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.telemetry import TelemetryService
 from bedplate.services.variable import VariableService
+from bedplate.wiring.testing.suite import Suite
 
 __all__ = ["SECRET_KEY", "Capabilities", "VariableHarness", "value_of"]
 
@@ -43,7 +44,7 @@ class VariableHarness(Protocol):
         ...
 
 
-class Capabilities:
+class Capabilities(Suite):
     """What a backend can do; a part of the suite that asks for more is skipped, by name.
 
     Attributes:
@@ -68,11 +69,6 @@ class Capabilities:
     async def bob(self, harness: VariableHarness) -> uuid.UUID:
         """Another user."""
         return await harness.user()
-
-    def require(self, capability: str) -> None:
-        """Skip the test unless the backend has the capability."""
-        if not getattr(self, capability):
-            pytest.skip(f"not a capability of this backend: {capability}")
 
 
 async def value_of(variables: VariableService, user: uuid.UUID, name: str) -> str:

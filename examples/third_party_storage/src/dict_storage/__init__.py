@@ -1,0 +1,7 @@
+"""A storage backend that keeps files in memory; the class is imported when a setting chooses it."""
+
+from bedplate.services.backends import Backend
+
+__all__ = ["DICT"]
+
+DICT = Backend(name="dict", target="dict_storage.backend:DictStorage")
