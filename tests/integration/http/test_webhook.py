@@ -110,6 +110,18 @@ async def test_a_private_flow_needs_its_owner(clients: Clients, client: httpx.As
     assert (await owner.get("/api/v1/monitor/traces")).json()["items"] == []
 
 
+async def test_a_key_needs_the_scope_that_runs_flows(clients: Clients) -> None:
+    """AUTH-4: a key that may only read starts nothing, not even what is public."""
+    owner = await clients.logged_in("owner")
+    private, public = await _flow(owner), await _flow(owner, name="public", access_type="PUBLIC")
+    made = await owner.post("/api/v1/api_key/", json={"name": "reader", "scopes": ["flows:read"]})
+    headers = {"x-api-key": made.json()["api_key"]}
+    for flow in (private, public):
+        refused = await (await clients.anonymous()).post(f"{WEBHOOK}/{flow}", json={"a": 1}, headers=headers)
+        assert refused.status_code == 403
+    assert (await owner.get("/api/v1/monitor/traces")).json()["items"] == []
+
+
 async def test_a_public_flow_is_anybodys_to_start_and_its_owners_to_follow(
     clients: Clients, client: httpx.AsyncClient
 ) -> None:
