@@ -10,7 +10,7 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bedplate.wiring.testing.clients import Clients
-from bedplate.wiring.testing.live_server import LiveServer
+from bedplate.wiring.testing.serving import serving
 
 HEAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.json"\r\n\r\n'
 BODY = HEAD + b'{"name": "x", "description": "' + b"x" * 300_000 + b'"}' + b"\r\n--b--\r\n"
@@ -45,9 +45,9 @@ def container_settings(container_settings: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def server(watched: Watched) -> AsyncIterator[LiveServer]:
-    async with LiveServer(watched) as server:
-        yield server
+async def server(watched: Watched) -> AsyncIterator[httpx.URL]:
+    async with serving(watched, lifespan=False) as url:
+        yield httpx.URL(url)
 
 
 def _kept(clients: Clients) -> list[str]:
@@ -90,13 +90,13 @@ async def _lists(client: httpx.AsyncClient) -> list[str]:
 @pytest.mark.parametrize("sent", [0, 30, len(HEAD) + 20, 200_000, len(BODY) - 3], ids=str)
 @pytest.mark.timeout(60)
 async def test_who_hangs_up_leaves_nothing(
-    sent: int, chunked: bool, server: LiveServer, watched: Watched, as_user: httpx.AsyncClient, clients: Clients
+    sent: int, chunked: bool, server: httpx.URL, watched: Watched, as_user: httpx.AsyncClient, clients: Clients
 ) -> None:
     """STO-1: in the head of the part, in its content, just before its end; on every route that takes a file."""
     paths = await _paths(as_user)
     before = await _lists(as_user)
     for path in paths:
-        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        _, writer = await asyncio.open_connection(server.host, server.port)
         framing = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {len(BODY)}"
         part = BODY[:sent]
         writer.write(_request(as_user, path, framing) + (_chunk(part) if chunked and part else part))
@@ -110,12 +110,12 @@ async def test_who_hangs_up_leaves_nothing(
 
 
 async def test_a_body_that_says_it_is_complete_and_is_not_is_refused(
-    server: LiveServer, as_user: httpx.AsyncClient, clients: Clients
+    server: httpx.URL, as_user: httpx.AsyncClient, clients: Clients
 ) -> None:
     """STO-1: the connection stays good, the client gets its answer, and nothing is kept."""
     paths = await _paths(as_user)
     before = await _lists(as_user)
-    async with httpx.AsyncClient(base_url=server.url, headers=as_user.headers) as client:
+    async with httpx.AsyncClient(base_url=server, headers=as_user.headers) as client:
         for path in paths:
             for body in (BODY[:200_000], BODY[:-3], BODY[:-9]):
                 headers = {"Content-Type": "multipart/form-data; boundary=b"}
@@ -124,3 +124,30 @@ async def test_a_body_that_says_it_is_complete_and_is_not_is_refused(
                 assert "ends early" in answer.json()["detail"]
                 assert _kept(clients) == []
     assert await _lists(as_user) == before
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
+@pytest.mark.parametrize("sent", [0, 1, 200_000], ids=str)
+@pytest.mark.timeout(60)
+async def test_who_hangs_up_while_saving_by_a_link_leaves_nothing(
+    sent: int, chunked: bool, server: httpx.URL, watched: Watched, as_user: httpx.AsyncClient, clients: Clients
+) -> None:
+    """STO-3: no half of a file is saved, and the one that was there stays."""
+    flow = (await as_user.post("/api/v1/flows/", json={"name": "flow"})).json()["id"]
+    wanted = as_user.post(f"/api/v1/files/link/{flow}/a.bin", json={"method": "PUT"})
+    link = (await wanted).json()["url"]
+    framing = "Transfer-Encoding: chunked" if chunked else "Content-Length: 300000"
+    for kept in ([], ["a.bin"]):
+        if kept:
+            assert (await as_user.put(link, content=b"old")).status_code == 200
+        _, writer = await asyncio.open_connection(server.host, server.port)
+        part = b"x" * sent
+        writer.write(f"PUT {link} HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n".encode())
+        writer.write(_chunk(part) if chunked and part else part)
+        await writer.drain()
+        if sent > 4096 and not kept:
+            await _begun(clients)
+        writer.close()
+        assert await watched.ended.get() == "/api/v1/files/signed"
+        assert _kept(clients) == kept
+    assert (await as_user.get(f"/api/v1/files/download/{flow}/a.bin")).content == b"old"
