@@ -1,5 +1,6 @@
 """Who may come in: the origin of every request, and the credentials of every client."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from bedplate.services.socket.errors import PayloadError
 from bedplate.services.socket.models import Handshake
 
 __all__ = ["Admission", "credentials_of"]
+
+_JSONP = re.compile(rb"(?:^|&)j=")
 
 
 class Admission:
@@ -25,12 +28,15 @@ class Admission:
         self._any_origin = "*" in settings.cors_origins
         self._auth = auth
 
-    def check_origin(self, scope: Mapping[str, Any]) -> None:
+    def check_request(self, scope: Mapping[str, Any]) -> None:
         """Refuse pages of origins that may not call; what is no page says no origin.
 
         Raises:
             OriginNotAllowedError: The page may not.
+            PayloadError: It asks for JSONP, by which pages of any origin could read the answer.
         """
+        if _JSONP.search(scope["query_string"]):
+            raise PayloadError("JSONP is not served", "use polling or a WebSocket")
         headers = dict(scope["headers"])
         origin = headers.get(b"origin")
         if origin is not None and not self._any_origin:

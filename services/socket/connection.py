@@ -22,8 +22,8 @@ class Link(Protocol):
         """Send a packet if there is room for it; returns whether there was."""
         ...
 
-    async def drained(self) -> None:
-        """Return when there is room again."""
+    async def deliver(self, text: str) -> None:
+        """Send a packet as soon as there is room for it."""
 
     def finish(self, *farewell: str, again: bool = False, discard: bool = False) -> None:
         """Send last packets and end the connection.

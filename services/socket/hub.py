@@ -4,20 +4,17 @@ import asyncio
 import uuid
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing
 
-from bedplate.services.logs import get_logger
 from bedplate.services.settings.groups.socket import SocketSettings
 from bedplate.services.socket.backend import Broker, Position
 from bedplate.services.socket.connection import Connection, Membership
-from bedplate.services.socket.encoding import event_text, room_event_text
+from bedplate.services.socket.encoding import event_text
 from bedplate.services.socket.errors import TooManyRoomsError
+from bedplate.services.socket.following import read_log
 from bedplate.services.socket.models import Frame, Joined, Presence, Room, RoomKind
 from bedplate.services.telemetry import TelemetryService
 
 __all__ = ["Hub"]
-
-_log = get_logger("bedplate.socket")
 
 
 class Hub:
@@ -256,19 +253,6 @@ class Hub:
         event: str,
         entries: AsyncGenerator[tuple[str, str], None],
     ) -> None:
-        address = membership.room.address
-        try:
-            async with aclosing(entries):
-                async for event_id, fields in entries:
-                    text = room_event_text(event, address, event_id, fields)
-                    while not connection.link.offer(text):
-                        await connection.link.drained()
-                    self._sent.add()
-        except Exception as error:
-            # The log is the truth and is still there: the client reads it again.
-            _log.warning(
-                "the log of a room could not be read on", room=membership.room.kind, error=type(error).__name__
-            )
-            connection.send("resync", {"room": address, "last_event_id": None})
+        await read_log(connection, membership.room, event, entries, self._sent.add)
         membership.reader = None
         self._unseat(connection, membership)

@@ -65,9 +65,10 @@ class EngineLink:
         """Send a packet if there is room for it."""
         return self.ending is not None or self.outbox.offer(Packet(MESSAGE, text))
 
-    async def drained(self) -> None:
-        """Return when there is room again."""
-        await self.outbox.drained()
+    async def deliver(self, text: str) -> None:
+        """Send a packet as soon as there is room for it."""
+        if self.ending is None:
+            await self.outbox.deliver(Packet(MESSAGE, text))
 
     def excess(self, size: int) -> TooManyEventsError | None:
         """Count an event of so many bytes; returns why it is too much, if it is."""

@@ -101,6 +101,7 @@ class MemoryBroker(Broker):
             channel.left_at = self._clock()
             self._idle[room] = channel
         self._forget_old()
+        self._make_room()
 
     async def since(self, room: Room, position: Position) -> Backlog:
         """What is kept of what came after a place."""
@@ -120,10 +121,13 @@ class MemoryBroker(Broker):
         settings = self._settings
         while len(channel.frames) > settings.history_events or channel.bytes > settings.history_bytes:
             self._drop(channel)
-        while self._bytes > settings.history_total_bytes and self._idle:
-            self._forget(next(iter(self._idle)))
+        self._make_room()
         while self._bytes > settings.history_total_bytes and channel.frames:
             self._drop(channel)
+
+    def _make_room(self) -> None:
+        while self._bytes > self._settings.history_total_bytes and self._idle:
+            self._forget(next(iter(self._idle)))
 
     def _drop(self, channel: _Channel) -> None:
         self._count(channel, -(len(channel.frames.popleft().text) + _OVERHEAD))

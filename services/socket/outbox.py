@@ -48,17 +48,22 @@ class Outbox(asyncio.Queue[Any]):
         return self._bytes
 
     def offer(self, packet: Any) -> bool:
-        """Take a packet if there is room; returns whether it was taken."""
-        if self._packets >= self._max_packets or self._bytes + _size(packet) > self._max_bytes:
+        """Take a packet if there is room, as there is for any when nothing waits; returns whether it was taken."""
+        if self._full(_size(packet), 1):
             return False
         self.put_nowait(packet)
         return True
+
+    async def deliver(self, packet: Any) -> None:
+        """Take a packet as soon as there is room."""
+        while not self.offer(packet):
+            await self._next_batch()
 
     def put_nowait(self, item: Any) -> None:
         """Take a packet, or None as the end of all."""
         if item is not None:
             size = _size(item)
-            if self._packets >= 2 * self._max_packets or self._bytes + size > 2 * self._max_bytes:
+            if self._full(size, 2):
                 self._overflow()
                 return
             self._packets += 1
@@ -78,11 +83,6 @@ class Outbox(asyncio.Queue[Any]):
         if item is not None:
             self._taken.append(_size(item))
         return item
-
-    async def drained(self) -> None:
-        """Return when half of the room is free."""
-        while not self._half_free():
-            await self._next_batch()
 
     async def emptied(self) -> None:
         """Return when the transport has taken everything."""
@@ -115,6 +115,11 @@ class Outbox(asyncio.Queue[Any]):
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         await waiter
+
+    def _full(self, size: int, times: int) -> bool:
+        if self._packets >= times * self._max_packets:
+            return True
+        return self._packets > 0 and self._bytes + size > times * self._max_bytes
 
     def _half_free(self) -> bool:
         return 2 * self._packets <= self._max_packets and 2 * self._bytes <= self._max_bytes

@@ -155,13 +155,13 @@ class SocketService(Service):
         """
         self._hub.follow(connection, room, event, entries)
 
-    def require_place(self, connection: Connection) -> None:
-        """Raise if the connection may enter no further room.
+    def require_place(self, connection: Connection, room: Room | None = None) -> None:
+        """Raise if the connection may not enter this room, or any further one, because it is in too many.
 
         Raises:
             TooManyRoomsError: It is in as many rooms as it may be.
         """
-        self._hub.require_place(connection)
+        self._hub.require_place(connection, room)
 
     def leave(self, connection: Connection, room: Room) -> bool:
         """Leave a room; returns whether the connection was in it."""
@@ -191,13 +191,14 @@ class SocketService(Service):
 
         Raises:
             OriginNotAllowedError: It comes from a page of another origin; nothing has been answered.
+            PayloadError: It asks for JSONP; nothing has been answered.
             DrainingError: The server is stopping; nothing has been answered.
             TooManyConnectionsError: There are too many sessions; nothing has been answered.
             UnavailableError: The service is not started; nothing has been answered.
         """
         try:
             self._require_started()
-            self._admission.check_origin(scope)
+            self._admission.check_request(scope)
             transport = await self._ready()
             if b"sid=" not in scope["query_string"]:
                 self._door.require_open(len(transport.links) - len(self._hub))

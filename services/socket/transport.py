@@ -55,6 +55,7 @@ class Transport:
         self._server = _Server(
             async_mode="asgi",
             cors_allowed_origins=[],  # origins, and what browsers are told of them, are looked after outside
+            http_compression=False,  # it would be done on the event loop; a proxy does it better
             logger=logger,
             engineio_logger=logger,
             ping_interval=settings.ping_interval,

@@ -61,6 +61,8 @@ class _Server(uvicorn.Server):
                 lifespan="off",
                 log_config=None,
                 server_header=False,
+                # As Socket.IO's own server: compressing every small event costs more memory and time than it saves.
+                ws_per_message_deflate=False,
                 timeout_graceful_shutdown=settings.drain_timeout,  # type: ignore[arg-type]  # fractions work
             )
         )

@@ -23,7 +23,7 @@ __all__ = [
     "payload_of",
 ]
 
-_MAX_ROOMS = 1_000
+_MAX_ROOMS = 128
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 EventId = Annotated[str, msgspec.Meta(max_length=64)]
@@ -59,7 +59,7 @@ class Resume(Payload, frozen=True, kw_only=True):
     """Enter several rooms again, each after the last event of it that the client has got.
 
     Attributes:
-        rooms: Last event by address.
+        rooms: Last event by address, of 128 rooms at most.
     """
 
     rooms: Annotated[dict[str, EventId | int | None], msgspec.Meta(max_length=_MAX_ROOMS)]

@@ -62,6 +62,7 @@ class Rooms:
         await self._container.auth().authorize(
             connection.principal, SCOPES[room.kind], Resource(kind="socket join", ids={"room": room.address})
         )
+        self._socket.require_place(connection, room)
         if room.kind is RoomKind.JOB:
             return await self._enter_job(connection, room, last_event_id)
         if room.kind is RoomKind.FLOW:

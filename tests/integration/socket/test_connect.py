@@ -81,6 +81,15 @@ async def test_pages_of_other_origins_get_nothing(sockets: Sockets) -> None:
             await sockets.client(transport).connect({"token": token}, **headers)
 
 
+@pytest.mark.parametrize("transport", ["polling"])
+async def test_no_script_of_another_page_reads_an_answer(sockets: Sockets) -> None:
+    """SOCK-1: the library serves JSONP, which no browser says an origin for."""
+    async with httpx.AsyncClient(base_url=sockets.url) as http:
+        answer = await http.get("/socket.io/?EIO=4&transport=polling&j=0")
+    assert answer.status_code == 400
+    assert "___eio" not in answer.text
+
+
 class TestAllowedOrigins:
     """Origins of the CORS setting."""
 

@@ -311,6 +311,32 @@ class TestSlowClients:
         assert ids == list(range(1, 502))
 
 
+class TestLargeEvents:
+    """Events that are larger than what may wait for a client."""
+
+    @pytest.fixture
+    def socket_settings(self) -> dict[str, Any]:
+        return {"outbox_bytes": 16 * 1024}
+
+    @pytest.mark.parametrize("transport", ["websocket", "polling"])
+    async def test_they_come_one_by_one(self, sockets: Sockets, container: ApplicationContainer, ann: User) -> None:
+        """SOCK-2: of a log and of a room, with the others in their order."""
+
+        async def work(log: JobLog) -> None:
+            for number in range(10):
+                log.append("token", {"number": number, "blob": "x" * (100_000 if number % 2 else 1)})
+
+        client = await sockets.logged_in()
+        job = await container.job_queue().submit(ann.id, work)
+        await client.ok("join", f"job:{job.id}")
+        await client.until("job_event", lambda data: data["event"] == "end")
+        assert [int(data["event_id"]) for data in client.all("job_event")] == list(range(1, 12))
+        for number in range(5):
+            container.socket().publish(Room.user(ann.id), "blob", {"number": number, "blob": "x" * 50_000})
+        await client.until("blob", lambda data: data["number"] == 4)
+        assert [data["number"] for data in client.all("blob")] == [0, 1, 2, 3, 4]
+
+
 class TestSlowClientsHaveToGo:
     """The other policy."""
 

@@ -1,6 +1,8 @@
 """Coming back after a break: what was missed, then what comes, each event once."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from tests.integration.socket.conftest import Client, Sockets
 from bedplate.containers import ApplicationContainer
 from bedplate.services.auth import User
 from bedplate.services.chat import NewMessage
-from bedplate.services.job_queue import JobLog
+from bedplate.services.job_queue import JobEvent, JobLog
 from bedplate.services.socket import Room, SocketService
 from bedplate.wiring.testing.signals import Gate
 
@@ -101,6 +103,35 @@ async def test_a_job_is_read_on_from_any_event(sockets: Sockets, container: Appl
     assert [int(data["event_id"]) for data in third.all("job_event")] == [21]
     for nonsense in ("x-1", "-1", "1" * 19, 1.5):
         assert (await third.error("join", room=f"job:{job.id}", last_event_id=nonsense))["code"] == "payload"
+
+
+async def test_a_log_that_cannot_be_read_on_is_said_to_be_so(
+    sockets: Sockets, container: ApplicationContainer, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SOCK-2: the client is told to come back, and can."""
+
+    async def work(log: JobLog) -> None:
+        log.append("token", {"number": 0})
+
+    jobs = container.job_queue()
+    job = await jobs.submit(ann.id, work)
+    read = jobs.events
+
+    async def breaks(*args: Any, **fields: Any) -> AsyncIterator[JobEvent]:
+        async with aclosing(read(*args, **fields)) as events:
+            async for event in events:
+                yield event
+                raise OSError("no database")
+
+    client = await sockets.logged_in()
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "events", breaks)
+        await client.ok("join", f"job:{job.id}")
+        assert (await client.until("resync"))["room"] == f"job:{job.id}"
+    last = client.all("job_event")[-1]["event_id"]
+    await client.ok("join", room=f"job:{job.id}", last_event_id=last)
+    await client.until("job_event", lambda data: data["event"] == "end")
+    assert [data["event_id"] for data in client.all("job_event")] == ["1", "2"]
 
 
 async def test_a_room_joined_again_is_read_from_where_the_client_says(

@@ -77,8 +77,8 @@ async def test_a_batch_is_no_longer_than_clients_read() -> None:
     assert [packet.data for batch in batches for packet in batch] == [str(number) for number in range(40)]
 
 
-async def test_whoever_waits_for_room_is_woken_at_half() -> None:
-    """SOCK-2: readers of logs, and what is behind in its rooms."""
+async def test_what_waits_for_room_gets_it() -> None:
+    """SOCK-2: readers of logs, in the order of their coming; and what is behind in its rooms is told at half."""
     outbox, drained = Outbox(max_packets=40, max_bytes=100_000), 0
 
     def count() -> None:
@@ -88,15 +88,32 @@ async def test_whoever_waits_for_room_is_woken_at_half() -> None:
     outbox.on_drained = count
     for _ in range(40):
         assert outbox.offer(Packet())
-    waiting = [asyncio.create_task(outbox.drained()) for _ in range(3)]
+    waiting = [asyncio.create_task(outbox.deliver(Packet(str(number)))) for number in range(3)]
     await taken(outbox)
-    await taken(outbox)
-    assert (drained, any(task.done() for task in waiting)) == (0, False)
+    await asyncio.sleep(0)
+    assert not any(task.done() for task in waiting)
     waiting[0].cancel()
     await taken(outbox)
     await asyncio.wait(waiting)
-    assert drained == 1
+    assert drained == 0
     assert [task.cancelled() for task in waiting] == [True, False, False]
+    rest = [packet.data for _ in range(1) for packet in await taken(outbox)]
+    assert rest[-2:] == ["1", "2"]
+    assert drained == 1
+
+
+async def test_what_is_larger_than_all_the_room_goes_alone() -> None:
+    """SOCK-2: else it would wait for ever; and while it waits, nothing turns in circles."""
+    outbox = Outbox(max_packets=40, max_bytes=1_000)
+    assert outbox.offer(Packet("small"))
+    large = asyncio.create_task(outbox.deliver(Packet("x" * 5_000)))
+    await asyncio.sleep(0)
+    assert not outbox.offer(Packet("x" * 5_000))
+    await taken(outbox)
+    assert not large.done()
+    first = asyncio.create_task(taken(outbox))
+    await large
+    assert [packet.data for packet in await first] == ["x" * 5_000]
 
 
 async def test_everything_can_be_dropped_and_waited_for() -> None:

@@ -150,6 +150,28 @@ class Broadcast:
         await harness.settled()
         assert [_number(frame) for frame in (await broker.since(room, backlog.position)).frames] == [2]
 
+    async def test_rooms_that_nobody_is_in_give_way(self, harness: SocketHarness) -> None:
+        """However many a client enters and leaves: the oldest are forgotten, the newest and those in use are not."""
+        broker = await harness.broker(history_bytes=10_000, history_total_bytes=50_000)
+        used = _room("used")
+        kept = await broker.enter(used)
+        _say(broker, used, 1)
+        first, last = _room("first"), _room("last")
+        before = await broker.enter(first)
+        broker.leave(first)
+        for number in range(200):
+            room = _room(str(number))
+            await broker.enter(room)
+            broker.leave(room)
+        newest = await broker.enter(last)
+        broker.leave(last)
+        await harness.settled()
+        await broker.enter(last)
+        assert (await broker.since(last, newest)).complete
+        assert [_number(frame) for frame in (await broker.since(used, kept)).frames] == [1]
+        await broker.enter(first)
+        assert not (await broker.since(first, before)).complete
+
     async def test_nothing_is_kept_after_a_stop(self, harness: SocketHarness) -> None:
         broker, room = await harness.broker(), _room()
         before = await broker.enter(room)
