@@ -9,9 +9,11 @@ import socketio.exceptions
 from msgspec import structs
 from tests.integration.socket.conftest import Client, Sockets
 
-from bedplate.services.auth import Credentials, User
+from bedplate.containers import ApplicationContainer
+from bedplate.services.auth import Credentials, Principal, User
 from bedplate.services.socket import SocketService
 from bedplate.wiring.testing.clients import PASSWORD
+from bedplate.wiring.testing.signals import Gate
 
 INVALID_TOKEN = {"code": "invalid_token", "message": "Could not validate credentials", "fix": None}
 
@@ -207,6 +209,39 @@ async def test_nothing_of_the_handshake_is_kept(sockets: Sockets, service: Socke
     assert token not in repr(vars(connection))
     verified = await sockets.clients.container.auth().verify(Credentials(bearer=token))
     assert structs.replace(connection.principal, client=None) == verified
+
+
+@pytest.mark.parametrize("transport", ["polling"])
+async def test_a_client_that_goes_while_it_comes_in_leaves_nothing(
+    sockets: Sockets, service: SocketService, container: ApplicationContainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SOCK-1: the library would keep it for good, as connected."""
+    auth, gate, verified = container.auth(), Gate(), asyncio.Event()
+    verify = auth.verify
+
+    async def slowly(credentials: Credentials) -> Principal:
+        await gate.passes()
+        verified.set()
+        return await verify(credentials)
+
+    token = await sockets.token("ann")
+    monkeypatch.setattr(auth, "verify", slowly)
+    async with httpx.AsyncClient(base_url=sockets.url) as http:
+        address = "/socket.io/?EIO=4&transport=polling"
+        opened = await http.get(address)
+        address += "&sid=" + opened.text.partition('"sid":"')[2].partition('"')[0]
+        coming = asyncio.create_task(http.post(address, content=f'40{{"token":"{token}"}}'))
+        await gate.reached.wait()
+        await http.post(address, content="1")
+        gate.open()
+        await coming
+    transport: Any = service._transport
+    assert verified.is_set()
+    assert service.presence().connections == 0
+    assert transport._server.environ == {}
+    assert transport._server.manager.rooms == {}
+    monkeypatch.undo()
+    await sockets.client().connect({"token": token})
 
 
 async def test_clients_cannot_call_what_the_server_calls(sockets: Sockets, service: SocketService, ann: User) -> None:
