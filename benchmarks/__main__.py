@@ -25,6 +25,9 @@ _MODULES = (
     "task",
     "socket",
     "store",
+    "settings",
+    "variables",
+    "database",
 )
 _HERE = Path(__file__).parent
 

@@ -1,10 +1,11 @@
 """The chat service."""
 
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from bedplate.services.base import Service
+from bedplate.services.chat.bulk import store_all
 from bedplate.services.chat.errors import (
     MessageNotFoundError,
     MessageTooLargeError,
@@ -86,6 +87,20 @@ class ChatService(Service):
         stored = [message_of(row) for row in rows]
         self._tell(ChangeKind.STORED, user_id, stored)
         return stored
+
+    async def import_all(self, user_id: uuid.UUID, messages: Iterable[NewMessage]) -> int:
+        """Store many new messages, all or none, several times faster than :meth:`append_many`; how many there were.
+
+        They are of the past: nobody who watches is told of them. The event loop goes on meanwhile, but others who
+        write wait until the last is stored.
+
+        Raises:
+            InvalidInputError: A message cannot be stored.
+            MessageTooLargeError: Something is over a limit, or there are more than ``max_import``.
+            NotFoundError: A flow is not the user's, or the user is not there.
+            ConflictError: A message with one of the ids is there.
+        """
+        return await store_all(self._database, self._settings, user_id, messages)
 
     async def get(self, user_id: uuid.UUID, message_id: uuid.UUID) -> Message:
         """A message.

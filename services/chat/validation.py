@@ -12,6 +12,8 @@ from bedplate.services.text import storable
 
 __all__ = ["checked_details", "checked_message", "checked_name", "checked_text"]
 
+_NOT_STORABLE = b"\\u0000"
+
 
 def checked_message(message: NewMessage, settings: ChatSettings) -> NewMessage:
     """The message as it can be stored.
@@ -85,7 +87,7 @@ def checked_details(details: dict[str, Any], settings: ChatSettings) -> dict[str
         MessageTooLargeError: They are too large together.
     """
     try:
-        encoded = msgspec.json.encode(storable(details))
+        encoded = _encoded(details)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInputError(
             "properties, content blocks or files of the message are not JSON-like",
@@ -101,3 +103,12 @@ def checked_details(details: dict[str, Any], settings: ChatSettings) -> dict[str
         )
     copied: dict[str, Any] = msgspec.json.decode(encoded)
     return copied
+
+
+def _encoded(details: dict[str, Any]) -> bytes:
+    try:
+        encoded = msgspec.json.encode(details)
+    except UnicodeEncodeError:
+        encoded = _NOT_STORABLE
+    # Walking through all of it costs more than all else; what it looks for is rare, and shows.
+    return msgspec.json.encode(storable(details)) if _NOT_STORABLE in encoded else encoded

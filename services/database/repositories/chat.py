@@ -10,10 +10,13 @@ import sqlalchemy as sa
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bedplate.services.database.models import FlowRow, MessageRow
+from bedplate.services.database.models import PREFIX, FlowRow, MessageRow, metadata
 from bedplate.services.database.repositories.cursor import beyond
 
 __all__ = ["ChatRepository", "MessageFilter"]
+
+
+_messages = metadata.tables[f"{PREFIX}message"]
 
 
 class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +68,11 @@ class ChatRepository:
         """Add or change messages."""
         self._session.add_all(rows)
         await self._session.flush()
+
+    async def insert(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Add new messages, given as their columns, in bulk."""
+        connection = await self._session.connection()
+        await connection.execute(sa.insert(_messages), rows)
 
     async def page(
         self,

@@ -24,5 +24,7 @@ class ChatSettings(ServiceSettings):
     """Longest session id, sender, name of a sender and category, in characters."""
     max_page: int = Field(default=1_000, ge=1)
     """Most messages that one list or history answers."""
+    max_import: int = Field(default=100_000, ge=1)
+    """Most messages that are imported by one call."""
     max_batch: int = Field(default=1_000, ge=1)
     """Most messages that are appended or deleted by one call."""

@@ -4,6 +4,7 @@ Subclass :class:`ChatConformance` in a test module and give it a fixture ``harne
 """
 
 from bedplate.wiring.testing.chat.harness import ChatHarness
+from bedplate.wiring.testing.chat.imports import Imports
 from bedplate.wiring.testing.chat.messages import Messages
 from bedplate.wiring.testing.chat.sessions import Sessions
 from bedplate.wiring.testing.chat.watching import Watching
@@ -11,5 +12,5 @@ from bedplate.wiring.testing.chat.watching import Watching
 __all__ = ["ChatConformance", "ChatHarness"]
 
 
-class ChatConformance(Messages, Sessions, Watching):
+class ChatConformance(Messages, Imports, Sessions, Watching):
     """The whole suite."""
