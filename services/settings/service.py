@@ -12,6 +12,7 @@ from bedplate.services.errors import ConfigurationError, InvalidInputError
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings.checks import CHECKS
 from bedplate.services.settings.errors import SettingsError
+from bedplate.services.settings.frozen import frozen
 from bedplate.services.settings.groups.base import ServiceSettings
 from bedplate.services.settings.keys import Key, dotted, nearest
 from bedplate.services.settings.models import Settings
@@ -49,7 +50,7 @@ class SettingsService(Service):
 
     def __init__(self, **overrides: Any) -> None:
         self._reading = Reading(Settings, overrides)
-        self.values: Final = _read(self._reading)
+        self.values: Final = frozen(_read(self._reading))
         self._flags: Flags | None = None
 
     @property
