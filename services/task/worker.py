@@ -1,9 +1,8 @@
 """The worker: takes runs under a lease of this process, executes them, and takes over what dead processes left."""
 
 import asyncio
-import contextlib
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Final
 
 import anyio
@@ -21,6 +20,8 @@ from bedplate.services.task.journal import Journal
 from bedplate.services.task.lease import Lease
 from bedplate.services.task.scheduler import Scheduler
 from bedplate.services.task.service import TaskService
+from bedplate.services.task.taking import Taker
+from bedplate.services.task.troubles import Troubles
 from bedplate.services.telemetry import TelemetryService
 
 __all__ = ["TaskWorker"]
@@ -71,10 +72,8 @@ class TaskWorker(Service):
         self._lease = Lease(database, self._settings.lease_ttl)
         self._executor: Executor | None = None
         self._loops: asyncio.Task[None] | None = None
-        self._failing: set[str] = set()
-        self._begin_anew()
+        self._troubles = Troubles(telemetry)
         self._queued = telemetry.meter.gauge("bedplate_task_queued", "Tasks that wait, of all processes")
-        self._failures = telemetry.meter.counter("bedplate_task_worker_failures", "Failed looks of the worker")
 
     @property
     def executing(self) -> bool:
@@ -91,41 +90,8 @@ class TaskWorker(Service):
             await executor.drain(timeout, min(self._settings.cancel_timeout, _SHUTDOWN_GRACE))
         finally:
             self._executor = None
+            self._taker.fill(None)
             await self._end(executor)
-
-    # What a backend asks for
-
-    async def take_due(self) -> float:
-        """Take due runs while there are slots; see :class:`~bedplate.services.task.backend.RunsTasks`."""
-        self._woken.clear()
-        what = "tasks could not be taken"
-        try:
-            wait = await self._take_due()
-        except Exception as error:
-            self._note(what, error)
-            return self._settings.poll_interval
-        self._failing.discard(what)
-        return wait
-
-    def wake(self) -> None:
-        """End :meth:`rest`."""
-        self._woken.set()
-
-    async def rest(self, seconds: float) -> None:
-        """Wait until there may be something to take, or until time is up."""
-        with anyio.move_on_after(seconds):
-            await self._woken.wait()
-
-    async def take(self, run_id: uuid.UUID) -> bool:
-        """Take one run; see :class:`~bedplate.services.task.backend.RunsTasks`."""
-        executor = self._executor
-        if executor is None or not (names := executor.startable()):
-            return False
-        async with self._taking:
-            claims = await self._journal.claim(self._lease.instance_id, names, 1, run_id=run_id)
-            for claim in claims:
-                executor.start(claim)
-        return bool(claims)
 
     # What the service asks for
 
@@ -164,20 +130,14 @@ class TaskWorker(Service):
 
     # Start and stop
 
-    def _begin_anew(self) -> None:
-        # What belongs to the event loop of a start: the next one may be in another.
-        self._taking = asyncio.Lock()
-        self._beating = asyncio.Lock()
-        self._progress_due = asyncio.Event()
-        self._woken = asyncio.Event()
-        self._more = True
-        self._next_look_for_cancels = 0.0
-
     async def _start(self) -> None:
         if not self._settings.execute:
             return
-        self._begin_anew()
         await self._lease.take()
+        # Made here, as they belong to the event loop of this start: the next one may be in another.
+        self._progress_due = asyncio.Event()
+        self._beating = asyncio.Lock()
+        taker = self._taker = Taker(self._settings, self._task.registry, self._journal, self._lease, self._troubles)
         self._executor = Executor(
             self._settings,
             self._telemetry,
@@ -186,11 +146,12 @@ class TaskWorker(Service):
             self._journal,
             self._lease,
             settled=self._task.waiters.wake,
-            freed=self._freed,
+            freed=taker.freed,
             reported=self._progress_due.set,
         )
+        taker.fill(self._executor)
         self._task.attach(self)
-        self._loops = asyncio.create_task(self._run(), name="bedplate-task-worker")
+        self._loops = asyncio.create_task(self._run(taker), name="bedplate-task-worker")
 
     async def _stop(self) -> None:
         try:
@@ -225,9 +186,9 @@ class TaskWorker(Service):
 
     # Loops
 
-    async def _run(self) -> None:
+    async def _run(self, taker: Taker) -> None:
         async with anyio.create_task_group() as loops:
-            loops.start_soon(self._task.carrier.serve, self)
+            loops.start_soon(self._task.carrier.serve, taker)
             loops.start_soon(self._every, self._settings.lease_ttl / 3, self.beat)
             loops.start_soon(self._write_progress)
             if self._settings.schedules:
@@ -235,7 +196,7 @@ class TaskWorker(Service):
 
     async def _every(self, seconds: float, call: Callable[[], Awaitable[None]]) -> None:
         while True:
-            with self._noted("the worker could not look after its tasks"):
+            with self._troubles.noted("the worker could not look after its tasks"):
                 await call()
             await anyio.sleep(seconds)
 
@@ -244,14 +205,14 @@ class TaskWorker(Service):
             await self._progress_due.wait()
             self._progress_due.clear()
             await anyio.sleep(self._settings.progress_interval)
-            with self._noted("progress of tasks was not written"):
+            with self._troubles.noted("progress of tasks was not written"):
                 if self._executor is not None:
                     await self._executor.flush_progress()
 
     async def _submit_schedules(self, scheduler: Scheduler) -> None:
         while True:
             wait = self._settings.poll_interval
-            with self._noted("scheduled tasks were not submitted"):
+            with self._troubles.noted("scheduled tasks were not submitted"):
                 wait = await scheduler.tick()
             await anyio.sleep(wait)
 
@@ -265,10 +226,9 @@ class TaskWorker(Service):
                 return
             names = self._task.registry.names
             changed = await self._journal.recover(self._lease.instance_id, names)
-            async with self._taking:
-                changed += await self._journal.give_back(self._lease.instance_id, executor.held)
+            changed += await self._taker.give_back_strays()
             if changed:
-                self.wake()
+                self._taker.wake()
             counts = await self._journal.counts()
             self._queued.set(counts.get("queued", 0))
 
@@ -284,52 +244,3 @@ class TaskWorker(Service):
             executor.lose()
             await self._lease.take()
         return held
-
-    async def _take_due(self) -> float:
-        executor = self._executor
-        if executor is None:
-            return self._settings.poll_interval
-        await self._look_for_cancels(executor)
-        while names := executor.startable():
-            self._more = len(names) < len(self._task.registry.names)
-            wait = await self._journal.seconds_to_next(names)
-            if wait is None or wait > 0:
-                return self._settings.poll_interval if wait is None else wait
-            async with self._taking:
-                claims = await self._journal.claim(self._lease.instance_id, names, executor.free)
-                for claim in claims:
-                    executor.start(claim)
-            if not claims:
-                break
-        else:
-            self._more = True
-        return self._settings.poll_interval
-
-    async def _look_for_cancels(self, executor: Executor) -> None:
-        """Ask runs to end that other processes ask to end."""
-        now = asyncio.get_running_loop().time()
-        if executor.held and now >= self._next_look_for_cancels:
-            self._next_look_for_cancels = now + self._settings.poll_interval
-            for run_id in await self._journal.to_cancel(self._lease.instance_id):
-                executor.ask_to_end(run_id, EndReason.CANCEL)
-
-    def _freed(self) -> None:
-        # Without this, every run would cost a look for the next, where there is none.
-        if self._more:
-            self.wake()
-
-    @contextlib.contextmanager
-    def _noted(self, what: str) -> Iterator[None]:
-        """Note what fails in the block, and go on."""
-        try:
-            yield
-            self._failing.discard(what)
-        except Exception as error:
-            self._note(what, error)
-
-    def _note(self, what: str, error: Exception) -> None:
-        """Count a failure, and log the first of several in a row."""
-        self._failures.add()
-        if what not in self._failing:
-            self._failing.add(what)
-            _log.warning(what, error=type(error).__name__)
