@@ -11,14 +11,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bedplate.services.cache import CacheService
 from bedplate.services.database import DatabaseService
-from bedplate.services.database.errors import UniqueViolationError
 from bedplate.services.database.locks import lock_user
 from bedplate.services.database.models import StoreComponentRow, new_id, utc_now
 from bedplate.services.database.repositories.store import StoreRepository
 from bedplate.services.database.repositories.store_likes import StoreLikesRepository
 from bedplate.services.errors import UnavailableError
 from bedplate.services.logs import get_logger
-from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
 from bedplate.services.store.backend import Caller, Edit, Publication
 from bedplate.services.store.errors import (
@@ -36,7 +34,6 @@ from bedplate.services.telemetry import TelemetryService
 
 __all__ = ["LocalStore", "StoreLimits"]
 
-_ATTEMPTS: Final = 5
 _MOST_LIKES: Final = 10_000
 
 _log = get_logger("bedplate.store")
@@ -82,14 +79,9 @@ class LocalStore:
 
     async def publish(self, caller: Caller, new: Publication) -> Component:
         """See ``StoreBackend.publish``."""
-        for _ in range(_ATTEMPTS):
-            try:
-                async with self._database.transaction() as session:
-                    component_id = await self._add(session, caller, new)
-            except UniqueViolationError:
-                continue  # another replica took the slug in between
-            return await self._search.one(caller.user_id, component_id)
-        raise UnavailableError("the name is being taken again and again", service=ServiceType.STORE, fix="try again")
+        async with self._database.transaction() as session:
+            component_id = await self._add(session, caller, new)
+        return await self._search.one(caller.user_id, component_id)
 
     async def edit(self, caller: Caller, component_id: uuid.UUID, edit: Edit) -> Component:
         """See ``StoreBackend.edit``."""
@@ -178,6 +170,7 @@ class LocalStore:
     async def _add(self, session: AsyncSession, caller: Caller, new: Publication) -> uuid.UUID:
         await lock_user(session, caller.user_id)
         store = StoreRepository(session, caller.user_id)
+        await store.alone()  # or two of one name would want the same slug, and both be the last that is allowed
         if await store.count() >= self._limits.components:
             raise StoreLimitError("components of yours", self._limits.components, "MAX_COMPONENTS_PER_USER")
         if new.parent is not None:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import defer
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bedplate.services.database.models import StoreComponentRow, StoreTagRow, StoreVersionRow
+from bedplate.services.database.models import StoreComponentRow, StoreTagRow, StoreVersionRow, UserRow
 from bedplate.services.database.violations import violations
 
 __all__ = ["StoreRepository"]
@@ -40,6 +40,12 @@ class StoreRepository:
         """Write what was changed."""
         with violations():
             await self._session.flush()
+
+    async def alone(self) -> None:
+        """Let the user publish one thing at a time: until the end of the transaction, others that ask for this wait."""
+        # Rows that refer to the user may be added meanwhile: they take no more than a share of its key.
+        statement = select(UserRow.id).where(col(UserRow.id) == self._user_id).with_for_update(key_share=True)
+        await self._session.exec(statement)
 
     async def own(self, component_id: uuid.UUID) -> StoreComponentRow | None:
         """The component, if it is the user's; nobody else changes it until the transaction ends."""

@@ -4,13 +4,16 @@ import uuid
 from collections.abc import Sequence
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bedplate.services.database.models import StoreComponentRow, StoreLikeRow
+from bedplate.services.database.models import PREFIX, StoreComponentRow, StoreLikeRow, metadata, utc_now
 from bedplate.services.database.repositories.store import StoreRepository
 
 __all__ = ["StoreLikesRepository", "likes_of"]
+
+_TABLE = metadata.tables[f"{PREFIX}store_like"]
 
 
 def likes_of(component_id: sa.SQLColumnExpression[uuid.UUID]) -> sa.ScalarSelect[int]:
@@ -38,16 +41,20 @@ class StoreLikesRepository:
 
     async def has(self, component_id: uuid.UUID) -> bool:
         """Whether the user likes a component."""
-        return await self._session.get(StoreLikeRow, (component_id, self._user_id)) is not None
+        mine = (col(StoreLikeRow.component_id) == component_id, col(StoreLikeRow.user_id) == self._user_id)
+        return (await self._session.exec(select(StoreLikeRow.user_id).where(*mine))).first() is not None
 
     async def set(self, component_id: uuid.UUID, *, liked: bool) -> None:
         """Let the user like a component, or no longer."""
+        connection = await self._session.connection()
         if not liked:
             mine = (col(StoreLikeRow.component_id) == component_id, col(StoreLikeRow.user_id) == self._user_id)
-            await self._session.exec(sa.delete(StoreLikeRow).where(*mine))
-        elif not await self.has(component_id):
-            self._session.add(StoreLikeRow(component_id=component_id, user_id=self._user_id))
-        await self._session.flush()
+            await connection.execute(sa.delete(StoreLikeRow).where(*mine))
+            return
+        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        new = {"component_id": component_id, "user_id": self._user_id, "created_at": utc_now()}
+        # Another replica may be at it at the same moment.
+        await connection.execute(insert(_TABLE).values(new).on_conflict_do_nothing())
 
     async def count(self, component_id: uuid.UUID) -> int:
         """How many like a component."""

@@ -1,6 +1,5 @@
 """The catalogue in the database (STORE-1, STORE-2)."""
 
-import asyncio
 import sqlite3
 import uuid
 from pathlib import Path
@@ -74,15 +73,6 @@ async def test_limits_of_the_catalogue(
     await store.update(ann, first.id, Changes(data=flow("two")))
     with pytest.raises(StoreLimitError, match="MAX_VERSIONS"):
         await store.update(ann, first.id, Changes(data=flow("three")))
-
-
-async def test_equal_names_at_once_get_slugs_of_their_own(store: StoreService, ann: uuid.UUID) -> None:
-    """STORE-2: however many are published at the same moment."""
-    made = await asyncio.gather(*(store.publish(ann, named("same")) for _ in range(6)))
-    assert {component.namespaced_id for component in made} == {
-        "ann/same",
-        *(f"ann/same-{number}" for number in range(2, 7)),
-    }
 
 
 async def test_credentials_are_learnt_before_anything_is_looked_through(

@@ -1,5 +1,6 @@
 """STORE-1: search by text, tags, type, liked, private, own, id; sort, page, counts."""
 
+import asyncio
 import uuid
 
 import pytest
@@ -67,6 +68,13 @@ class Searching(Capabilities):
         assert (await store.get(ben, "ann/my-grosster-agent")).id == first.id
         assert (await store.get(ben, "ben/my-grosster-agent")).id == third.id
         assert _names(await store.search(ann, Query(component="ben/my-grosster-agent"))) == []
+
+    async def test_equal_names_at_once(self, store: StoreService, ann: uuid.UUID) -> None:
+        """STORE-2: however many are published at the same moment, each has a slug of its own."""
+        self.require("namespaces")
+        made = await asyncio.gather(*(store.publish(ann, named("same")) for _ in range(8)))
+        expected = {"ann/same", *(f"ann/same-{number}" for number in range(2, 9))}
+        assert {component.namespaced_id for component in made} == expected
 
     async def test_by_tags(self, store: StoreService, ann: uuid.UUID, ben: uuid.UUID) -> None:
         """STORE-1: all of those that are named, by name in any case or by id; equal names are one tag."""
