@@ -17,6 +17,7 @@ from bedplate.services.settings.meanings import meaning_of
 from bedplate.services.settings.profiles import PROFILES
 from bedplate.services.settings.reference import default_of
 from bedplate.wiring.cli.app import COMMANDS, module_of
+from bedplate.wiring.cli.error_pages import error_pages
 from bedplate.wiring.cli.overview import with_services_table
 
 __all__ = ["pages"]
@@ -117,6 +118,11 @@ def main(folder: Path, readme: Path) -> None:
     """Write the pages into a folder, and the table of the services into the README."""
     folder.mkdir(parents=True, exist_ok=True)
     texts = {folder / name: text for name, text in pages().items()}
+    errors = folder.parent / "errors"
+    errors.mkdir(parents=True, exist_ok=True)
+    texts |= {errors / name: text for name, text in error_pages().items()}
+    for stale in set(errors.glob("*.md")) - texts.keys():
+        stale.unlink()
     for path, text in (texts | {readme: with_services_table(readme.read_text(encoding="utf-8"))}).items():
         path.write_text(text, encoding="utf-8")
         sys.stdout.write(f"{path}\n")

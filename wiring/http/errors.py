@@ -23,7 +23,7 @@ from bedplate.services.store import UnreadableStoreKeyError
 from bedplate.services.variable.errors import VariableChangedError, VariableExistsError
 from bedplate.wiring.execution import FlowRunError
 
-__all__ = ["install_error_handlers", "problem", "status_of"]
+__all__ = ["install_error_handlers", "problem", "status_of", "status_of_class_names"]
 
 _log = get_logger("bedplate.http")
 
@@ -100,6 +100,19 @@ def status_of(error: errors.BedplateError) -> int:
     if isinstance(error, FlowRunError):
         return _RUN_STATUSES.get(error.reason, HTTPStatus.BAD_REQUEST)
     return next((_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES), 500)
+
+
+def status_of_class_names(lineage: Sequence[str], *, challenge: bool | None) -> int:
+    """The same as :func:`status_of` of a class, from the names of it and of those above it, nearest first.
+
+    Args:
+        lineage: The names.
+        challenge: Whether an error of authentication asks for credentials.
+    """
+    if AuthError.__name__ in lineage and challenge is False:
+        return HTTPStatus.FORBIDDEN
+    named = {kind.__name__: status for kind, status in _STATUSES.items()}
+    return next((named[name] for name in lineage if name in named), 500)
 
 
 async def _bedplate_error(request: Request, error: Exception) -> JSONResponse:

@@ -4,12 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from bedplate.services.auth.errors import InvalidTokenError, MissingCredentialsError
+from bedplate.services.database.errors import DatabaseBusyError
+from bedplate.services.job_queue.errors import JobNotFoundError
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import Settings
 from bedplate.services.settings.keys import environment_name, fields_of
+from bedplate.services.variable.errors import VariableExistsError
 from bedplate.wiring.cli.app import COMMANDS
 from bedplate.wiring.cli.docs import main, pages
+from bedplate.wiring.cli.error_pages import error_pages
 from bedplate.wiring.cli.overview import BEGIN, END, services_table, with_services_table
+from bedplate.wiring.http.errors import status_of
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
 
@@ -18,6 +24,24 @@ REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
 def test_committed_page_is_the_generated_one(name: str) -> None:
     """SET-4: run `make docs` when this fails."""
     assert (REFERENCE / name).read_text() == pages()[name]
+
+
+def test_there_is_a_page_for_every_code_of_an_error_and_no_other() -> None:
+    """ALL-3: run `make docs` when this fails."""
+    made, folder = error_pages(), REFERENCE.parent / "errors"
+    assert {path.name for path in folder.glob("*.md")} == made.keys()
+    assert [name for name, text in made.items() if (folder / name).read_text() != text] == []
+
+
+def test_pages_of_errors_say_what_the_classes_do() -> None:
+    """ALL-3: read from the source, they agree with the classes themselves."""
+    pages = error_pages()
+    for kind in (JobNotFoundError, VariableExistsError, MissingCredentialsError, InvalidTokenError, DatabaseBusyError):
+        error = kind.__new__(kind)
+        page = pages[f"{kind.code}.md"]
+        assert f"- class: `{kind.__module__}.{kind.__name__}`" in page
+        assert f"- HTTP: {int(status_of(error))} " in page
+        assert (kind.__doc__ or "").splitlines()[0].replace("``", "`") in page
 
 
 def test_every_setting_and_command_has_its_line(folder: Path) -> None:
