@@ -18,12 +18,12 @@ from bedplate.services.task.checks import CHECKS
 from bedplate.services.task.definition import TaskDefinition
 from bedplate.services.task.errors import (
     TaskKeyTakenError,
-    TooManyTasksError,
 )
 from bedplate.services.task.here import ExecutesHere
 from bedplate.services.task.models import TaskRun
 from bedplate.services.task.registry import TaskRegistry, default_registry
 from bedplate.services.task.retrying import Duration
+from bedplate.services.task.room import Room
 from bedplate.services.task.rows import run_of
 from bedplate.services.task.runs import Runs
 from bedplate.services.task.submission import new_run
@@ -71,6 +71,7 @@ class TaskService(Runs):
         super().__init__(settings.values.task, database, backend)
         self.backend = backend.name
         self.registry = registry
+        self._room = Room(self._settings.max_queued)
         self._submitted = telemetry.meter.counter("bedplate_task_submitted", "Tasks submitted", labels=("task",))
 
     async def submit(
@@ -179,8 +180,7 @@ class TaskService(Runs):
                     return
                 async with self._database.transaction() as session:
                     repository = TaskRunRepository(session)
-                    if await repository.count_queued(row["user_id"]) >= self._settings.max_queued:
-                        raise TooManyTasksError(self._settings.max_queued)
+                    await self._room.take(row["user_id"], lambda: repository.count_queued(row["user_id"]))
                     await repository.insert(columns)
         except ForeignKeyViolationError as error:
             raise NotFoundError("the owner of the task is not there", service=self.type) from error

@@ -47,7 +47,7 @@ class TaskSettings(ServiceSettings):
     cron_catch_up: Seconds = Field(default=600.0, le=3600)
     """Seconds after which a time of a cron expression, passed while no process was there, is made up for no more."""
     max_queued: int = Field(default=10_000, ge=1)
-    """Most tasks of one owner that wait."""
+    """Most tasks of one owner that wait; a tenth more may come where many processes submit at once."""
     max_argument_bytes: int = Field(default=256 * 1024, ge=2)
     """Largest arguments of a task, in bytes of JSON."""
     max_result_bytes: int = Field(default=1024 * 1024, ge=4)
