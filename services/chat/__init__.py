@@ -1,4 +1,4 @@
-"""The chat service: messages of chat sessions."""
+"""The chat service: messages of chat sessions, and results of frozen vertices."""
 
 from bedplate.services.chat.errors import (
     MessageNotFoundError,
@@ -6,14 +6,20 @@ from bedplate.services.chat.errors import (
     SessionExistsError,
     SessionNotFoundError,
 )
+from bedplate.services.chat.export import ExportFormat
 from bedplate.services.chat.models import (
     ChangeKind,
     ChatChange,
+    Fork,
     Message,
     MessageOrder,
     MessagePage,
     MessageStatus,
     NewMessage,
+    SearchHit,
+    SearchOrder,
+    SearchPage,
+    Snippet,
 )
 from bedplate.services.chat.service import ChatService
 
@@ -21,6 +27,8 @@ __all__ = [
     "ChangeKind",
     "ChatChange",
     "ChatService",
+    "ExportFormat",
+    "Fork",
     "Message",
     "MessageNotFoundError",
     "MessageOrder",
@@ -28,6 +36,10 @@ __all__ = [
     "MessageStatus",
     "MessageTooLargeError",
     "NewMessage",
+    "SearchHit",
+    "SearchOrder",
+    "SearchPage",
     "SessionExistsError",
     "SessionNotFoundError",
+    "Snippet",
 ]

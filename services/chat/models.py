@@ -7,7 +7,20 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["ChangeKind", "ChatChange", "Message", "MessageOrder", "MessagePage", "MessageStatus", "NewMessage"]
+__all__ = [
+    "ChangeKind",
+    "ChatChange",
+    "Fork",
+    "Message",
+    "MessageOrder",
+    "MessagePage",
+    "MessageStatus",
+    "NewMessage",
+    "SearchHit",
+    "SearchOrder",
+    "SearchPage",
+    "Snippet",
+]
 
 
 class MessageStatus(StrEnum):
@@ -126,4 +139,63 @@ class MessagePage(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     items: tuple[Message, ...]
+    next_cursor: str | None
+
+
+class Fork(msgspec.Struct, frozen=True, kw_only=True):
+    """A session that goes on from a message of another one.
+
+    Attributes:
+        session_id: The new session.
+        origin: The session that it was copied from.
+        messages: How many messages it has.
+    """
+
+    session_id: str
+    origin: str
+    messages: int
+
+
+class SearchOrder(StrEnum):
+    """The order of what a search finds."""
+
+    BEST_FIRST = "best"
+    NEWEST_FIRST = "newest"
+
+
+class Snippet(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a text.
+
+    Attributes:
+        text: The part, some 400 characters at most; ``…`` stands for what is left out.
+        matches: Where the words are that were looked for: begin and end of each, in characters.
+    """
+
+    text: str
+    matches: tuple[tuple[int, int], ...]
+
+
+class SearchHit(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that a search found.
+
+    Attributes:
+        message: The message.
+        score: How well it matches: more is better, of the same search.
+        snippet: The part of it that matches.
+    """
+
+    message: Message
+    score: float
+    snippet: Snippet
+
+
+class SearchPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some of what a search found.
+
+    Attributes:
+        items: What it found, in the order asked for.
+        next_cursor: What to ask on with; None at the end.
+    """
+
+    items: tuple[SearchHit, ...]
     next_cursor: str | None

@@ -12,15 +12,17 @@ from bedplate.services.chat.errors import (
     SessionExistsError,
     SessionNotFoundError,
 )
-from bedplate.services.chat.models import ChangeKind, ChatChange, Message, MessageOrder, MessagePage, NewMessage
+from bedplate.services.chat.fork import fork
+from bedplate.services.chat.models import ChangeKind, ChatChange, Fork, Message, NewMessage
+from bedplate.services.chat.reader import MessageReader
+from bedplate.services.chat.retention import drop_some
 from bedplate.services.chat.rows import message_of, store
 from bedplate.services.chat.validation import checked_details, checked_message, checked_name, checked_text
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.errors import ForeignKeyViolationError
 from bedplate.services.database.models import MessageRow
-from bedplate.services.database.repositories.chat import ChatRepository, MessageFilter
-from bedplate.services.database.repositories.cursor import decode_cursor, encode_cursor
-from bedplate.services.database.retention import BATCH, Retention, delete_old
+from bedplate.services.database.repositories.chat import ChatRepository
+from bedplate.services.database.retention import BATCH
 from bedplate.services.errors import NotFoundError
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
@@ -30,7 +32,7 @@ from bedplate.services.watchers import Watchers
 __all__ = ["ChatService"]
 
 
-class ChatService(Service):
+class ChatService(Service, MessageReader):
     """Messages of chat sessions, each owned by a user; a session is there as long as it has messages.
 
     Args:
@@ -43,10 +45,12 @@ class ChatService(Service):
     backend = "database"
 
     def __init__(self, settings: SettingsService, telemetry: TelemetryService, database: DatabaseService) -> None:
-        self._settings = settings.values.chat
-        self._database = database
+        MessageReader.__init__(self, database, settings.values.chat)
         self._watchers: Watchers[ChatChange] = Watchers()
         self._stored = telemetry.meter.counter("bedplate_chat_messages", "Stored messages", labels=("status",))
+        self._dropped = telemetry.meter.counter(
+            "bedplate_chat_dropped_total", "Messages deleted because they were older or more than is kept."
+        )
 
     def watch(self, watcher: Callable[[ChatChange], None]) -> Callable[[], None]:
         """Call ``watcher`` with every change that this service makes, once it has been made; returns what ends that.
@@ -55,12 +59,6 @@ class ChatService(Service):
         hint to look, and the messages are the truth.
         """
         return self._watchers.add(watcher)
-
-    async def delete_old(self, *, limit: int = BATCH) -> int:
-        """Delete one batch of messages beyond ``retention`` or ``max_messages``; how many there were."""
-        values = self._settings
-        kept = Retention(model=MessageRow, time="timestamp", seconds=values.retention, rows=values.max_messages)
-        return sum((await delete_old(self._database, [kept], limit=limit)).values())
 
     async def append(self, user_id: uuid.UUID, message: NewMessage) -> Message:
         """Store a message; one of the user's own with the same id is replaced and keeps its time.
@@ -101,94 +99,6 @@ class ChatService(Service):
             ConflictError: A message with one of the ids is there.
         """
         return await store_all(self._database, self._settings, user_id, messages)
-
-    async def get(self, user_id: uuid.UUID, message_id: uuid.UUID) -> Message:
-        """A message.
-
-        Raises:
-            MessageNotFoundError: There is none with this id, or it is somebody else's.
-        """
-        async with self._database.session() as session:
-            row = await ChatRepository(session).get(user_id, message_id)
-        if row is None:
-            raise MessageNotFoundError(message_id)
-        return message_of(row)
-
-    async def list(
-        self,
-        user_id: uuid.UUID,
-        *,
-        flow_id: uuid.UUID | None = None,
-        session_id: str | None = None,
-        sender: str | None = None,
-        sender_name: str | None = None,
-        order: MessageOrder = MessageOrder.OLDEST_FIRST,
-        limit: int = 100,
-        cursor: str | None = None,
-    ) -> MessagePage:
-        """Messages of a user by time and then id.
-
-        Args:
-            user_id: The owner.
-            flow_id: Only those of this flow.
-            session_id: Only those of this session.
-            sender: Only those of this sender.
-            sender_name: Only those of a sender of this name.
-            order: Oldest or newest first.
-            limit: Most messages in the page, 1 to ``max_page``.
-            cursor: ``next_cursor`` of the page before, of the same list.
-
-        Raises:
-            InvalidInputError: The cursor was not made here.
-        """
-        which = MessageFilter(flow_id=flow_id, session_id=session_id, sender=sender, sender_name=sender_name)
-        start = None if cursor is None else decode_cursor(cursor, service="chat")
-        limit = max(1, min(limit, self._settings.max_page))
-        async with self._database.session() as session:
-            rows = await ChatRepository(session).page(
-                user_id, which, newest_first=order is MessageOrder.NEWEST_FIRST, start=start, limit=limit + 1
-            )
-        items = tuple(message_of(row) for row in rows[:limit])
-        more = len(rows) > limit
-        return MessagePage(items=items, next_cursor=encode_cursor(items[-1].timestamp, items[-1].id) if more else None)
-
-    async def history(
-        self,
-        user_id: uuid.UUID,
-        session_id: str,
-        *,
-        flow_id: uuid.UUID | None = None,
-        sender: str | None = None,
-        sender_name: str | None = None,
-        without_run: uuid.UUID | None = None,
-        without_errors: bool = False,
-        limit: int | None = None,
-    ) -> Sequence[Message]:
-        """The newest messages of a session, oldest first.
-
-        Args:
-            user_id: The owner.
-            session_id: The session.
-            flow_id: Only those of this flow.
-            sender: Only those of this sender.
-            sender_name: Only those of a sender of this name.
-            without_run: Not those that this run made.
-            without_errors: Not those that report an error.
-            limit: Most messages; None: ``max_page``, which is also the most.
-        """
-        which = MessageFilter(
-            flow_id=flow_id,
-            session_id=session_id,
-            sender=sender,
-            sender_name=sender_name,
-            without_run=without_run,
-            without_errors=without_errors,
-        )
-        most = self._settings.max_page
-        limit = most if limit is None else max(0, min(limit, most))
-        async with self._database.session() as session:
-            rows = await ChatRepository(session).page(user_id, which, newest_first=True, start=None, limit=limit)
-        return [message_of(row) for row in reversed(rows)]
 
     async def update(
         self,
@@ -252,15 +162,6 @@ class ChatService(Service):
             self._tell_deleted(user_id, session_id, *ids)
         return len(deleted)
 
-    async def sessions(
-        self, user_id: uuid.UUID, flow_id: uuid.UUID | None = None, *, limit: int | None = None
-    ) -> Sequence[str]:
-        """Ids of the sessions that have messages, the latest active first; at most ``max_page``."""
-        most = self._settings.max_page
-        limit = most if limit is None else max(1, min(limit, most))
-        async with self._database.session() as session:
-            return await ChatRepository(session).sessions(user_id, flow_id, limit)
-
     async def rename_session(self, user_id: uuid.UUID, old: str, new: str) -> int:
         """Move all messages of a session to a session of a new name; returns how many.
 
@@ -281,6 +182,40 @@ class ChatService(Service):
         change = ChatChange(kind=ChangeKind.RENAMED, user_id=user_id, session_id=old, new_session_id=new)
         self._watchers.tell(change)
         return renamed
+
+    async def fork(self, user_id: uuid.UUID, message_id: uuid.UUID, session_id: str | None = None) -> Fork:
+        """Let a conversation go on from one of its messages in a session of its own.
+
+        The messages of its session up to that one are copied, all or nothing: they keep their order, times and run,
+        get new ids, and name the same files.
+
+        Args:
+            user_id: The owner.
+            message_id: The last message that is copied.
+            session_id: The new session; None makes a name that cannot be guessed.
+
+        Raises:
+            MessageNotFoundError: There is none with this id, or it is somebody else's.
+            SessionExistsError: The user has messages in the new session.
+            InvalidInputError: The name of the new session is empty.
+            MessageTooLargeError: It is too long, or there are too many messages to copy.
+        """
+        if session_id is not None:
+            session_id = checked_name("session id", session_id, self._settings)
+        made = await fork(self._database, user_id, message_id, session_id, self._settings.max_fork_messages)
+        self._watchers.tell(ChatChange(kind=ChangeKind.STORED, user_id=user_id, session_id=made.session_id))
+        return made
+
+    async def delete_old(self, *, limit: int = BATCH) -> int:
+        """Delete one batch of messages beyond ``retention`` or one of the caps; how many there were."""
+        dropped = await drop_some(self._database, self._settings, limit)
+        by_session: dict[tuple[uuid.UUID, str], list[uuid.UUID]] = {}
+        for message_id, user_id, session_id in dropped:
+            by_session.setdefault((user_id, session_id), []).append(message_id)
+        for (user_id, session_id), ids in by_session.items():
+            self._tell_deleted(user_id, session_id, *ids)
+        self._dropped.add(len(dropped))
+        return len(dropped)
 
     async def delete_session(self, user_id: uuid.UUID, session_id: str) -> int:
         """Delete all messages of a session; returns how many, which may be none."""

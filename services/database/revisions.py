@@ -13,6 +13,7 @@ from bedplate.services.database.models import PREFIX, metadata
 __all__ = ["OWN", "VERSION_TABLE", "History", "forget_revisions", "head", "host_include_name", "known_revisions"]
 
 _FILE = re.compile(r"(\d{4})_\w+\.py")
+_SEARCH = f"{PREFIX}message_search"  # the full-text index, which is made and kept by its revision
 _PREFIX = re.compile(r"[a-z][a-z0-9_]*_")
 
 
@@ -96,7 +97,9 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def include_name(self, name: str | None, kind: str, _parents: object = None) -> bool:
-        """Alembic's ``include_name``: the tables of this history and no others."""
+        """Alembic's ``include_name``: the tables of this history and no others, without what no model can describe."""
+        if kind in ("table", "index") and (name or "").startswith(_SEARCH):
+            return False
         return kind != "table" or (name or "").startswith(self.prefix)
 
 

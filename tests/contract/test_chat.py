@@ -59,7 +59,12 @@ async def harness(tmp_path: Path, telemetry: TelemetryService, database: Databas
 
 
 class TestDatabase(ChatConformance):
-    @hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    # A class for each backend inherits it, with a database of its own.
+    @hypothesis_settings(
+        max_examples=15,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    )
     @given(
         minutes=st.lists(st.integers(0, 3), max_size=12),
         limit=st.integers(1, 5),

@@ -13,11 +13,15 @@ from bedplate.services.database.errors import SchemaError
 from bedplate.services.database.models import FlowRow, FolderRow, MessageRow, UserRow, metadata
 from bedplate.services.database.revisions import VERSION_TABLE, head, known_revisions
 
+SEARCH = "bedplate_message_search"
+"""The full-text index, which no model describes."""
+
 
 async def tables(database: DatabaseService) -> set[str]:
     async with database.session() as session:
         connection = await session.connection()
-        return set(await connection.run_sync(lambda sync: sa.inspect(sync).get_table_names()))
+        names = await connection.run_sync(lambda sync: sa.inspect(sync).get_table_names())
+        return {name for name in names if not name.startswith(SEARCH)}
 
 
 def schema(connection: sa.Connection) -> dict[str, object]:
@@ -32,7 +36,7 @@ def schema(connection: sa.Connection) -> dict[str, object]:
             sorted(map(str, inspector.get_unique_constraints(name))),
         )
         for name in inspector.get_table_names()
-        if name != VERSION_TABLE
+        if name != VERSION_TABLE and not name.startswith(SEARCH)
     }
 
 

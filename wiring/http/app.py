@@ -39,6 +39,7 @@ _ROUTERS = (
     "run",
     "webhook",
     "monitor",
+    "conversations",
     "traces",
     "tasks",
     "signed_files",

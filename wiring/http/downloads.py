@@ -12,7 +12,15 @@ from bedplate.services.storage import FileRangeError, FileReader
 from bedplate.wiring.http.conditions import Decision, decide, http_date, range_of
 from bedplate.wiring.http.errors import problem
 
-__all__ = ["DOWNLOADS", "attachment", "bytes_response", "file_response", "inline_image", "zip_response"]
+__all__ = [
+    "DOWNLOADS",
+    "attachment",
+    "bytes_response",
+    "document_response",
+    "file_response",
+    "inline_image",
+    "zip_response",
+]
 
 DOWNLOADS: dict[int | str, dict[str, Any]] = {
     206: {"description": "The part of the file that the header Range asks for"},
@@ -53,10 +61,15 @@ def inline_image(request: Request, file: FileReader, filename: str | None = None
     return _response(request, file, "application/octet-stream", attachment(filename or file.info.name))
 
 
+def document_response(body: AsyncIterator[bytes], media_type: str, filename: str) -> StreamingResponse:
+    """A document to save under a name, written while it is sent."""
+    headers = {**_SAFE, "Content-Disposition": attachment(filename)}
+    return StreamingResponse(body, media_type=media_type, headers=headers)
+
+
 def zip_response(body: AsyncIterator[bytes], filename: str) -> StreamingResponse:
     """An archive to save under a name."""
-    headers = {**_SAFE, "Content-Disposition": attachment(filename)}
-    return StreamingResponse(body, media_type="application/x-zip-compressed", headers=headers)
+    return document_response(body, "application/x-zip-compressed", filename)
 
 
 def bytes_response(body: bytes, filename: str) -> Response:

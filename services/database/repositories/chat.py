@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from bedplate.services.database.models import PREFIX, FlowRow, MessageRow, metadata
 from bedplate.services.database.repositories.cursor import beyond
 
-__all__ = ["ChatRepository", "MessageFilter"]
+__all__ = ["ChatRepository", "MessageFilter", "conditions"]
 
 
 _messages = metadata.tables[f"{PREFIX}message"]
@@ -85,7 +85,7 @@ class ChatRepository:
     ) -> Sequence[MessageRow]:
         """Messages of this user by time and id, beginning behind ``start``."""
         key = (col(MessageRow.timestamp), col(MessageRow.id))
-        statement = select(MessageRow).where(*_conditions(user_id, which))
+        statement = select(MessageRow).where(*conditions(user_id, which))
         if start is not None:
             statement = statement.where(beyond(*key, start, newest_first=newest_first))
         order = [column.desc() if newest_first else column.asc() for column in key]
@@ -95,7 +95,7 @@ class ChatRepository:
         """Ids of the sessions that have messages of this user, the latest active first."""
         statement = (
             select(MessageRow.session_id)
-            .where(*_conditions(user_id, MessageFilter(flow_id=flow_id)))
+            .where(*conditions(user_id, MessageFilter(flow_id=flow_id)))
             .group_by(MessageRow.session_id)
             .order_by(sa.func.max(MessageRow.timestamp).desc(), col(MessageRow.session_id))
             .limit(limit)
@@ -104,18 +104,67 @@ class ChatRepository:
 
     async def has_messages(self, user_id: uuid.UUID, session_id: str) -> bool:
         """Whether this user has messages in the session."""
-        statement = select(MessageRow.id).where(*_conditions(user_id, MessageFilter(session_id=session_id))).limit(1)
+        statement = select(MessageRow.id).where(*conditions(user_id, MessageFilter(session_id=session_id))).limit(1)
         return (await self._session.exec(statement)).first() is not None
 
     async def rename_session(self, user_id: uuid.UUID, old: str, new: str) -> int:
         """Move all messages of a session to another; returns how many."""
-        mine = _conditions(user_id, MessageFilter(session_id=old))
+        mine = conditions(user_id, MessageFilter(session_id=old))
         return await self._change(sa.update(MessageRow).where(*mine).values(session_id=new))
 
     async def delete_session(self, user_id: uuid.UUID, session_id: str) -> int:
         """Delete all messages of a session; returns how many."""
-        mine = _conditions(user_id, MessageFilter(session_id=session_id))
+        mine = conditions(user_id, MessageFilter(session_id=session_id))
         return await self._change(sa.delete(MessageRow).where(*mine))
+
+    async def up_to(
+        self, user_id: uuid.UUID, last: MessageRow, start: tuple[datetime, uuid.UUID] | None, limit: int
+    ) -> Sequence[dict[str, Any]]:
+        """Columns of the messages of a session up to this one, by time and id, beginning behind ``start``."""
+        key = (col(MessageRow.timestamp), col(MessageRow.id))
+        statement = sa.select(*sa.inspect(MessageRow).columns).where(*_up_to(user_id, last)).order_by(*key).limit(limit)
+        if start is not None:
+            statement = statement.where(beyond(*key, start, newest_first=False))
+        connection = await self._session.connection()
+        return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+    async def count_up_to(self, user_id: uuid.UUID, last: MessageRow) -> int:
+        """How many messages of its session there are up to this one."""
+        statement = select(sa.func.count()).select_from(MessageRow).where(*_up_to(user_id, last))
+        return (await self._session.exec(statement)).one()
+
+    async def delete_before(self, moment: datetime, limit: int) -> Sequence[tuple[uuid.UUID, uuid.UUID, str]]:
+        """Delete the oldest messages of anyone from before then; returns at most ``limit`` ids, owners and sessions."""
+        return await self._delete_some(self._oldest(limit).where(col(MessageRow.timestamp) < moment))
+
+    async def delete_over(self, kept: int, limit: int) -> Sequence[tuple[uuid.UUID, uuid.UUID, str]]:
+        """Delete the oldest messages of anyone where there are more than ``kept`` in all, as ``delete_before``."""
+        count = (await self._session.exec(select(sa.func.count()).select_from(MessageRow))).one()
+        return await self._delete_some(self._oldest(min(limit, count - kept))) if count > kept else ()
+
+    async def delete_over_each(
+        self, cap: int, per: Literal["session", "user"], limit: int
+    ) -> Sequence[tuple[uuid.UUID, uuid.UUID, str]]:
+        """Delete the oldest of sessions, or of users, that have more than ``cap`` each, as ``delete_before``."""
+        owners = [col(MessageRow.user_id), *([col(MessageRow.session_id)] if per == "session" else [])]
+        place = sa.func.row_number().over(
+            partition_by=owners, order_by=[col(MessageRow.timestamp).desc(), col(MessageRow.id).desc()]
+        )
+        numbered = sa.select(col(MessageRow.id).label("id"), place.label("place")).subquery()
+        return await self._delete_some(sa.select(numbered.c.id).where(numbered.c.place > cap).limit(limit))
+
+    @staticmethod
+    def _oldest(limit: int) -> sa.Select[Any]:
+        return sa.select(col(MessageRow.id)).order_by(col(MessageRow.timestamp)).limit(limit)
+
+    async def _delete_some(self, ids: sa.Select[Any]) -> Sequence[tuple[uuid.UUID, uuid.UUID, str]]:
+        statement = (
+            sa.delete(MessageRow)
+            .where(col(MessageRow.id).in_(ids))
+            .returning(col(MessageRow.id), col(MessageRow.user_id), col(MessageRow.session_id))
+        )
+        connection = await self._session.connection()
+        return [(row.id, row.user_id, row.session_id) for row in await connection.execute(statement)]
 
     async def delete(self, user_id: uuid.UUID, message_ids: set[uuid.UUID]) -> Sequence[tuple[uuid.UUID, str]]:
         """Delete those of the messages that are this user's; returns their ids and sessions."""
@@ -132,7 +181,13 @@ class ChatRepository:
         return int((await connection.execute(statement)).rowcount)
 
 
-def _conditions(user_id: uuid.UUID, which: MessageFilter) -> list[sa.ColumnElement[bool]]:
+def _up_to(user_id: uuid.UUID, last: MessageRow) -> list[sa.ColumnElement[bool]]:
+    behind = beyond(col(MessageRow.timestamp), col(MessageRow.id), (last.timestamp, last.id), newest_first=False)
+    return [*conditions(user_id, MessageFilter(session_id=last.session_id)), sa.not_(behind)]
+
+
+def conditions(user_id: uuid.UUID, which: MessageFilter) -> list[sa.ColumnElement[bool]]:
+    """What is true of the messages of this user that are meant."""
     conditions: list[sa.ColumnElement[bool]] = [col(MessageRow.user_id) == user_id]
     for name in ("flow_id", "session_id", "sender", "sender_name"):
         value = getattr(which, name)

@@ -443,6 +443,14 @@ def _cursor(text: str) -> str:
 )
 async def test_a_forged_cursor_is_a_400(as_user: httpx.AsyncClient, cursor: str) -> None:
     assert problem(await as_user.get("/api/v1/monitor/traces", params={"cursor": cursor}), 400)
+    for order in ("best", "newest"):
+        query = {"q": "x", "order": order, "cursor": cursor}
+        assert problem(await as_user.get("/api/v1/monitor/messages/search", params=query), 400)
+
+
+@pytest.mark.parametrize("text", ["-", '""', "-x", "* *", "x" * 1001, "x " * 33])
+async def test_a_search_without_a_word_or_with_too_many_is_a_400(as_user: httpx.AsyncClient, text: str) -> None:
+    problem(await as_user.get("/api/v1/monitor/messages/search", params={"q": text}), 400)
 
 
 async def test_pages_and_orders_that_are_none_are_a_422(as_user: httpx.AsyncClient) -> None:
@@ -452,6 +460,8 @@ async def test_pages_and_orders_that_are_none_are_a_422(as_user: httpx.AsyncClie
         "flows/": ({"page": -1}, {"page": 0}, {"size": 0}, {"size": 101}, {"page": "x"}, {"folder_id": "x"}),
         f"projects/{projects['id']}": ({"page": -1, "size": 1}, {"page": 1, "size": 0}),
         "monitor/messages": ({"order_by": "text"}, {"order_by": "timestamp; DROP TABLE x"}, {"flow_id": "x"}),
+        "monitor/messages/search": ({}, {"q": ""}, {"q": "x", "limit": 101}, {"q": "x", "order": "x"}),
+        "monitor/messages/export": ({}, {"session_id": ""}, {"session_id": "x", "format": "html"}),
         "monitor/traces": ({"limit": 0}, {"limit": -1}, {"limit": 201}, {"limit": 10**30}),
         "monitor/transactions": ({"flow_id": flow["id"], "page": -1}, {"flow_id": flow["id"], "size": 0}, {}),
     }

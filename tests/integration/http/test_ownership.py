@@ -195,6 +195,11 @@ OPERATIONS: Mapping[str, Operation] = {
         {"path:message_id": Kind.MESSAGE, "body:session_id": Kind.SESSION}, {"text": "changed"}
     ),
     "GET /api/v1/monitor/messages/sessions": _user(_BY_FLOW),
+    "GET /api/v1/monitor/messages/search": _user(_BY_FLOW | {"query:session_id": Kind.SESSION}, q="hello"),
+    "GET /api/v1/monitor/messages/export": _user({"query:session_id": Kind.SESSION}),
+    "POST /api/v1/monitor/messages/{message_id}/fork": _user(
+        {"path:message_id": Kind.MESSAGE, "body:session_id": Kind.SESSION}, {}
+    ),
     "PATCH /api/v1/monitor/messages/session/{old_session_id}": _user(
         {"path:old_session_id": Kind.SESSION, "query:new_session_id": Kind.SESSION}, new_session_id="another"
     ),
@@ -432,7 +437,7 @@ def _views(ids: Ids) -> list[str]:
         *("users/whoami", "api_key/", "variables/", "projects/", "flows/", "flows/?header_flows=true"),
         *("store/components/?filter_by_user=true", "store/users/tags", "store/users/likes"),
         *("flows/?get_all=false", "monitor/messages", "monitor/messages/sessions", "monitor/traces"),
-        "tasks",
+        *("tasks", "monitor/messages/search?q=hello"),
     ]
     own = [
         f"projects/{ids[Kind.PROJECT]}",

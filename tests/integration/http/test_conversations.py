@@ -1,0 +1,48 @@
+"""CHAT-4 over HTTP: messages are searched, sessions exported and forked."""
+
+import httpx
+from tests.integration.http.conftest import Upload
+
+
+async def _said(client: httpx.AsyncClient, upload: Upload, text: str, session: str) -> str:
+    """Say something to a flow; the id of the message."""
+    flow = await upload(client)
+    sent = {"inputs": {"input_value": text, "session": session}}
+    job = (await client.post(f"/api/v1/build/{flow['id']}/flow", json=sent)).json()["job_id"]
+    await client.get(f"/api/v1/build/{job}/events")
+    messages = (await client.get("/api/v1/monitor/messages", params={"session_id": session})).json()
+    return str(next(message["id"] for message in messages if message["text"] == text))
+
+
+async def test_messages_are_searched(as_user: httpx.AsyncClient, upload: Upload) -> None:
+    """CHAT-4: with the places of what matches."""
+    message = await _said(as_user, upload, "Where is the plum tree?", "s")
+    answer = await as_user.get("/api/v1/monitor/messages/search", params={"q": "plum tree", "sender": "User"})
+    [hit] = answer.json()["items"]
+    assert hit["message"]["id"] == message
+    assert [hit["snippet"]["text"][start:end] for start, end in hit["snippet"]["matches"]] == ["plum", "tree"]
+    assert answer.json()["next_cursor"] is None
+
+
+async def test_sessions_are_exported(as_user: httpx.AsyncClient, upload: Upload) -> None:
+    """CHAT-4: as files to save, under a name that leads nowhere else."""
+    await _said(as_user, upload, "Hello", '../a "b"')
+    for form, media_type, suffix in (("json", "application/json", "json"), ("markdown", "text/markdown", "md")):
+        query = {"session_id": '../a "b"', "format": form}
+        answer = await as_user.get("/api/v1/monitor/messages/export", params=query)
+        assert answer.headers["content-type"].partition(";")[0] == media_type
+        assert answer.headers["content-disposition"].startswith(f'attachment; filename=".._a _b_.{suffix}"')
+        assert "Hello" in answer.text
+    assert (await as_user.get("/api/v1/monitor/messages/export", params={"session_id": "none"})).status_code == 404
+
+
+async def test_sessions_are_forked(as_user: httpx.AsyncClient, upload: Upload) -> None:
+    """CHAT-4: named or not; onto one that is there is a conflict."""
+    message = await _said(as_user, upload, "Hello", "s")
+    path = f"/api/v1/monitor/messages/{message}/fork"
+    made = await as_user.post(path)
+    assert (made.status_code, made.json()["origin"], made.json()["messages"]) == (201, "s", 1)
+    assert (await as_user.post(path, json={"session_id": "t"})).json()["session_id"] == "t"
+    assert (await as_user.post(path, json={"session_id": "t"})).status_code == 409
+    sessions = (await as_user.get("/api/v1/monitor/messages/sessions")).json()
+    assert set(sessions) == {"s", "t", made.json()["session_id"]}
