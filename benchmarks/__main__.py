@@ -28,6 +28,7 @@ _MODULES = (
     "settings",
     "variables",
     "database",
+    "session",
 )
 _HERE = Path(__file__).parent
 

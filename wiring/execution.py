@@ -130,6 +130,7 @@ class Execution:
             FlowError: The document is no flow that can run.
             NotFoundError: The flow is not the user's.
             InvalidInputError: The session id makes no sense.
+            SessionBusyError: Its session runs, and the setting refuses more, or too many wait.
             RateLimitedError: Too many jobs are waiting or running.
             UnavailableError: The job could not be stored.
         """
@@ -193,6 +194,7 @@ class Execution:
     ) -> RunRequest:
         sessions = self._services.session
         session = await sessions.open(user_id, flow.id, session_id or str(flow.id))
+        await sessions.turns.require_free(session)
         return RunRequest(
             user_id=user_id,
             flow=flow,

@@ -4,7 +4,9 @@ from bedplate.services.session.errors import (
     FlowNotFoundError,
     NameTakenError,
     ProjectNotFoundError,
+    SessionBusyError,
     SessionNotFoundError,
+    TurnLostError,
 )
 from bedplate.services.session.models import (
     AccessType,
@@ -22,6 +24,7 @@ from bedplate.services.session.models import (
     Page,
     Project,
     ProjectPatch,
+    RunPolicy,
     SessionStatus,
     Transaction,
 )
@@ -46,8 +49,11 @@ __all__ = [
     "Project",
     "ProjectNotFoundError",
     "ProjectPatch",
+    "RunPolicy",
+    "SessionBusyError",
     "SessionNotFoundError",
     "SessionService",
     "SessionStatus",
     "Transaction",
+    "TurnLostError",
 ]

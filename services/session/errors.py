@@ -1,8 +1,15 @@
 """Errors of the session service, beside those of flow documents in ``runner/errors.py``."""
 
-from bedplate.services.errors import ConflictError, NotFoundError
+from bedplate.services.errors import ConflictError, NotFoundError, UnavailableError
 
-__all__ = ["FlowNotFoundError", "NameTakenError", "ProjectNotFoundError", "SessionNotFoundError"]
+__all__ = [
+    "FlowNotFoundError",
+    "NameTakenError",
+    "ProjectNotFoundError",
+    "SessionBusyError",
+    "SessionNotFoundError",
+    "TurnLostError",
+]
 
 
 class FlowNotFoundError(NotFoundError):
@@ -30,6 +37,35 @@ class SessionNotFoundError(NotFoundError):
 
     def __init__(self) -> None:
         super().__init__("Session not found", service="session", fix="list your sessions, or begin a run to open one")
+
+
+class SessionBusyError(ConflictError):
+    """Another run of the session goes on, or too many wait.
+
+    Args:
+        what: Which of them.
+    """
+
+    code = "session_busy"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            what, service="session", fix="try again later, use another session, or set BEDPLATE_SESSION__RUN_POLICY"
+        )
+
+
+class TurnLostError(UnavailableError):
+    """A run could not show in time that it goes on, so that another one of its session may have begun."""
+
+    code = "session_turn_lost"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the run lost its turn in the session",
+            service="session",
+            why="the lease in the database could not be renewed in time",
+            fix="run it again; if it happens often, raise BEDPLATE_SESSION__RUN_LEASE",
+        )
 
 
 class NameTakenError(ConflictError):

@@ -38,6 +38,17 @@ class AccessType(StrEnum):
     PUBLIC = "PUBLIC"
 
 
+class RunPolicy(StrEnum):
+    """What becomes of a run while another one of its session goes on."""
+
+    PARALLEL = "parallel"
+    """Both go on."""
+    SERIAL = "serial"
+    """It waits for its turn."""
+    REJECT = "reject"
+    """It is refused."""
+
+
 class SessionStatus(StrEnum):
     """What a session of execution does, or how its last run ended."""
 

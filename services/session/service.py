@@ -19,6 +19,7 @@ from bedplate.services.session.projects import Projects
 from bedplate.services.session.runner import FlowDocument, FlowLimits, RunContext, RunEvent, RunInputs, Runner
 from bedplate.services.session.runner.errors import NotAFlowError
 from bedplate.services.session.sessions import Sessions
+from bedplate.services.session.turns import Turns
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
 
@@ -39,6 +40,7 @@ class SessionService(Service, Sessions):
     Attributes:
         flows: Flow documents.
         projects: Groups of flows.
+        turns: Whether runs of one session go on at once.
         builds: What the vertices of runs received and gave.
     """
 
@@ -58,6 +60,7 @@ class SessionService(Service, Sessions):
         self.backend = values.backend
         self.flows = Flows(database, values.max_flow_bytes)
         self.projects = Projects(database)
+        self.turns = Turns(database, values, telemetry)
         self.builds = Builds(database, redactor, values, telemetry)
         self._graphs = cache.namespace("session.graphs")
         self._runner = runner

@@ -11,10 +11,17 @@ from pydantic import SecretStr
 from bedplate.services.chat import ChatService, MessageStatus
 from bedplate.services.database.models import new_id
 from bedplate.services.engines.redactor import Redactor
-from bedplate.services.errors import BedplateError
+from bedplate.services.errors import BedplateError, UnavailableError
 from bedplate.services.job_queue import JobLog, JobQueueService
 from bedplate.services.logs import get_logger
-from bedplate.services.session import Flow, FlowSession, SessionService, SessionStatus
+from bedplate.services.session import (
+    Flow,
+    FlowSession,
+    SessionBusyError,
+    SessionNotFoundError,
+    SessionService,
+    SessionStatus,
+)
 from bedplate.services.session.runner import FlowDocument, RunContext, RunFailed, RunInputs, RunOutput
 from bedplate.services.socket import SocketService
 from bedplate.services.state import StateService
@@ -111,7 +118,7 @@ class RunWork:
             metadata={"job_id": str(log.job_id), "kind": request.kind.value},
         ) as trace:
             consumer = self._consumer(log, trace)
-            outcome = await self._settle(consumer)
+            outcome = await self._in_turn(consumer)
             if isinstance(outcome, RunFailed):
                 trace.end(error=outcome.message)
                 await consumer.fail(outcome)
@@ -121,6 +128,14 @@ class RunWork:
             self.response = self._services.redactor.value(response)
             trace.end(outputs=self.response["outputs"][0]["outputs"])
             log.append("end", {} if request.kind is RunKind.BUILD else {"result": self.response})
+
+    async def _in_turn(self, consumer: RunConsumer) -> tuple[RunOutput, ...] | RunFailed:
+        """Run when it is this run's turn in its session."""
+        try:
+            async with self._services.session.turns.turn(self._request.session):
+                return await self._settle(consumer)
+        except (SessionBusyError, SessionNotFoundError, UnavailableError) as error:
+            return _failed(error)
 
     async def _settle(self, consumer: RunConsumer) -> tuple[RunOutput, ...] | RunFailed:
         """Run to the end, however it comes, and store what belongs to the run."""

@@ -30,3 +30,7 @@ class FlowSessionRow(Table, table=True):
     runs: int = 0
     started_at: datetime = Field(default_factory=utc_now, sa_type=UTCDateTime)
     last_active_at: datetime = Field(default_factory=utc_now, sa_type=UTCDateTime)
+    run_holder: uuid.UUID | None = None
+    """Who runs in it, where its runs take turns."""
+    run_until: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """When that ends unless it is renewed."""

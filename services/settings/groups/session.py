@@ -1,5 +1,7 @@
 """Settings of the session service."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from bedplate.services.settings.groups.base import Seconds, ServiceSettings
@@ -14,6 +16,13 @@ class SessionSettings(ServiceSettings):
     """Where sessions are kept: ``database``."""
     idle_ttl: Seconds = 7 * 24 * 3600.0
     """Seconds without a run after which a session has expired."""
+    run_policy: Literal["parallel", "serial", "reject"] = "parallel"
+    """What becomes of a run while another one of its session goes on, in whichever process: ``parallel``, both go on;
+    ``serial``, it waits for its turn; ``reject``, it is refused. Who names no session uses that of the flow."""
+    max_waiting_runs: int = Field(default=10, ge=0)
+    """Most runs of one session that wait in one process, where they take turns; more are refused."""
+    run_lease: float = Field(default=30.0, ge=1)
+    """Seconds after which the turn of a process that died is free again."""
     max_flow_bytes: int = Field(default=16 * 1024 * 1024, ge=1)
     """Largest flow document."""
     max_import_flows: int = Field(default=1_000, ge=1)
