@@ -39,7 +39,7 @@ def _result_data(output: RunOutput, flow_id: uuid.UUID) -> dict[str, Any]:
         "duration": None,
         "component_display_name": output.display_name,
         "component_id": output.vertex_id,
-        "used_frozen_result": False,
+        "used_frozen_result": output.reused,
     }
 
 

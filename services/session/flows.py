@@ -14,10 +14,12 @@ from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import FlowRow, new_id, utc_now
 from bedplate.services.database.repositories.flow import FLOWS, FlowRepository
 from bedplate.services.database.repositories.project import ProjectRepository
+from bedplate.services.session.digest import content_digest
 from bedplate.services.session.errors import FlowNotFoundError, NameTakenError, ProjectNotFoundError
 from bedplate.services.session.models import CursorPage, Flow, FlowHeader, FlowPatch, FlowQuery, NewFlow, Page
 from bedplate.services.session.names import next_endpoint, next_name
 from bedplate.services.session.projects import default_project
+from bedplate.services.session.results import BuiltResults
 from bedplate.services.session.validation import check_flow, webhook_nodes
 
 __all__ = ["Flows"]
@@ -29,11 +31,13 @@ class Flows:
     Args:
         database: Where they are kept.
         max_bytes: Largest flow document, as JSON.
+        results: What their frozen vertices gave, forgotten when their content changes.
     """
 
-    def __init__(self, database: DatabaseService, max_bytes: int) -> None:
+    def __init__(self, database: DatabaseService, max_bytes: int, results: BuiltResults) -> None:
         self._database = database
         self._max_bytes = max_bytes
+        self._results = results
 
     async def create(self, user_id: uuid.UUID, flow: NewFlow) -> Flow:
         """Make a flow; a name that is taken becomes ``"name (1)"``, an endpoint name ``"name-1"``.
@@ -200,6 +204,7 @@ class Flows:
         async with self._database.transaction() as session:
             flows = FlowRepository(session, user_id)
             row = await _own(flows, flow_id)
+            before = row.data
             for column in ("name", "endpoint_name"):
                 value = changes.get(column)
                 if value is not None and await flows.is_taken(column, value, but=flow_id):
@@ -210,7 +215,12 @@ class Flows:
             row.webhook = bool(webhook_nodes(row.data))
             row.updated_at = utc_now()
             await session.flush()
+        if "data" in changes and self._digest(before) != self._digest(row.data):
+            await self._results.forget_flows(user_id, flow_id)
         return _flow(row)
+
+    def _digest(self, data: dict[str, Any] | None) -> str:
+        return content_digest(data or {}, self._max_bytes)
 
     async def delete(self, user_id: uuid.UUID, flow_id: uuid.UUID) -> None:
         """Delete a flow with its messages, builds and sessions.
@@ -224,7 +234,10 @@ class Flows:
     async def delete_all(self, user_id: uuid.UUID, flow_ids: Sequence[uuid.UUID]) -> int:
         """Delete those of the flows that are the user's; return how many were."""
         async with self._database.transaction() as session:
-            return await FlowRepository(session, user_id).delete(flow_ids)
+            deleted = await FlowRepository(session, user_id).delete(flow_ids)
+        if deleted:
+            await self._results.forget_flows(user_id, *flow_ids)
+        return deleted
 
     async def _create_all(self, user_id: uuid.UUID, flows: Sequence[NewFlow], *, numbered: bool) -> builtins.list[Flow]:
         for flow in flows:

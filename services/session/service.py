@@ -1,5 +1,6 @@
 """The session service."""
 
+import uuid
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from bedplate.services.session.digest import content_digest
 from bedplate.services.session.flows import Flows
 from bedplate.services.session.models import FlowSession
 from bedplate.services.session.projects import Projects
+from bedplate.services.session.results import BuiltResults
 from bedplate.services.session.runner import FlowDocument, FlowLimits, RunContext, RunEvent, RunInputs, Runner
 from bedplate.services.session.runner.errors import NotAFlowError
 from bedplate.services.session.sessions import Sessions
@@ -40,6 +42,7 @@ class SessionService(Service, Sessions):
     Attributes:
         flows: Flow documents.
         projects: Groups of flows.
+        results: What frozen vertices gave.
         turns: Whether runs of one session go on at once.
         builds: What the vertices of runs received and gave.
     """
@@ -58,7 +61,8 @@ class SessionService(Service, Sessions):
         values = settings.values.session
         Sessions.__init__(self, database, telemetry, values.idle_ttl)
         self.backend = values.backend
-        self.flows = Flows(database, values.max_flow_bytes)
+        self.results = BuiltResults(cache.namespace("session.results"), values.result_ttl)
+        self.flows = Flows(database, values.max_flow_bytes, self.results)
         self.projects = Projects(database)
         self.turns = Turns(database, values, telemetry)
         self.builds = Builds(database, redactor, values, telemetry)
@@ -67,6 +71,18 @@ class SessionService(Service, Sessions):
         self._limits = FlowLimits(
             max_bytes=values.max_flow_bytes, max_nodes=values.max_nodes, max_edges=values.max_edges
         )
+
+    async def rename(self, user_id: uuid.UUID, old: str, new: str, *, flow_id: uuid.UUID | None = None) -> int:
+        """Let clients call sessions by another session id; see :meth:`Sessions.rename`."""
+        renamed = await super().rename(user_id, old, new, flow_id=flow_id)
+        await self.results.forget_session(user_id, old)
+        return renamed
+
+    async def delete(self, user_id: uuid.UUID, session_id: str, *, flow_id: uuid.UUID | None = None) -> int:
+        """Forget sessions, and what their frozen vertices gave; see :meth:`Sessions.delete`."""
+        deleted = await super().delete(user_id, session_id, flow_id=flow_id)
+        await self.results.forget_session(user_id, session_id)
+        return deleted
 
     async def delete_old(self, *, limit: int = BATCH) -> int:
         """Delete one batch of recorded builds and transactions beyond ``record_retention``; how many there were."""

@@ -81,7 +81,7 @@ def result_data(event: VertexFinished) -> dict[str, Any]:
         "artifacts": event.artifacts,
         "timedelta": event.duration_ms / 1e3,
         "duration": _duration(event.duration_ms / 1e3),
-        "used_frozen_result": False,
+        "used_frozen_result": event.reused,
     }
 
 

@@ -35,6 +35,7 @@ from bedplate.wiring.runs.consumer import RunConsumer, RunKind
 from bedplate.wiring.runs.conversation import Conversation
 from bedplate.wiring.runs.files import read_file_of
 from bedplate.wiring.runs.records import Records
+from bedplate.wiring.runs.results import BoundResults
 from bedplate.wiring.runs.state import BoundState
 
 __all__ = ["RunRequest", "RunServices", "RunWork"]
@@ -213,6 +214,14 @@ class RunWork:
             secret=self._secret,
             read_file=functools.partial(read_file_of, self._services.storage, self._request.user_id),
             state=self._state,
+            results=BoundResults(
+                self._services.session.results,
+                self._request.user_id,
+                self._request.flow.id,
+                self._request.session.session_id,
+                document=self._request.document,
+                secrets=self._secrets,
+            ),
         )
 
 

@@ -66,12 +66,14 @@ class FlowNode(msgspec.Struct, frozen=True, kw_only=True):
         component: The name of its component type.
         display_name: What people call it.
         fields: The values that it holds, by name.
+        frozen: Whether it is to give again what it gave before, whatever its inputs are.
     """
 
     id: str
     component: str
     display_name: str
     fields: dict[str, FieldValue]
+    frozen: bool = False
 
 
 class FlowEdge(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,6 +188,7 @@ def _read_node(node_id: str, node: Mapping[str, Any]) -> FlowNode:
         fields={
             name: _read_field(field) for name, field in template.items() if isinstance(field, Mapping) and name != _CODE
         },
+        frozen=inner.get("frozen") is True,
     )
 
 

@@ -100,6 +100,7 @@ class RunOutput(msgspec.Struct, frozen=True, kw_only=True):
         artifacts: What it shows of itself, as JSON-like data.
         message: The chat message that it produced last, if any.
         duration_ms: How long it took, in milliseconds.
+        reused: Whether it is frozen and gave what it gave before.
     """
 
     vertex_id: str
@@ -109,6 +110,7 @@ class RunOutput(msgspec.Struct, frozen=True, kw_only=True):
     artifacts: dict[str, Any]
     message: RunMessage | None = None
     duration_ms: float = 0.0
+    reused: bool = False
 
 
 class VerticesSorted(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="vertices_sorted"):
@@ -184,6 +186,7 @@ class VertexFinished(msgspec.Struct, frozen=True, kw_only=True, tag_field="event
         usage: What a language model counted, if it was one.
         duration_ms: How long it took, in milliseconds.
         next_ids: The vertices that can start now.
+        reused: Whether it is frozen and gave what it gave before.
     """
 
     vertex_id: str
@@ -195,6 +198,7 @@ class VertexFinished(msgspec.Struct, frozen=True, kw_only=True, tag_field="event
     usage: TokenUsage | None = None
     duration_ms: float = 0.0
     next_ids: tuple[str, ...] = ()
+    reused: bool = False
 
 
 class RunFailed(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="run_failed"):

@@ -1,6 +1,7 @@
 """One run: tasks for the vertices that have their inputs, and the order in which their events come out."""
 
 import asyncio
+import hashlib
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping
@@ -148,7 +149,14 @@ class Execution:
             wanted=taken or frozenset(output.name for output in component.outputs[:1]),
             streams=self._streams(vertex_id),
         )
+        digest = _digest(node) if node.frozen else ""
+        kept = await self._context.results.get(vertex_id, digest) if node.frozen else None
+        if kept is not None and taken <= kept.keys():
+            return _Built(values=kept, output=self._output(node, kept, context, reused=True), context=context)
         values = await component().build(inputs, context)
+        # What speaks in the conversation must do so in each run.
+        if node.frozen and context.message is None:
+            await self._context.results.put(vertex_id, digest, values)
         for name in taken:
             if name not in values:
                 raise UnknownOutputError(vertex_id, name)
@@ -183,7 +191,9 @@ class Execution:
             )
         )
 
-    def _output(self, node: FlowNode, values: Mapping[str, Any], context: VertexContext) -> RunOutput:
+    def _output(
+        self, node: FlowNode, values: Mapping[str, Any], context: VertexContext, *, reused: bool = False
+    ) -> RunOutput:
         return RunOutput(
             vertex_id=node.id,
             display_name=node.display_name,
@@ -192,6 +202,7 @@ class Execution:
             artifacts=context.artifacts(),
             message=context.message,
             duration_ms=self._elapsed_ms(node.id),
+            reused=reused,
         )
 
     def _finish(self, vertex_id: str, built: _Built) -> VertexFinished:
@@ -210,6 +221,7 @@ class Execution:
             params=summary(built.output.outputs),
             usage=built.context.usage,
             duration_ms=built.output.duration_ms,
+            reused=built.output.reused,
             next_ids=tuple(next_ids),
         )
 
@@ -238,3 +250,8 @@ class Execution:
 
     def _elapsed_ms(self, vertex_id: str) -> float:
         return (time.perf_counter() - self._begun[vertex_id]) * 1e3
+
+
+def _digest(node: FlowNode) -> str:
+    """A digest of the values that a vertex holds."""
+    return hashlib.blake2b(msgspec.msgpack.encode(node.fields, enc_hook=repr), digest_size=16).hexdigest()

@@ -16,10 +16,12 @@ __all__ = [
     "HistoryQuery",
     "HistoryReader",
     "InputType",
+    "NoResults",
     "NoState",
     "OutputType",
     "RunContext",
     "RunInputs",
+    "RunResults",
     "RunState",
     "Runner",
     "SecretReader",
@@ -160,6 +162,29 @@ def _no_state() -> UnavailableError:
     )
 
 
+class RunResults(Protocol):
+    """What frozen vertices gave in earlier runs. Neither method raises but for a cancellation."""
+
+    async def get(self, vertex_id: str, digest: str) -> Mapping[str, Any] | None:
+        """The outputs of a vertex with values of this digest, by name; None if it has to be built."""
+        ...
+
+    async def put(self, vertex_id: str, digest: str, outputs: Mapping[str, Any]) -> None:
+        """Keep the outputs of a vertex, if they can be kept."""
+        ...
+
+
+class NoResults:
+    """The results of a run that has none of earlier ones: every vertex is built."""
+
+    async def get(self, vertex_id: str, digest: str) -> Mapping[str, Any] | None:
+        """None."""
+        return None
+
+    async def put(self, vertex_id: str, digest: str, outputs: Mapping[str, Any]) -> None:
+        """Keep nothing."""
+
+
 class RunInputs(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller asks of one run.
 
@@ -200,6 +225,7 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
         secret: Reads the owner's variables.
         read_file: Reads the owner's files.
         state: Values that its vertices share.
+        results: What frozen vertices gave before.
         new_id: Makes the ids of messages.
     """
 
@@ -211,6 +237,7 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     secret: SecretReader
     read_file: ContentReader = no_files
     state: RunState = NoState()
+    results: RunResults = NoResults()
     new_id: Callable[[], uuid.UUID] = uuid.uuid4
 
 

@@ -39,6 +39,8 @@ class SessionSettings(ServiceSettings):
     """Most events of one run that wait for its reader; more make the run wait."""
     record_retention: Seconds = 30 * 24 * 3600.0
     """Seconds after which a recorded build or transaction is deleted; 0: never."""
+    result_ttl: Seconds = 24 * 3600.0
+    """Seconds for which what a frozen vertex gave is kept for the next runs of its session; 0 builds it in each run."""
     max_builds_per_vertex: int = Field(default=10, ge=1)
     """Most recorded builds of one vertex of a flow; the oldest go first."""
     max_builds_per_flow: int = Field(default=3_000, ge=1)

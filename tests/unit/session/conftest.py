@@ -16,6 +16,7 @@ from bedplate.services.session.builds import Builds
 from bedplate.services.session.flows import Flows
 from bedplate.services.session.models import NewFlow
 from bedplate.services.session.projects import Projects
+from bedplate.services.session.results import BuiltResults
 from bedplate.services.session.runner import FlowDocument, RunContext, RunEvent, RunFinished, RunInputs
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
@@ -40,8 +41,13 @@ async def bob(database: DatabaseService) -> uuid.UUID:
 
 
 @pytest.fixture
-def flows(database: DatabaseService, settings: SettingsService) -> Flows:
-    return Flows(database, settings.values.session.max_flow_bytes)
+def results(cache: CacheService) -> BuiltResults:
+    return BuiltResults(cache.namespace("session.results"), 60)
+
+
+@pytest.fixture
+def flows(database: DatabaseService, settings: SettingsService, results: BuiltResults) -> Flows:
+    return Flows(database, settings.values.session.max_flow_bytes, results)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from bedplate.services.errors import ConflictError, InvalidInputError, NotFoundE
 from bedplate.services.session.flows import Flows
 from bedplate.services.session.models import AccessType, FlowPatch, FlowQuery, NewFlow, NewProject
 from bedplate.services.session.projects import DEFAULT_PROJECT, Projects
+from bedplate.services.session.results import BuiltResults
 
 DATA: dict[str, Any] = {"nodes": [{"id": "ChatInput-1", "data": {"type": "ChatInput"}}], "edges": []}
 
@@ -123,9 +124,11 @@ async def test_right_values_of_odd_forms(flows: Flows, alice: uuid.UUID) -> None
     assert (made.name, made.endpoint_name, made.data) == ("👩‍💻 naïve", None, {})
 
 
-async def test_a_document_over_the_limit_is_refused(database: DatabaseService, alice: uuid.UUID) -> None:
+async def test_a_document_over_the_limit_is_refused(
+    database: DatabaseService, alice: uuid.UUID, results: BuiltResults
+) -> None:
     """A document of 50 MB is an error that names the setting, at creation and at change."""
-    flows = Flows(database, max_bytes=16 * 1024 * 1024)
+    flows = Flows(database, 16 * 1024 * 1024, results)
     huge = {"nodes": [{"id": "a", "data": {"type": "x", "text": "x" * 50_000_000}}], "edges": []}
     with pytest.raises(TooLargeError, match="BEDPLATE_SESSION__MAX_FLOW_BYTES"):
         await flows.create(alice, NewFlow(name="x", data=huge))
