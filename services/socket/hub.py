@@ -237,8 +237,6 @@ class Hub:
             connection.link.send(event_text("resync", data))
             membership.position = backlog.position
         for frame in backlog.frames:
-            if frame.id <= membership.position.offset:
-                continue
             if not connection.link.offer(frame.text):
                 return False
             membership.position = Position(membership.position.epoch, frame.id)
