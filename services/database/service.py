@@ -270,7 +270,10 @@ async def _rows(
     statement: sa.Executable,
     parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None,
 ) -> int:
-    result: sa.CursorResult[Any] = await connection.execute(statement, parameters)
+    # Of an insert, SQLAlchemy forgets the count unless it is asked to keep it.
+    result: sa.CursorResult[Any] = await connection.execute(
+        statement, parameters, execution_options={"preserve_rowcount": True}
+    )
     return result.rowcount
 
 

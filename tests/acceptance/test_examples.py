@@ -9,9 +9,6 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.config import Config
-from examples.host_app.__main__ import migrate
 
 _ROOT = Path(__file__).parents[2]
 
@@ -98,13 +95,23 @@ def test_custom_runner() -> None:
 def test_host_app(tmp_path: Path) -> None:
     """DB-3: both migrate in one database, and the application's autogenerate sees its own tables alone."""
     assert _run("-m", "examples.host_app") == "ada@example.org logs in as ada\n"
-    database = tmp_path / "app.db"
-    migrate(database)
-    config = Config()
-    config.set_main_option("script_location", str(_ROOT / "examples/host_app/migrations"))
-    config.set_main_option("path_separator", "os")
-    config.set_main_option("sqlalchemy.url", f"sqlite:///{database}")
-    command.check(config)
+    # In a process of its own: the tables of the application are in the metadata that all SQLModel applications share.
+    _run(
+        code=f"""
+from pathlib import Path
+from alembic import command
+from alembic.config import Config
+from examples.host_app.__main__ import migrate
+
+database = Path({str(tmp_path)!r}) / "app.db"
+migrate(database)
+config = Config()
+config.set_main_option("script_location", "examples/host_app/migrations")
+config.set_main_option("path_separator", "os")
+config.set_main_option("sqlalchemy.url", f"sqlite:///{{database}}")
+command.check(config)
+"""
+    )
 
 
 @pytest.mark.parametrize("name", ["fastapi_app.py", "typer_command.py", "custom_runner", "host_app", "pytest_suite"])

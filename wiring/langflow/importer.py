@@ -2,7 +2,7 @@
 
 import contextlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +11,7 @@ from sqlmodel import col
 
 from bedplate.containers import ApplicationContainer
 from bedplate.services.database.models import FileRow
+from bedplate.services.database.models.base import Table
 from bedplate.services.errors import BedplateError
 from bedplate.services.storage import Namespace
 from bedplate.services.uninterrupted import uninterrupted
@@ -80,21 +81,35 @@ class LangflowImport:
         report = ImportReport()
         copies = FileCopies(self._storage, self._workers, self._folder, dry=dry)
         plan = await plan_users(source, self._database, self._workers, self._settings, report, self._users)
+        carried: dict[uuid.UUID, uuid.UUID] = {}
+        inserted: list[Table] = []
         try:
             await self._copy_contents(source, plan, copies, report)
-            carried: dict[uuid.UUID, uuid.UUID] = {}
             with contextlib.suppress(_NotMeantError):
                 async with self._database.transaction() as session:
-                    target = Target(session, self._settings, report, plan.owners, carried)
+                    target = Target(session, self._settings, report, plan.owners, carried, inserted)
                     await self._carry(source, target, plan, copies)
                     if dry:
                         raise _NotMeantError
-            flows = frozenset(Namespace.flow(owner, flow_id) for flow_id, owner in carried.items())
-            await uninterrupted(copies.take_back(but_of=flows))
         except BaseException:
-            await uninterrupted(copies.take_back())
+            # Cancelled at the very end, it may have been committed nevertheless.
+            await uninterrupted(self._settle(copies, carried, inserted))
             raise
+        await uninterrupted(self._settle(copies, carried, inserted))
         return report
+
+    async def _settle(
+        self, copies: FileCopies, carried: Mapping[uuid.UUID, uuid.UUID], inserted: Sequence[Table]
+    ) -> None:
+        """Take back the copies of files that belong to nothing that was stored."""
+        if inserted and not await self._is_stored(inserted[0]):
+            await copies.take_back()
+            return
+        await copies.take_back(but_of=frozenset(Namespace.flow(owner, flow) for flow, owner in carried.items()))
+
+    async def _is_stored(self, row: Table) -> bool:
+        async with self._database.session() as session:
+            return await session.get(type(row), sa.inspect(type(row)).primary_key_from_instance(row)) is not None
 
     async def _carry(self, source: LangflowSource, target: Target, plan: UserPlan, copies: FileCopies) -> None:
         await target.insert(plan.new)

@@ -27,6 +27,7 @@ class Target(NamedTuple):
         report: What became of every row.
         owners: The users here, by the ids of those there.
         flows: The owners of the flows that are here, by id; filled by the import of flows.
+        inserted: A row that was inserted, by which to tell whether the transaction was committed; none or one.
     """
 
     session: AsyncSession
@@ -34,6 +35,7 @@ class Target(NamedTuple):
     report: ImportReport
     owners: dict[uuid.UUID, uuid.UUID]
     flows: dict[uuid.UUID, uuid.UUID]
+    inserted: list[Table]
 
     def owner(self, user_id: uuid.UUID | None) -> uuid.UUID:
         """The user here that a row there belongs to.
@@ -68,5 +70,6 @@ class Target(NamedTuple):
     async def insert(self, rows: Sequence[Table]) -> None:
         """Insert rows of one model at once."""
         if rows:
+            self.inserted[:] = rows[:1]
             connection = await self.session.connection()
             await connection.execute(sa.insert(type(rows[0])), [row.model_dump() for row in rows])

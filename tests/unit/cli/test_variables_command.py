@@ -81,7 +81,7 @@ def test_only_what_is_needed_starts(bedplate: Callable[..., Any], started: list[
     assert bedplate("variables", "list", "--user", "alice").code == 0
     assert set(started) == {
         "SettingsService", "Redactor", "TelemetryService", "DatabaseService", "Keyring", "VariableService",
-        "AuthService", "Workers",
+        "AuthService", "HttpEngine", "Workers",
     }  # fmt: skip
 
 
