@@ -14,6 +14,7 @@
     ConfigurationError
     ├── DatabaseURLError            the URL, or a setting beside it, is wrong
     ├── DatabaseReadOnlyError       the database cannot be written
+    ├── BackupUnsupportedError      databases of this kind have tools of their own for backups
     └── SchemaError                 the tables are not those of this release
         ├── SchemaAheadError        a newer release has migrated the database
         ├── SchemaBehindError       the database is not migrated, and may not be at start
@@ -44,6 +45,7 @@ from bedplate.services.schema import ServiceType
 __all__ = [
     "BackupExistsError",
     "BackupInvalidError",
+    "BackupUnsupportedError",
     "DatabaseBusyError",
     "DatabaseCorruptError",
     "DatabaseFullError",
@@ -166,6 +168,12 @@ class BackupExistsError(_DatabaseError, ConflictError):
     """There is a file where a backup should be written."""
 
     code = "backup_exists"
+
+
+class BackupUnsupportedError(_DatabaseError, ConfigurationError):
+    """Databases of this kind are backed up by tools of their own."""
+
+    code = "backup_unsupported"
 
 
 class BackupInvalidError(_DatabaseError, CorruptDataError):

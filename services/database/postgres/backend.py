@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import psycopg
@@ -10,8 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from bedplate.services.database.backend import leased
+from bedplate.services.database.backend import Backup, leased
 from bedplate.services.database.errors import (
+    BackupUnsupportedError,
     DatabaseReadOnlyError,
     DatabaseUnreachableError,
     DatabaseURLError,
@@ -102,6 +105,22 @@ class PostgresBackend:
         if self._address is None:
             self._address = Address.of(postgres_url(self._settings), self._values)
         return self._address
+
+    def size(self) -> int | None:
+        """None: the server is to be asked."""
+        return None
+
+    async def back_up(self, target: Path) -> Backup:
+        """Refused: PostgreSQL has tools of its own."""
+        raise _own_tools("pg_dump --format=custom")
+
+    async def check_backup(self, path: Path) -> Backup:
+        """Refused: PostgreSQL has tools of its own."""
+        raise _own_tools("pg_restore --list")
+
+    async def restore(self, source: Path, now: datetime) -> tuple[Backup, Path | None]:
+        """Refused: PostgreSQL has tools of its own."""
+        raise _own_tools("pg_restore")
 
     def exists(self) -> bool:
         """Whether there is a database: a start never makes one."""
@@ -266,3 +285,9 @@ def _leave_out_values(context: ExceptionContext) -> None:
         error.args = (error.diag.message_primary,)
         if outer is not None:
             outer.args = (f"({type(error).__module__}.{type(error).__qualname__}) {error.diag.message_primary}",)
+
+
+def _own_tools(command: str) -> BackupUnsupportedError:
+    return BackupUnsupportedError(
+        "a PostgreSQL database is backed up by its own tools", fix=f"use: {command}, with the URL of the database"
+    )

@@ -19,6 +19,7 @@ from bedplate.services.database import DatabaseService
 from bedplate.services.database.errors import (
     BackupExistsError,
     BackupInvalidError,
+    BackupUnsupportedError,
     DatabaseFullError,
     DatabaseInUseError,
     DatabaseReadOnlyError,
@@ -404,3 +405,13 @@ async def test_an_applications_own_tables_are_in_it(database: DatabaseService, h
     with engine.connect() as connection:
         assert connection.execute(sa.text("SELECT count(*) FROM mine")).scalar() == 1
     engine.dispose()
+
+
+async def test_a_database_with_tools_of_its_own_names_them(make_database: MakeDatabase, home: Path) -> None:
+    """DB-7: nothing is connected to, and nothing is written."""
+    pytest.importorskip("psycopg")
+    backups = make_database(backend="postgres", url="postgresql://ada:secret@127.0.0.1:1/bedplate").backups
+    for work in (backups.create(home / "copy"), backups.check(home / "copy"), backups.restore(home / "copy")):
+        with pytest.raises(BackupUnsupportedError, match=r"pg_(dump|restore)"):
+            await work
+    assert entries(home) == set()
