@@ -14,7 +14,7 @@ _PAGES = Path(__file__).parents[2] / "docs" / "services"
 
 
 _EXECUTED = sorted({page.stem for page in _PAGES.glob("*.md")} - {"socket"})
-"""Each page but that of sockets, whose examples are those of a client in JavaScript."""
+"""Each page but that of sockets, whose examples are a client's, of a server that listens."""
 
 
 @pytest.mark.parametrize("name", _EXECUTED)
