@@ -40,6 +40,7 @@ _ROUTERS = (
     "webhook",
     "monitor",
     "conversations",
+    "flow_sessions",
     "traces",
     "tasks",
     "signed_files",

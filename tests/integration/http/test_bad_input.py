@@ -460,6 +460,7 @@ async def test_pages_and_orders_that_are_none_are_a_422(as_user: httpx.AsyncClie
         "flows/": ({"page": -1}, {"page": 0}, {"size": 0}, {"size": 101}, {"page": "x"}, {"folder_id": "x"}),
         f"projects/{projects['id']}": ({"page": -1, "size": 1}, {"page": 1, "size": 0}),
         "monitor/messages": ({"order_by": "text"}, {"order_by": "timestamp; DROP TABLE x"}, {"flow_id": "x"}),
+        "monitor/sessions": ({"limit": 0}, {"limit": 201}, {"offset": -1}, {"offset": 10**30}, {"flow_id": "x"}),
         "monitor/messages/search": ({}, {"q": ""}, {"q": "x", "limit": 101}, {"q": "x", "order": "x"}),
         "monitor/messages/export": ({}, {"session_id": ""}, {"session_id": "x", "format": "html"}),
         "monitor/traces": ({"limit": 0}, {"limit": -1}, {"limit": 201}, {"limit": 10**30}),

@@ -1,4 +1,4 @@
-"""CHAT-4 over HTTP: messages are searched, sessions exported and forked."""
+"""CHAT-4 and SES-1 over HTTP: messages are searched, sessions exported, forked and named."""
 
 import httpx
 from tests.integration.http.conftest import Upload
@@ -46,3 +46,19 @@ async def test_sessions_are_forked(as_user: httpx.AsyncClient, upload: Upload) -
     assert (await as_user.post(path, json={"session_id": "t"})).status_code == 409
     sessions = (await as_user.get("/api/v1/monitor/messages/sessions")).json()
     assert set(sessions) == {"s", "t", made.json()["session_id"]}
+
+
+async def test_sessions_of_flows_are_listed_and_named(as_user: httpx.AsyncClient, upload: Upload) -> None:
+    """SES-1: what people call a session; its id stays."""
+    await _said(as_user, upload, "Hello", "s")
+    [found] = (await as_user.get("/api/v1/monitor/sessions")).json()
+    assert (found["session_id"], found["name"], found["status"], found["runs"]) == ("s", None, "idle", 1)
+    path = f"/api/v1/monitor/sessions/{found['flow_id']}"
+    named = await as_user.patch(path, json={"session_id": "s", "name": "Travel plans"})
+    assert named.json() == found | {"name": "Travel plans"}
+    assert (await as_user.get("/api/v1/monitor/sessions", params={"flow_id": found["flow_id"]})).json() == [
+        named.json()
+    ]
+    assert (await as_user.patch(path, json={"session_id": "t", "name": "x"})).status_code == 404
+    assert (await as_user.patch(path, json={"session_id": "s", "name": ""})).status_code == 400
+    assert (await as_user.patch(path, json={"session_id": "s", "name": None})).json()["name"] is None

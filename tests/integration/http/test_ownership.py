@@ -204,6 +204,10 @@ OPERATIONS: Mapping[str, Operation] = {
         {"path:old_session_id": Kind.SESSION, "query:new_session_id": Kind.SESSION}, new_session_id="another"
     ),
     "DELETE /api/v1/monitor/messages/session/{session_id}": _user({"path:session_id": Kind.SESSION}),
+    "GET /api/v1/monitor/sessions": _user(_BY_FLOW),
+    "PATCH /api/v1/monitor/sessions/{flow_id}": _user(
+        {"path:flow_id": Kind.FLOW, "body:session_id": Kind.SESSION}, {"session_id": "{session}", "name": "called"}
+    ),
     "GET /api/v1/monitor/builds": _user(_BY_FLOW),
     "DELETE /api/v1/monitor/builds": _user(_BY_FLOW),
     "GET /api/v1/monitor/transactions": _user(_BY_FLOW),
@@ -437,7 +441,7 @@ def _views(ids: Ids) -> list[str]:
         *("users/whoami", "api_key/", "variables/", "projects/", "flows/", "flows/?header_flows=true"),
         *("store/components/?filter_by_user=true", "store/users/tags", "store/users/likes"),
         *("flows/?get_all=false", "monitor/messages", "monitor/messages/sessions", "monitor/traces"),
-        *("tasks", "monitor/messages/search?q=hello"),
+        *("tasks", "monitor/messages/search?q=hello", "monitor/sessions"),
     ]
     own = [
         f"projects/{ids[Kind.PROJECT]}",
