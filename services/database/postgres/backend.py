@@ -142,6 +142,9 @@ class PostgresBackend:
             # A parameter may be the hash of a password.
             hide_parameters=True,
         )
+        # Several rows in one statement, not in a pipeline of statements: psycopg does not survive a cancellation at the
+        # end of one, and raises an AssertionError in its place.
+        engine.dialect.use_insertmanyvalues_wo_returning = True
         sa.event.listen(engine.sync_engine, "begin", _refuse_second)
         sa.event.listen(engine.sync_engine, "commit", _refuse_lost)
         sa.event.listen(engine.sync_engine, "handle_error", _leave_out_values)
