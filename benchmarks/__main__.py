@@ -19,6 +19,7 @@ _MODULES = (
     "cache",
     "job_queue",
     "whoami",
+    "health",
     "storage",
     "auth",
     "state",

@@ -7,6 +7,7 @@ from typing import Any
 
 from bedplate.containers import ContainerInstance, application_container
 from bedplate.containers.errors import AlreadyWiredError, NotWiredError
+from bedplate.services.collector import collector_paused
 from bedplate.wiring.tasks import wire_tasks
 
 __all__ = ["current_container", "initialize_services", "lifespan", "teardown_services"]
@@ -89,7 +90,8 @@ def lifespan(container: ContainerInstance | None = None) -> Callable[[Any], Abst
     async def run(_app: Any) -> AsyncIterator[None]:
         chosen = container or _current or application_container()
         ours = not chosen.started
-        await initialize_services(chosen)
+        with collector_paused():
+            await initialize_services(chosen)
         gc.freeze()
         try:
             yield

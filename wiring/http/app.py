@@ -11,6 +11,7 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from bedplate import __version__
 from bedplate.containers import ApplicationContainer
+from bedplate.services.collector import collector_paused
 from bedplate.services.settings import Settings
 from bedplate.wiring.http.errors import install_error_handlers
 from bedplate.wiring.http.middleware import BodyLimitMiddleware, SecurityHeadersMiddleware
@@ -72,6 +73,11 @@ def create_app(container: ApplicationContainer) -> FastAPI:
     Raises:
         ConfigurationError: A setting is wrong.
     """
+    with collector_paused():
+        return _make(container)
+
+
+def _make(container: ApplicationContainer) -> FastAPI:
     settings = container.settings().values
     modules = [importlib.import_module(f"bedplate.wiring.http.routers.{name}") for name in _ROUTERS]
     sockets = SocketApp(container)

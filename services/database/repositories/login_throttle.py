@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bedplate.services.database.models import PREFIX, LoginThrottleRow, metadata
+from bedplate.services.database.upsert import insert_or
 
 __all__ = ["LoginThrottleRepository"]
 
@@ -31,9 +31,10 @@ class LoginThrottleRepository:
     async def for_update(self, key: str, now: datetime) -> LoginThrottleRow:
         """The row of a key, made if there is none, kept from others until the transaction ends."""
         connection = await self._session.connection()
-        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
         new = {"key": key, "failures": 0, "lockouts": 0, "window_ends_at": now, "expires_at": now}
-        await connection.execute(insert(_TABLE).values(new).on_conflict_do_nothing(index_elements=[_TABLE.c.key]))
+        await connection.execute(
+            insert_or(connection.dialect, _TABLE).values(new).on_conflict_do_nothing(index_elements=[_TABLE.c.key])
+        )
         query = select(LoginThrottleRow).where(col(LoginThrottleRow.key) == key).with_for_update()
         return (await self._session.exec(query.execution_options(populate_existing=True))).one()
 

@@ -4,12 +4,12 @@ import uuid
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bedplate.services.database.models import PREFIX, StoreComponentRow, StoreLikeRow, metadata, utc_now
 from bedplate.services.database.repositories.store import StoreRepository
+from bedplate.services.database.upsert import insert_or
 
 __all__ = ["StoreLikesRepository", "likes_of"]
 
@@ -51,10 +51,9 @@ class StoreLikesRepository:
             mine = (col(StoreLikeRow.component_id) == component_id, col(StoreLikeRow.user_id) == self._user_id)
             await connection.execute(sa.delete(StoreLikeRow).where(*mine))
             return
-        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
         new = {"component_id": component_id, "user_id": self._user_id, "created_at": utc_now()}
         # Another replica may be at it at the same moment.
-        await connection.execute(insert(_TABLE).values(new).on_conflict_do_nothing())
+        await connection.execute(insert_or(connection.dialect, _TABLE).values(new).on_conflict_do_nothing())
 
     async def count(self, component_id: uuid.UUID) -> int:
         """How many like a component."""

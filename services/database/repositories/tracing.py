@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bedplate.services.database.models import PREFIX, FlowRow, TraceRow, UserRow, metadata
 from bedplate.services.database.repositories.cursor import beyond
+from bedplate.services.database.upsert import insert_or
 
 __all__ = ["TraceWriter", "TracingRepository"]
 
@@ -56,8 +56,7 @@ class TraceWriter:
         if not rows:
             return
         connection = await self._session.connection()
-        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        statement = insert(table)
+        statement = insert_or(connection.dialect, table)
         replaced = statement.on_conflict_do_update(
             index_elements=[table.c.id],
             set_={name: statement.excluded[name] for name in rows[0] if name not in ("id", same)},

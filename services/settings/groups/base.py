@@ -21,7 +21,10 @@ Location = Annotated[Path, AfterValidator(_absolute)]
 class SettingsGroup(BaseModel):
     """A frozen group of settings; unknown keys are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
+    # Their schemas are parts of that of all settings, and never used alone.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True, defer_build=True
+    )
 
 
 class ServiceSettings(SettingsGroup):

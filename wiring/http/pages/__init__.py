@@ -4,10 +4,12 @@ import base64
 import functools
 import hashlib
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 __all__ = ["page"]
 
@@ -15,7 +17,9 @@ _STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
 
 @functools.cache
-def _environment() -> Environment:
+def _environment() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # few processes ever show a page
+
     return Environment(
         loader=PackageLoader("bedplate.wiring.http", "pages"), autoescape=True, undefined=StrictUndefined
     )
