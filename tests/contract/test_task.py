@@ -81,3 +81,8 @@ class TestAnyIO(TaskConformance):
         harness = Harness(tmp_path, database, workers)
         yield harness
         await harness.close()
+
+
+@pytest.mark.postgres
+class TestAnyIOOnPostgres(TestAnyIO):
+    """TASK-1 and TASK-2: the same over PostgreSQL."""
