@@ -1,9 +1,10 @@
 """Executes runs in this process: so many at once, each in a slot until what came of it is written."""
 
 import asyncio
+import contextlib
 import time
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 from bedplate.services.database.repositories.task_run import Fence
@@ -65,6 +66,7 @@ class Executor:
         self._pool = workers.pool("tasks", settings.threads)
         self._attempts: dict[uuid.UUID, Attempt] = {}
         self._reserved: set[uuid.UUID] = set()
+        self._expected = 0
         self._threads: set[Attempt] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._dirty: dict[Fence, Progress] = {}
@@ -87,7 +89,7 @@ class Executor:
         """How many more runs may begin."""
         if self._stopping:
             return 0
-        return max(0, self._settings.concurrency - len(self._attempts) - len(self._reserved))
+        return max(0, self._settings.concurrency - len(self._attempts) - len(self._reserved) - self._expected)
 
     @property
     def held(self) -> Collection[uuid.UUID]:
@@ -106,6 +108,15 @@ class Executor:
     def startable(self) -> list[str]:
         """The names of the tasks of which a run can begin now."""
         return [definition.name for definition in self._registry if self.can_start(definition)]
+
+    @contextlib.contextmanager
+    def expecting(self, count: int) -> Iterator[None]:
+        """Keep slots for so many runs that are not known yet, for the length of the block in which they are begun."""
+        self._expected += count
+        try:
+            yield
+        finally:
+            self._expected -= count
 
     def reserve(self, run_id: uuid.UUID) -> None:
         """Keep a slot for a run that is being taken."""

@@ -67,7 +67,7 @@ class Taker:
         executor = self._executor
         if executor is None or not (names := executor.startable()):
             return False
-        return await self._claim(executor, names, 1, run_id) > 0
+        return await self._claim(executor, names, run_id) > 0
 
     def wake(self) -> None:
         """End :meth:`rest`."""
@@ -100,17 +100,20 @@ class Taker:
             wait = await self._journal.seconds_to_next(names)
             if wait is None or wait > 0:
                 return self._settings.poll_interval if wait is None else wait
-            if not await self._claim(executor, names, executor.free):
+            if not await self._claim(executor, names):
                 break
         else:
             self._more = True
         return self._settings.poll_interval
 
-    async def _claim(self, executor: Executor, names: list[str], limit: int, run_id: uuid.UUID | None = None) -> int:
+    async def _claim(self, executor: Executor, names: list[str], run_id: uuid.UUID | None = None) -> int:
         async with self._taking:
-            claims = await self._journal.claim(self._lease.instance_id, names, limit, run_id=run_id)
-            for claim in claims:
-                executor.start(claim)
+            limit = executor.free if run_id is None else min(1, executor.free)
+            # A submit in the meantime must not take the slots that these will need.
+            with executor.expecting(limit):
+                claims = await self._journal.claim(self._lease.instance_id, names, limit, run_id=run_id)
+                for claim in claims:
+                    executor.start(claim)
         return len(claims)
 
     async def _look_for_cancels(self, executor: Executor) -> None:

@@ -162,11 +162,12 @@ class TaskRunRepository(InstanceRepository):
         due = sa.select(_RUNS.c.id).where(_RUNS.c.status == "queued", _RUNS.c.run_at <= now, _RUNS.c.name.in_(names))
         if run_id is not None:
             due = due.where(_RUNS.c.id == run_id)
-        due = due.order_by(*order).limit(limit).with_for_update(skip_locked=True)
+        # Named, and so made once: PostgreSQL may run a plain subquery that skips locked rows again, and find more.
+        chosen = due.order_by(*order).limit(limit).with_for_update(skip_locked=True).cte("chosen")
         statement = (
             sa.update(_RUNS)
             .where(
-                _RUNS.c.id.in_(due.scalar_subquery()),
+                _RUNS.c.id.in_(sa.select(chosen.c.id)),
                 _RUNS.c.status == "queued",
                 sa.literal(instance_id, _RUNS.c.instance_id.type).in_(_ALIVE),
             )
