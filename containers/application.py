@@ -11,6 +11,7 @@ from bedplate.services.database.factory import build_database
 from bedplate.services.engines.http import HttpEngine
 from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.redactor import Redactor
+from bedplate.services.engines.s3 import S3Engine
 from bedplate.services.engines.workers import Workers
 from bedplate.services.job_queue.factory import build_job_queue
 from bedplate.services.session.factory import build_runner, build_session
@@ -39,6 +40,7 @@ class ApplicationContainer(ServiceContainer):
     keyring = Singleton(Keyring, settings)
     workers = Singleton(Workers)
     http = Singleton(HttpEngine)
+    s3 = Singleton(S3Engine)
 
     # Who may do what, beyond ownership.
     policy = Singleton(OwnershipPolicy)
@@ -50,7 +52,7 @@ class ApplicationContainer(ServiceContainer):
     auth = Singleton(build_auth, settings, telemetry, database, keyring, workers, http, policy)
     state = Singleton(build_state, settings, telemetry)
     variable = Singleton(build_variable, settings, telemetry, database, keyring, redactor, auth)
-    storage = Singleton(build_storage, settings, telemetry, database, keyring, workers)
+    storage = Singleton(build_storage, settings, telemetry, database, keyring, workers, s3.provider)
     store = Singleton(build_store, settings, telemetry, database, cache, keyring, redactor, workers, http, variable)
     tracing = Singleton(build_tracing, settings, telemetry, database, redactor)
     chat = Singleton(build_chat, settings, telemetry, database)

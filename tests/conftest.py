@@ -8,6 +8,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 from tests.servers.postgres import new_database, postgres
+from tests.servers.s3 import S3Server, moto, rclone
 
 from bedplate.services.database import DatabaseService, alembic_commands
 from bedplate.services.database.factory import build_database
@@ -17,6 +18,7 @@ from bedplate.services.database.postgres.alteration import Alteration
 from bedplate.services.database.revisions import OWN
 from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.redactor import Redactor
+from bedplate.services.engines.s3 import S3Engine
 from bedplate.services.engines.workers import Workers
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
@@ -123,6 +125,28 @@ async def keyring(settings: SettingsService) -> AsyncIterator[Keyring]:
 @pytest.fixture
 async def workers() -> AsyncIterator[Workers]:
     engine = Workers()
+    await engine.start()
+    yield engine
+    await engine.stop()
+
+
+@pytest.fixture(scope="session")
+def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """An S3 API of this process of the run, which keeps what it is given in memory."""
+    with moto(tmp_path_factory.mktemp("moto")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rclone_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """An S3 API of this process of the run, which checks signatures."""
+    with rclone(tmp_path_factory.mktemp("rclone")) as server:
+        yield server
+
+
+@pytest.fixture
+async def s3() -> AsyncIterator[S3Engine]:
+    engine = S3Engine()
     await engine.start()
     yield engine
     await engine.stop()

@@ -19,12 +19,15 @@
     ├── FileTakenError             another file has the name
     ├── FileChangedError           the file is not the version that the caller names
     ├── NamespaceDeletedError      the namespace was deleted while a file was saved into it
+    ├── UploadExpiredError         an upload took so long that it was given up
     └── TooManyFilesError          a user has as many files as allowed
     UnavailableError
     ├── StorageFullError           no space is left
-    └── StorageIOError             the disk failed while reading or writing
+    ├── StorageIOError             the disk failed while reading or writing
+    └── ObjectStoreError           the object store does not answer, or not well
     ConfigurationError
-    └── StorageAccessError         the folder of the files cannot be used
+    ├── StorageAccessError         the folder of the files cannot be used
+    └── ObjectStoreSettingError    the object store refuses what the settings say
 """
 
 import errno
@@ -50,6 +53,8 @@ __all__ = [
     "FileTakenError",
     "FileTooLargeError",
     "NamespaceDeletedError",
+    "ObjectStoreError",
+    "ObjectStoreSettingError",
     "QuotaExceededError",
     "SignedUrlError",
     "StorageAccessError",
@@ -58,6 +63,7 @@ __all__ = [
     "StoredFileNotFoundError",
     "TooManyFilesError",
     "UnsafeFileError",
+    "UploadExpiredError",
     "UploadSourceError",
     "typed",
 ]
@@ -259,6 +265,38 @@ class StorageAccessError(ConfigurationError):
             why=why,
             fix="let this process read and write the folder 'files' in BEDPLATE_DATA_DIR",
         )
+
+
+class UploadExpiredError(ConflictError):
+    """An upload took longer than ``s3_upload_seconds``, and was given up as abandoned; nothing of it is kept."""
+
+    code = "upload_expired"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the upload took too long, and was given up",
+            service=ServiceType.STORAGE,
+            fix="send it faster or in parts, or raise BEDPLATE_STORAGE__S3_UPLOAD_SECONDS",
+        )
+
+
+class ObjectStoreError(UnavailableError):
+    """The object store does not answer, is busy, or broke off; another try may succeed."""
+
+    code = "object_store"
+    retry_after = 5.0
+
+    def __init__(self, what: str, *, why: str | None = None, fix: str) -> None:
+        super().__init__(what, service=ServiceType.STORAGE, why=why, fix=fix)
+
+
+class ObjectStoreSettingError(ConfigurationError):
+    """The object store refuses what the settings say: the bucket, the region, the endpoint, or the credentials."""
+
+    code = "object_store_setting"
+
+    def __init__(self, what: str, *, why: str | None = None, fix: str) -> None:
+        super().__init__(what, service=ServiceType.STORAGE, why=why, fix=fix)
 
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

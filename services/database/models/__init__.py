@@ -24,6 +24,7 @@ from bedplate.services.database.models.store_component import StoreComponentRow
 from bedplate.services.database.models.store_like import StoreLikeRow
 from bedplate.services.database.models.store_tag import StoreTagRow
 from bedplate.services.database.models.store_version import StoreVersionRow
+from bedplate.services.database.models.stored_file import StoredFileRow, StoredWasteRow
 from bedplate.services.database.models.task_run import TaskRunRow
 from bedplate.services.database.models.trace import SpanRow, TraceRow
 from bedplate.services.database.models.transaction import TransactionRow
@@ -53,6 +54,8 @@ __all__ = [
     "StoreLikeRow",
     "StoreTagRow",
     "StoreVersionRow",
+    "StoredFileRow",
+    "StoredWasteRow",
     "Table",
     "TaskRunRow",
     "TraceRow",
