@@ -21,6 +21,7 @@ _MODULES = (
     "whoami",
     "health",
     "storage",
+    "s3",
     "auth",
     "state",
     "task",

@@ -1,6 +1,7 @@
 """Pooled clients of S3 APIs, one for each endpoint and identity."""
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -96,6 +97,7 @@ class S3Engine(Service):
 
         if self._session is None:
             self._session = get_session()
+            self._session.register_component("data_loader", _descriptions())
         config = AioConfig(
             signature_version="s3v4",
             connect_timeout=address.connect_timeout,
@@ -119,3 +121,11 @@ class S3Engine(Service):
             config=config,
         ) as client:
             yield client
+
+
+@functools.cache
+def _descriptions() -> Any:
+    """What the library knows of the APIs: reading it is most of the work of making a client."""
+    from botocore.loaders import create_loader
+
+    return create_loader()

@@ -139,7 +139,12 @@ class Bucket:
     async def uploads(self, key: uuid.UUID) -> list[str]:
         """The ids of the multipart uploads of an object that are under way, or were abandoned."""
         with self._typed():
-            answer = await self._client.list_multipart_uploads(Bucket=self._name, Prefix=self._key(key))
+            try:
+                answer = await self._client.list_multipart_uploads(Bucket=self._name, Prefix=self._key(key))
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") != "NoSuchUpload":  # how rclone says that there is none
+                    raise
+                return []
         return [found["UploadId"] for found in answer.get("Uploads") or () if found["Key"] == self._key(key)]
 
     async def delete(self, keys: Collection[uuid.UUID]) -> None:

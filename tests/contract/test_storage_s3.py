@@ -19,6 +19,11 @@ from bedplate.services.storage import StorageService
 from bedplate.services.storage.factory import build_storage
 from bedplate.services.telemetry import TelemetryService
 from bedplate.wiring.testing.storage import StorageConformance
+from bedplate.wiring.testing.storage.conditions import Conditions
+from bedplate.wiring.testing.storage.listing import Listing
+from bedplate.wiring.testing.storage.operations import Operations
+from bedplate.wiring.testing.storage.quota import Quotas
+from bedplate.wiring.testing.storage.streams import Streams
 
 
 class Harness:
@@ -67,7 +72,7 @@ class Harness:
             await service.stop()
 
 
-class _OnS3(StorageConformance):
+class _OnS3:
     @pytest.fixture
     async def harness(
         self,
@@ -85,17 +90,18 @@ class _OnS3(StorageConformance):
 
 
 @pytest.mark.xdist_group("moto")
-class TestMoto(_OnS3):
-    """STO-4 on moto's server."""
+class TestMoto(_OnS3, StorageConformance):
+    """STO-4 on moto's server, with the index in a file."""
 
     @pytest.fixture
     def server(self, moto_server: S3Server) -> S3Server:
         return moto_server
 
 
+@pytest.mark.postgres
 @pytest.mark.xdist_group("rclone")
-class TestRclone(_OnS3):
-    """STO-4 on rclone's server, which checks signatures."""
+class TestRclone(_OnS3, Operations, Streams, Conditions, Quotas, Listing):
+    """STO-4 on rclone's server, which checks signatures, with the index in PostgreSQL."""
 
     @pytest.fixture
     def server(self, rclone_server: S3Server) -> S3Server:

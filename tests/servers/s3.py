@@ -118,5 +118,9 @@ async def objects(engine: S3Engine, server: S3Server, bucket: str) -> list[str]:
 
 async def uploads(engine: S3Engine, server: S3Server, bucket: str) -> list[str]:
     """The keys of all multipart uploads of a bucket that are under way."""
-    answer = await (await engine.client(server.address)).list_multipart_uploads(Bucket=bucket)
+    client = await engine.client(server.address)
+    try:
+        answer = await client.list_multipart_uploads(Bucket=bucket)
+    except client.exceptions.NoSuchUpload:  # how rclone says that there is none
+        return []
     return [found["Key"] for found in answer.get("Uploads") or ()]
