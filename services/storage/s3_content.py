@@ -68,7 +68,10 @@ class S3Content:
         with typed_errors("", ""):
             piece: bytes = await self._body.read(wanted)
         if not piece and not self._closed:
-            raise ObjectStoreError("the object ended too early", fix="try again; if it lasts, look at the endpoint")
+            raise ObjectStoreError(
+                "the object ended too early",
+                fix="try again; if it lasts, look at the server at BEDPLATE_STORAGE__S3_ENDPOINT",
+            )
         return piece
 
     def _drop(self) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 
 import aiohttp
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 
 from bedplate.services.errors import BedplateError
 from bedplate.services.storage.errors import ObjectStoreError, ObjectStoreSettingError, StorageFullError
@@ -32,6 +33,7 @@ _REFUSALS: Final = {
     "ExpiredToken": ("the credentials have expired", f"set {_KEYS} and {_ENV}SESSION_TOKEN to new ones"),
     "InvalidToken": ("the session token is not valid", f"set {_ENV}SESSION_TOKEN to that of the keys, or leave it out"),
     "RequestTimeTooSkewed": ("the clocks of this machine and of the endpoint differ", "set the clock of this machine"),
+    "InvalidTag": ("the tags are refused", f"set {_ENV}TAGS to tags that the endpoint allows, or to none"),
     "WrongRegion": ("the bucket {bucket!r} is in another region", f"set {_ENV}REGION to that of the bucket"),
     "NotS3": ("what answers there is not an S3 API", f"set {_ENV}ENDPOINT to the URL of the API, without the bucket"),
 }
@@ -50,6 +52,8 @@ _ALIASES: Final = {
     "405": "NotS3",
     "MethodNotAllowed": "NotS3",
     "404": "NotS3",
+    "400": "NotS3",
+    "MalformedTag": "InvalidTag",
 }
 _FULL: Final = {"507", "InsufficientStorage", "XMinioStorageFull", "QuotaExceeded", "EntityTooLarge"}
 _BUSY: Final = {
@@ -62,7 +66,7 @@ _BUSY: Final = {
     "429",
 }
 _SAFE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_AGAIN: Final = "try again; if it lasts, look at the endpoint"
+_AGAIN: Final = f"try again; if it lasts, look at the server at {_ENV}ENDPOINT"
 _CERTIFICATE: Final = (
     f"set {_ENV}CA_FILE to the certificates of its authority, "
     f"or {_ENV}ENDPOINT to an address that its certificate names"
@@ -82,7 +86,7 @@ def typed_errors(bucket: str, endpoint: str) -> Iterator[None]:
         yield
     except boto.ClientError as error:
         raise _answered(error, bucket) from error
-    except (boto.BotoCoreError, boto.HTTPClientError, aiohttp.ClientError, OSError, ValueError) as error:
+    except (boto.BotoCoreError, ResponseParserError, aiohttp.ClientError, OSError, ValueError) as error:
         raise _failed(error, endpoint) from error
 
 
@@ -128,7 +132,7 @@ def _failed(error: Exception, endpoint: str) -> BedplateError:
                 why=type(error).__name__,
                 fix=f"start it, or set {_ENV}ENDPOINT and {_ENV}REGION to where it is",
             )
-        case boto.ResponseParserError():
+        case ResponseParserError():
             known = _REFUSALS["NotS3"]
             return ObjectStoreSettingError(known[0], why=where, fix=known[1])
         case ValueError() if not isinstance(error, OSError):  # the library's answer to an endpoint that is no URL

@@ -1,0 +1,72 @@
+"""A relay before a server of tests, whose connections can be cut and refused."""
+
+import asyncio
+import contextlib
+from typing import Self
+
+__all__ = ["Relay"]
+
+
+class Relay:
+    """Passes bytes on between clients and a server on loopback.
+
+    Args:
+        target: The port of the server.
+
+    Attributes:
+        port: Where the relay listens.
+        cuts: How often :meth:`cut` has ended connections.
+    """
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self.port = 0
+        self.cuts = 0
+
+    async def __aenter__(self) -> Self:
+        await self.resume()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.pause()
+
+    async def pause(self) -> None:
+        """End all connections, and refuse new ones."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        self._abort()
+        await asyncio.sleep(0)
+
+    async def resume(self) -> None:
+        """Accept connections, at the same port as before."""
+        self._server = await asyncio.start_server(self._relay, "127.0.0.1", self.port, limit=64 * 1024)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def cut(self) -> None:
+        """End all connections in the middle of what they carry; new ones are accepted."""
+        self.cuts += 1
+        self._abort()
+
+    def _abort(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", self._target, limit=64 * 1024)
+        self._writers |= {writer, back}
+        await asyncio.gather(self._pass(reader, back), self._pass(there, writer))
+        for one in (writer, back):
+            self._writers.discard(one)
+            one.close()
+
+    async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(64 * 1024):
+                sink.write(data)
+                await sink.drain()
+            if sink.can_write_eof():
+                sink.write_eof()
