@@ -128,7 +128,7 @@ class FileIndex:
                 await files.discard(self._due(), replaced)
             row.owner_id, row.kind, row.of_id = _place(target)
             row.name = new_name.encode()
-            await files.add(row)
+            await files.flush()
         return _info(row)
 
     async def annotate(self, namespace: Namespace, name: str, metadata: Metadata, if_match: str | None) -> FileInfo:
@@ -137,7 +137,7 @@ class FileIndex:
             row = _present(await files.get(_place(namespace), name.encode()))
             _require_version(row, name, if_match)
             row.info = encode_metadata(metadata)
-            await files.add(row)
+            await files.flush()
         return _info(row)
 
     async def remove(self, namespace: Namespace, name: str, if_match: str | None) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import uuid
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -18,7 +19,7 @@ from bedplate.services.uninterrupted import uninterrupted
 
 __all__ = ["S3Upload", "placed"]
 
-_INLINE: Final = 64 * 1024
+_INLINE: Final = 1024 * 1024
 """Bytes that are hashed on the event loop: a hop to a thread would take longer."""
 _PATIENCE: Final = 5.0
 """Seconds that a cancelled upload waits for calls under way, so that what they make is deleted and not made after."""
@@ -55,7 +56,7 @@ class S3Upload:
         self._threads = threads
         self._part_bytes = part_bytes
         self._parts = parts
-        self._held: list[bytes] = []
+        self._held: deque[bytes] = deque()
         self._held_bytes = 0
         self._size = 0
         self._digest = hashlib.sha256()
@@ -84,10 +85,10 @@ class S3Upload:
         key = await self._take_key()
         if self._id is None:
             await self._call(self._bucket.put(key, b"".join(self._held)))
-            self._held = []
+            self._held.clear()
         else:
             await self._send(b"".join(self._held))
-            self._held = []
+            self._held.clear()
             await self._drained(0)
             await self._call(self._bucket.complete(key, self._id, self._sent))
         return await self._place(key, name, placing)
@@ -96,7 +97,7 @@ class S3Upload:
         """See :class:`~bedplate.services.storage.backend.Upload`."""
         if not self._ended:
             self._ended = True
-            self._held = []
+            self._held.clear()
             if self._key is not None:
                 await uninterrupted(self._clean(self._key))
 
@@ -116,13 +117,21 @@ class S3Upload:
             self._key = await self._keys.take()
         return self._key
 
-    def _cut(self) -> bytes:
-        data = b"".join(self._held)
-        rest = data[self._part_bytes :]
-        self._held, self._held_bytes = ([rest] if rest else []), len(rest)
-        return data[: self._part_bytes]
+    def _cut(self) -> bytearray:
+        """The next part, in memory once: what it is made of is let go of as it is copied."""
+        part = bytearray(self._part_bytes)
+        filled = 0
+        while filled < self._part_bytes:
+            chunk = self._held.popleft()
+            taken = chunk[: self._part_bytes - filled]
+            if len(taken) < len(chunk):
+                self._held.appendleft(chunk[len(taken) :])
+            part[filled : filled + len(taken)] = taken
+            filled += len(taken)
+        self._held_bytes -= filled
+        return part
 
-    async def _send(self, data: bytes) -> None:
+    async def _send(self, data: bytes | bytearray) -> None:
         """Begin to send a part, once there are fewer on their way than may be."""
         key = await self._take_key()
         if self._id is None:
@@ -134,7 +143,7 @@ class S3Upload:
     async def _begin(self, key: uuid.UUID) -> None:
         self._id = await self._bucket.begin(key)
 
-    async def _send_part(self, key: uuid.UUID, upload: str, number: int, data: bytes) -> None:
+    async def _send_part(self, key: uuid.UUID, upload: str, number: int, data: bytes | bytearray) -> None:
         self._sent.append(await self._bucket.put_part(key, upload, number, data))
 
     async def _drained(self, most: int) -> None:

@@ -58,8 +58,11 @@ class StoredFileRepository:
         return set((await self._session.exec(query)).all())
 
     async def add(self, row: StoredFileRow) -> None:
-        """Insert a file, or write what was changed of one."""
-        self._session.add(row)
+        """Insert a file."""
+        await (await self._session.connection()).execute(sa.insert(_FILE), row.model_dump())
+
+    async def flush(self) -> None:
+        """Write what was changed of files."""
         await self._session.flush()
 
     async def list(self, place: Place, after: bytes, limit: int, prefix: bytes) -> Sequence[StoredFileRow]:
