@@ -53,7 +53,7 @@ class FileIndex:
             StoredFileNotFoundError: There is none.
         """
         async with self._database.session() as session:
-            row = _present(await StoredFileRepository(session).get(_place(namespace), name.encode()))
+            row = _present(await StoredFileRepository(session).look(_place(namespace), name.encode()))
         return row.key, _info(row)
 
     async def list(self, namespace: Namespace, after: str, limit: int, prefix: str) -> list[FileInfo]:
@@ -97,12 +97,9 @@ class FileIndex:
             UploadExpiredError: The object has been given up.
         """
         async with self._changing(namespace.owner) as files:
-            if not await files.claim(key, utc_now()):
-                raise UploadExpiredError
             name, replaced = await self._settle(files, namespace, name, placing)
             await self._require(files, namespace.owner, size - (replaced.size if replaced else 0), size)
-            if replaced is not None:
-                await files.discard(self._due(), replaced)
+            now = utc_now()
             row = StoredFileRow(
                 key=key,
                 **_place(namespace)._asdict(),
@@ -110,9 +107,14 @@ class FileIndex:
                 size=size,
                 sha256=sha256,
                 info=encode_metadata(placing.metadata or {}),
-                modified_at=utc_now(),
+                modified_at=now,
             )
-            await files.add(row)
+            if replaced is None:
+                placed = await files.add(row, now)
+            else:
+                placed = await files.replace(replaced, row, now, self._due())
+            if not placed:
+                raise UploadExpiredError
         return _info(row)
 
     async def move(self, source: Namespace, name: str, target: Namespace, new_name: str, placing: Placing) -> FileInfo:
@@ -179,7 +181,7 @@ class FileIndex:
         self, files: StoredFileRepository, namespace: Namespace, name: str, placing: Placing
     ) -> tuple[str, StoredFileRow | None]:
         """The name that a file gets, and the file that it replaces."""
-        taken = await files.get(_place(namespace), name.encode())
+        taken = await files.look(_place(namespace), name.encode())
         if placing.if_match is not None:
             if taken is None:
                 raise FileChangedError(name)

@@ -110,7 +110,7 @@ class Bucket:
             answer = await self._client.create_multipart_upload(**self._new, Key=self._key(key))
         return str(answer["UploadId"])
 
-    async def put_part(self, key: uuid.UUID, upload: str, number: int, data: bytes | bytearray) -> Part:
+    async def put_part(self, key: uuid.UUID, upload: str, number: int, data: bytes) -> Part:
         """Send a part."""
         with self._typed():
             answer = await self._client.upload_part(

@@ -117,21 +117,21 @@ class S3Upload:
             self._key = await self._keys.take()
         return self._key
 
-    def _cut(self) -> bytearray:
-        """The next part, in memory once: what it is made of is let go of as it is copied."""
-        part = bytearray(self._part_bytes)
-        filled = 0
-        while filled < self._part_bytes:
+    def _cut(self) -> bytes:
+        """The next part; what it is made of is let go of, so that it is in memory once."""
+        part: list[bytes] = []
+        missing = self._part_bytes
+        while missing:
             chunk = self._held.popleft()
-            taken = chunk[: self._part_bytes - filled]
-            if len(taken) < len(chunk):
-                self._held.appendleft(chunk[len(taken) :])
-            part[filled : filled + len(taken)] = taken
-            filled += len(taken)
-        self._held_bytes -= filled
-        return part
+            if len(chunk) > missing:
+                self._held.appendleft(chunk[missing:])
+                chunk = chunk[:missing]
+            part.append(chunk)
+            missing -= len(chunk)
+        self._held_bytes -= self._part_bytes
+        return b"".join(part)
 
-    async def _send(self, data: bytes | bytearray) -> None:
+    async def _send(self, data: bytes) -> None:
         """Begin to send a part, once there are fewer on their way than may be."""
         key = await self._take_key()
         if self._id is None:
@@ -143,7 +143,7 @@ class S3Upload:
     async def _begin(self, key: uuid.UUID) -> None:
         self._id = await self._bucket.begin(key)
 
-    async def _send_part(self, key: uuid.UUID, upload: str, number: int, data: bytes | bytearray) -> None:
+    async def _send_part(self, key: uuid.UUID, upload: str, number: int, data: bytes) -> None:
         self._sent.append(await self._bucket.put_part(key, upload, number, data))
 
     async def _drained(self, most: int) -> None:

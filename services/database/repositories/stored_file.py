@@ -3,17 +3,18 @@
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bedplate.services.database.models import StoredFileRow, StoredWasteRow, UTCDateTime
+from bedplate.services.database.models import PREFIX, StoredFileRow, StoredWasteRow, UTCDateTime, metadata
 
 __all__ = ["Place", "StoredFileRepository"]
 
 _FILE, _WASTE = StoredFileRow, StoredWasteRow
+_TABLE = metadata.tables[f"{PREFIX}stored_file"]
 
 
 class Place(NamedTuple):
@@ -57,9 +58,28 @@ class StoredFileRepository:
         query = select(_FILE.name).where(*_in(place), col(_FILE.name).in_(list(names)))
         return set((await self._session.exec(query)).all())
 
-    async def add(self, row: StoredFileRow) -> None:
-        """Insert a file."""
+    async def look(self, place: Place, name: bytes) -> StoredFileRow | None:
+        """The file of a name, to be looked at and not to be changed: a row without the cost of a mapped object."""
+        connection = await self._session.connection()
+        rows = await connection.execute(sa.select(*_TABLE.c).where(*_in(place), _TABLE.c.name == name))
+        return cast("StoredFileRow | None", rows.one_or_none())
+
+    async def add(self, row: StoredFileRow, now: datetime) -> bool:
+        """Insert a file whose object was reserved; False: that is due, or was removed, and nothing has changed."""
+        condition = (col(_WASTE.key) == row.key, col(_WASTE.uploading), col(_WASTE.due_at) > now)
+        if not await self._write(sa.delete(_WASTE).where(*condition)):
+            return False
         await (await self._session.connection()).execute(sa.insert(_FILE), row.model_dump())
+        return True
+
+    async def replace(self, old: StoredFileRow, row: StoredFileRow, now: datetime, due_at: datetime) -> bool:
+        """Put a file in the place of another, as :meth:`add`; the object of that one is due at that time."""
+        condition = (col(_WASTE.key) == row.key, col(_WASTE.uploading), col(_WASTE.due_at) > now)
+        swapped = sa.update(_WASTE).where(*condition).values(key=old.key, uploading=False, due_at=due_at)
+        if not await self._write(swapped):
+            return False
+        await self._write(sa.update(_FILE).where(col(_FILE.key) == old.key).values(**row.model_dump()))
+        return True
 
     async def flush(self) -> None:
         """Write what was changed of files."""
@@ -104,11 +124,6 @@ class StoredFileRepository:
     async def reserve(self, keys: Sequence[uuid.UUID], due_at: datetime) -> None:
         """Note objects that uploads may make, so that they are found if nobody comes back for them."""
         await self._waste(keys, due_at, uploading=True)
-
-    async def claim(self, key: uuid.UUID, now: datetime) -> bool:
-        """Take an object of an upload back from those to be removed; False: it is due, or was removed."""
-        condition = (col(_WASTE.key) == key, col(_WASTE.uploading), col(_WASTE.due_at) > now)
-        return await self._write(sa.delete(_WASTE).where(*condition)) > 0
 
     async def forget(self, keys: Collection[uuid.UUID]) -> None:
         """Delete the notes of objects that are not there any more."""
