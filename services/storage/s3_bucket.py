@@ -110,11 +110,11 @@ class Bucket:
             answer = await self._client.create_multipart_upload(**self._new, Key=self._key(key))
         return str(answer["UploadId"])
 
-    async def put_part(self, key: uuid.UUID, upload: str, number: int, data: bytes) -> Part:
-        """Send a part."""
+    async def put_part(self, key: uuid.UUID, upload: str, number: int, data: io.BytesIO) -> Part:
+        """Send a part: a buffer of bytes would be copied on its way."""
         with self._typed():
             answer = await self._client.upload_part(
-                Bucket=self._name, Key=self._key(key), UploadId=upload, PartNumber=number, Body=io.BytesIO(data)
+                Bucket=self._name, Key=self._key(key), UploadId=upload, PartNumber=number, Body=data
             )
         return Part(number, answer["ETag"])
 

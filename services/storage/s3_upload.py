@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import io
 import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -78,7 +79,7 @@ class S3Upload:
         self._held_bytes += size
         self._size += size
         while self._held_bytes > self._part_bytes:
-            await self._send(self._cut())
+            await self._send(self._cut(self._part_bytes))
 
     async def commit(self, name: str, placing: Placing) -> FileInfo:
         """See :class:`~bedplate.services.storage.backend.Upload`."""
@@ -87,8 +88,7 @@ class S3Upload:
             await self._call(self._bucket.put(key, b"".join(self._held)))
             self._held.clear()
         else:
-            await self._send(b"".join(self._held))
-            self._held.clear()
+            await self._send(self._cut(self._held_bytes))
             await self._drained(0)
             await self._call(self._bucket.complete(key, self._id, self._sent))
         return await self._place(key, name, placing)
@@ -117,21 +117,20 @@ class S3Upload:
             self._key = await self._keys.take()
         return self._key
 
-    def _cut(self) -> bytes:
+    def _cut(self, size: int) -> io.BytesIO:
         """The next part; what it is made of is let go of, so that it is in memory once."""
-        part: list[bytes] = []
-        missing = self._part_bytes
-        while missing:
+        part = io.BytesIO()
+        self._held_bytes -= size
+        while size:
             chunk = self._held.popleft()
-            if len(chunk) > missing:
-                self._held.appendleft(chunk[missing:])
-                chunk = chunk[:missing]
-            part.append(chunk)
-            missing -= len(chunk)
-        self._held_bytes -= self._part_bytes
-        return b"".join(part)
+            if len(chunk) > size:
+                self._held.appendleft(chunk[size:])
+                chunk = chunk[:size]
+            size -= part.write(chunk)
+        part.seek(0)
+        return part
 
-    async def _send(self, data: bytes) -> None:
+    async def _send(self, data: io.BytesIO) -> None:
         """Begin to send a part, once there are fewer on their way than may be."""
         key = await self._take_key()
         if self._id is None:
@@ -143,7 +142,7 @@ class S3Upload:
     async def _begin(self, key: uuid.UUID) -> None:
         self._id = await self._bucket.begin(key)
 
-    async def _send_part(self, key: uuid.UUID, upload: str, number: int, data: bytes) -> None:
+    async def _send_part(self, key: uuid.UUID, upload: str, number: int, data: io.BytesIO) -> None:
         self._sent.append(await self._bucket.put_part(key, upload, number, data))
 
     async def _drained(self, most: int) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import io
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -182,7 +183,7 @@ async def test_abandoned_uploads_are_swept(
     whole, parts = uuid.uuid4(), uuid.uuid4()
     await files._index.reserve([whole, parts], 0)
     await files._bucket.put(whole, b"x")
-    await files._bucket.put_part(parts, await files._bucket.begin(parts), 1, b"x")
+    await files._bucket.put_part(parts, await files._bucket.begin(parts), 1, io.BytesIO(b"x"))
     assert await uploads(s3, moto_server, bucket) == [parts.hex]
     late = files.upload(namespace)
     await late.write([b"late"])
