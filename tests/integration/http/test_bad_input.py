@@ -256,7 +256,7 @@ def _fields(
     good = {"name": "made", "value": "v", "default_fields": [], "username": "u", "password": "p", "flows": []}
     good |= {"description": "", "data": NO_NODES, "tags": [], "is_component": False}
     good |= {"id": ids["variable_id"], "api_key": "k", "input_value": "Hello"}
-    good |= {"flow_id": ids["empty_flow_id"]}
+    good |= {"flow_id": ids["empty_flow_id"], "session_id": ids["flow_id"]}
     for content_type, content in operation.get("requestBody", {}).get("content", {}).items():
         for schema in (content["schema"], *content["schema"].get("anyOf", ())):
             if "$ref" in schema:
