@@ -26,7 +26,12 @@ from bedplate.wiring.testing.database import copy_database
 
 # Everywhere alike: how fast a machine is and what an earlier run found must not decide whether a test passes.
 hypothesis.settings.register_profile(
-    "ci", deadline=None, derandomize=True, database=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "ci",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    # One suite is run by the classes of several backends.
+    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.differing_executors],
 )
 hypothesis.settings.register_profile("dev", deadline=None)
 hypothesis.settings.load_profile("ci" if "CI" in os.environ else "dev")

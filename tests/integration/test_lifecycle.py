@@ -26,7 +26,9 @@ from bedplate.wiring.testing.leftovers import open_files
 
 def _names() -> list[str]:
     container = ApplicationContainer()
-    return [name for name in container.providers if isinstance(container.get(name), Service)]
+    # Not the engines of backends that are not chosen.
+    planned = {record.name for record in container.report.services if record.state is not State.NOT_NEEDED}
+    return [name for name in container.providers if name in planned and isinstance(container.get(name), Service)]
 
 
 NAMES = _names()

@@ -79,7 +79,7 @@ async def test_worker_starts_last_and_stops_first(container: ApplicationContaine
         await real(timeout)
 
     worker.drain = drain  # type: ignore[method-assign]
-    names = {record.name for record in container.report.services}
+    names = {record.name for record in container.report.services if record.state == "started"}
     await container.shutdown_resources()
     assert set(stopped_after) >= names - {"task_worker"}
 
