@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import os
 import socket
 import subprocess
@@ -111,7 +112,7 @@ async def _gets(bare: Any) -> float:
 
 
 def _extra_memory(folder: str, endpoint: str) -> float:
-    command = [sys.executable, "-m", "benchmarks.peers.stream_s3", folder, endpoint]
+    command = [sys.executable, "-m", "benchmarks.peers.stream_file", folder, json.dumps(settings(endpoint))]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 

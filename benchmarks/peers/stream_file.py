@@ -1,6 +1,10 @@
-"""Streams 1 GiB into local storage and out again, and prints by how many MiB the process grew."""
+"""Streams 1 GiB into a storage and out again, and prints by how many MiB the process grew.
+
+Arguments: the data directory, and the settings of the storage as JSON; without them it is the local one.
+"""
 
 import asyncio
+import json
 import os
 import sys
 import uuid
@@ -33,7 +37,8 @@ def _peak() -> float:
 
 
 async def _main() -> None:
-    async with container_in(sys.argv[1], "storage") as container:
+    settings = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
+    async with container_in(sys.argv[1], "storage", storage=settings) as container:
         await _round_trip(container.storage(), 1)
         before = _peak()
         await _round_trip(container.storage(), 16 * 1024)
