@@ -24,7 +24,11 @@ _STEPS = st.one_of(
 class Model(Capabilities):
     """STO-1."""
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=40,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    )
     @given(steps=st.lists(_STEPS, max_size=12))
     async def test_a_namespace_is_a_dictionary(
         self, steps: Sequence[tuple[object, ...]], storage: StorageService

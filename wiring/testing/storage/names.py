@@ -123,7 +123,11 @@ class Names(Capabilities):
         assert [file.name for file in await storage.list(namespace)] == [name]
         assert await content(storage, namespace, name) == name.encode()
 
-    @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=50,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    )
     @given(name=st.text(min_size=1, max_size=300))
     async def test_any_text_is_refused_or_comes_back(self, name: str, storage: StorageService) -> None:
         """STO-2: whatever the text, it is a name in its own namespace, or refused."""
