@@ -7,6 +7,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from tests.servers.otlp import Collector, collector
 from tests.servers.postgres import new_database, postgres
 from tests.servers.s3 import S3Server, moto, rclone
 
@@ -155,3 +156,10 @@ async def s3() -> AsyncIterator[S3Engine]:
     await engine.start()
     yield engine
     await engine.stop()
+
+
+@pytest.fixture
+def otlp() -> Iterator[Collector]:
+    """A collector of OTLP that keeps and decodes what it is sent."""
+    with collector() as server:
+        yield server
