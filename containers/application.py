@@ -11,6 +11,7 @@ from bedplate.services.database.factory import build_database
 from bedplate.services.engines.http import HttpEngine
 from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.redactor import Redactor
+from bedplate.services.engines.redis import RedisEngine
 from bedplate.services.engines.s3 import S3Engine
 from bedplate.services.engines.workers import Workers
 from bedplate.services.job_queue.factory import build_job_queue
@@ -40,6 +41,7 @@ class ApplicationContainer(ServiceContainer):
     keyring = Singleton(Keyring, settings)
     workers = Singleton(Workers)
     http = Singleton(HttpEngine)
+    redis = Singleton(RedisEngine, settings)
     s3 = Singleton(S3Engine)
 
     # Who may do what, beyond ownership.

@@ -10,6 +10,7 @@ import pytest
 from tests.servers.otlp import Collector, collector
 from tests.servers.postgres import new_database, postgres
 from tests.servers.s3 import S3Server, moto, rclone
+from tests.servers.valkey import flush, valkey
 
 from bedplate.services.database import DatabaseService, alembic_commands
 from bedplate.services.database.factory import build_database
@@ -19,6 +20,7 @@ from bedplate.services.database.postgres.alteration import Alteration
 from bedplate.services.database.revisions import OWN
 from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.redactor import Redactor
+from bedplate.services.engines.redis import RedisEngine
 from bedplate.services.engines.s3 import S3Engine
 from bedplate.services.engines.workers import Workers
 from bedplate.services.settings import SettingsService
@@ -131,6 +133,28 @@ async def keyring(settings: SettingsService) -> AsyncIterator[Keyring]:
 @pytest.fixture
 async def workers() -> AsyncIterator[Workers]:
     engine = Workers()
+    await engine.start()
+    yield engine
+    await engine.stop()
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a Valkey server of this process of the run."""
+    with valkey(tmp_path_factory.mktemp("valkey")) as url:
+        yield url
+
+
+@pytest.fixture
+def valkey_url(valkey_server: str) -> str:
+    """The URL of an empty Valkey server, which tests of this process use one after another."""
+    flush(valkey_server)
+    return valkey_server
+
+
+@pytest.fixture
+async def redis_engine(tmp_path: Path, valkey_url: str) -> AsyncIterator[RedisEngine]:
+    engine = RedisEngine(SettingsService(profile="test", data_dir=tmp_path, redis={"url": valkey_url}))
     await engine.start()
     yield engine
     await engine.stop()

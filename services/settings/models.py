@@ -14,6 +14,7 @@ from bedplate.services.settings.groups.database import DatabaseSettings
 from bedplate.services.settings.groups.flags import FlagName, FlagSetting
 from bedplate.services.settings.groups.job_queue import JobQueueSettings
 from bedplate.services.settings.groups.plugins import PluginsSettings
+from bedplate.services.settings.groups.redis import RedisSettings
 from bedplate.services.settings.groups.server import ServerSettings
 from bedplate.services.settings.groups.session import SessionSettings
 from bedplate.services.settings.groups.shared_component_cache import SharedComponentCacheSettings
@@ -71,6 +72,7 @@ class Settings(BaseSettings):
 
     server: ServerSettings = Field(default_factory=ServerSettings)
     plugins: PluginsSettings = Field(default_factory=PluginsSettings)
+    redis: RedisSettings = Field(default_factory=RedisSettings)
     auth: AuthSettings = Field(default_factory=AuthSettings)
     cache: CacheSettings = Field(default_factory=CacheSettings)
     chat: ChatSettings = Field(default_factory=ChatSettings)

@@ -1,6 +1,6 @@
 """Settings of the cache service."""
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from bedplate.services.settings.groups.base import Seconds, ServiceSettings
 
@@ -12,6 +12,8 @@ class CacheSettings(ServiceSettings):
 
     backend: str = "memory"
     """Where values are kept: ``memory`` or ``disk``."""
+    redis_url: SecretStr | None = None
+    """URL of a Redis server of its own; unset: that of ``BEDPLATE_REDIS__URL``."""
     ttl: Seconds = 3600.0
     """Seconds that a value lives when the caller names no time; 0: until it is evicted."""
     ttl_jitter: float = Field(default=0.05, ge=0, lt=1)

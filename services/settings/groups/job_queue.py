@@ -1,6 +1,6 @@
 """Settings of the job queue service."""
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from bedplate.services.settings.groups.base import Seconds, ServiceSettings
 
@@ -12,6 +12,8 @@ class JobQueueSettings(ServiceSettings):
 
     backend: str = "memory"
     """Where the log of a running job is: ``memory``, committed to the database in groups."""
+    redis_url: SecretStr | None = None
+    """URL of a Redis server of its own; unset: that of ``BEDPLATE_REDIS__URL``."""
     commit_interval: Seconds = 0.05
     """Longest time, in seconds, before an event is in the database."""
     commit_events: int = Field(default=200, ge=1)

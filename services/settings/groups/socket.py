@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from bedplate.services.settings.groups.base import Seconds, ServiceSettings
 
@@ -19,6 +19,8 @@ class SocketSettings(ServiceSettings):
 
     backend: str = "memory"
     """What carries events between replicas: ``memory``, for one."""
+    redis_url: SecretStr | None = None
+    """URL of a Redis server of its own; unset: that of ``BEDPLATE_REDIS__URL``."""
     path: str = Field(default="/socket.io", pattern=r"^(/[A-Za-z0-9._~-]+)+$")
     """Path of the Socket.IO endpoint; clients use this one unless told otherwise."""
     transports: tuple[Literal["polling", "websocket"], ...] = Field(default=("polling", "websocket"), min_length=1)

@@ -1,6 +1,6 @@
 """Settings of the state service."""
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from bedplate.services.settings.groups.base import Seconds, ServiceSettings
 
@@ -14,6 +14,8 @@ class StateSettings(ServiceSettings):
 
     backend: str = "memory"
     """Where values are kept: ``memory``, in this process."""
+    redis_url: SecretStr | None = None
+    """URL of a Redis server of its own; unset: that of ``BEDPLATE_REDIS__URL``."""
     run_ttl: Seconds = 86_400.0
     """Seconds after its last change that the state of a run is forgotten if nobody has ended it; 0: never."""
     session_ttl: Seconds = 604_800.0

@@ -1,0 +1,105 @@
+"""What Redis and its client say when something is wrong, as errors that name the setting and the fix.
+
+::
+
+    UnavailableError
+    └── RedisUnavailableError      the server does not answer, or cannot take writes
+    ConfigurationError
+    └── RedisSettingError          the URL cannot be used, or the server refuses what it says
+"""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from redis import exceptions as client
+
+from bedplate.services.engines.redis_url import RedisAddress
+from bedplate.services.errors import BedplateError, ConfigurationError, UnavailableError
+
+__all__ = ["RedisSettingError", "RedisUnavailableError", "typed_errors"]
+
+
+class RedisUnavailableError(UnavailableError):
+    """The Redis server does not answer, or cannot do what it is asked for at the moment; try again."""
+
+    code = "redis_unavailable"
+
+
+class RedisSettingError(ConfigurationError):
+    """The Redis server refuses what the settings say."""
+
+    code = "redis_setting"
+
+
+_REFUSED: Final = (client.AuthenticationError, client.AuthorizationError, client.NoPermissionError)
+_PASSING: Final = (client.BusyLoadingError, client.ReadOnlyError, client.MasterDownError, client.OutOfMemoryError)
+_WORDS: Final = {
+    client.BusyLoadingError: "it is loading its data",
+    client.ReadOnlyError: "it is a replica and takes no writes",
+    client.MasterDownError: "it has lost its primary",
+    client.OutOfMemoryError: "its memory is full",
+}
+
+
+@contextmanager
+def typed_errors(address: RedisAddress) -> Iterator[None]:
+    """Turn what the client raises inside the block into errors of Bedplate; none quotes a password or a value.
+
+    Args:
+        address: The server that the block talks to, and whose it is.
+
+    Raises:
+        RedisUnavailableError: It does not answer, not in time, or cannot take a write now.
+        RedisSettingError: It refuses the user, the password, the database or the certificate.
+    """
+    try:
+        yield
+    except (client.RedisError, OSError, ssl.SSLError) as error:
+        raise _typed(address, error) from error
+
+
+def _typed(address: RedisAddress, error: Exception) -> BedplateError:
+    if (tls := _tls(error)) is not None:
+        return _setting(address, tls, f"set BEDPLATE_REDIS__CA_FILE, or write {address.setting} as the server wants it")
+    if isinstance(error, _REFUSED):
+        what = "the server refuses the user, the password, or a command of them"
+        return _setting(address, what, f"write user and password into {address.setting} as the server knows them")
+    if isinstance(error, _PASSING):
+        reason = next(words for kind, words in _WORDS.items() if isinstance(error, kind))
+        return _unavailable(address, f"the server cannot do it now: {reason}", error)
+    if isinstance(error, client.ResponseError):
+        if "DB index" in str(error) or "invalid DB" in str(error):
+            return _setting(address, "the server has no such database", f"end {address.setting} with /0")
+        return _unavailable(address, "the server refuses a command", error)
+    if isinstance(error, (client.TimeoutError, TimeoutError)):
+        # A server without TLS waits for more of what it takes for a command.
+        tls = ", or does not speak TLS" if address.url.startswith("rediss:") else ""
+        return _unavailable(address, f"the server does not answer in time{tls}", error)
+    return _unavailable(address, "the server cannot be reached", error)
+
+
+def _tls(error: BaseException) -> str | None:
+    """What is wrong with TLS, if that is what is wrong."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return "the certificate of the server is not trusted"
+        if isinstance(seen, ssl.SSLError):
+            return "the server does not speak TLS"
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def _setting(address: RedisAddress, what: str, fix: str) -> RedisSettingError:
+    return RedisSettingError(what, service=address.service, why=f"{address.setting} is {address.masked}", fix=fix)
+
+
+def _unavailable(address: RedisAddress, what: str, error: Exception) -> RedisUnavailableError:
+    return RedisUnavailableError(
+        what,
+        service=address.service,
+        why=f"{type(error).__name__} at {address.masked}",
+        fix=f"try again; if it lasts, look at the server, and at {address.setting}",
+    )
