@@ -1,11 +1,9 @@
 """Tasks in the processes of the application itself: each looks into the database, and is woken by its own submits."""
 
-import uuid
-from datetime import datetime
 from typing import Self
 
 from bedplate.services.settings import SettingsService
-from bedplate.services.task.backend import RunsTasks
+from bedplate.services.task.backend import Due, RunsTasks
 
 __all__ = ["AnyIOBackend"]
 
@@ -18,6 +16,8 @@ class AnyIOBackend:
     """
 
     name = "anyio"
+    delivers = True
+    begins_here = True
 
     def __init__(self, poll_interval: float) -> None:
         self._poll_interval = poll_interval
@@ -39,7 +39,7 @@ class AnyIOBackend:
         """It works as long as the database does, which answers for itself."""
         return None
 
-    def announce(self, run_id: uuid.UUID, run_at: datetime, priority: int) -> None:
+    def announce(self, due: Due) -> None:
         """Wake the worker of this process, if it has one; those of others come by themselves."""
         if self._worker is not None:
             self._worker.wake()

@@ -1,10 +1,29 @@
 """What carries the ids of runs to workers. The database alone says what state a run is in."""
 
 import uuid
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-__all__ = ["RunsTasks", "TaskBackend"]
+import msgspec
+
+__all__ = ["Due", "RunsTasks", "TaskBackend"]
+
+
+class Due(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that waits, as a backend is told of it.
+
+    Attributes:
+        id: The run.
+        name: Its task.
+        run_at: It is not started before, in UTC.
+        priority: Higher goes first.
+    """
+
+    id: uuid.UUID
+    name: str
+    run_at: datetime
+    priority: int
 
 
 class RunsTasks(Protocol):
@@ -26,8 +45,41 @@ class RunsTasks(Protocol):
         """Wait until woken, by :meth:`wake` or by a slot that has become free, or until time is up."""
         ...
 
-    async def take(self, run_id: uuid.UUID) -> bool:
-        """Take one run if it is due and there is a slot, and execute it in the background; whether it was taken."""
+    @property
+    def accepting(self) -> bool:
+        """Whether it takes runs; no more while it drains."""
+        ...
+
+    async def execute(self, run_id: uuid.UUID) -> bool:
+        """Take one run if it is due and there is a slot, and execute it to the end of its attempt; False: not taken."""
+        ...
+
+    async def heed_cancels(self) -> None:
+        """Have runs of this process end that other processes ask to end.
+
+        :meth:`take_due` does so as well. At most once in a poll interval; never raises an ``Exception``.
+        """
+        ...
+
+    async def take_unannounced(self, limit: int) -> tuple[Sequence[Due], float]:
+        """Due runs that nobody has announced: put off before, tried again, or given back.
+
+        Each is given to one caller, of any process, which is to announce it.
+
+        Returns:
+            The runs, and the seconds after which it makes sense to look again; never raises an ``Exception``.
+        """
+        ...
+
+    async def count_due(self, seconds: float) -> Mapping[str, tuple[int, int]]:
+        """How many runs are due, and of how many the word may be lost, by task.
+
+        Those are the ones that were announced longer ago than so many seconds, and wait still.
+        """
+        ...
+
+    async def take_unheard(self, seconds: float, names: Collection[str], limit: int) -> Sequence[Due]:
+        """Runs of these tasks of which the word may be lost, the oldest word first; as :meth:`take_unannounced`."""
         ...
 
 
@@ -39,9 +91,13 @@ class TaskBackend(Protocol):
 
     Attributes:
         name: What the setting ``BEDPLATE_TASK__BACKEND`` calls it.
+        delivers: Whether it brings runs to this process; False: the process submits, and others execute.
+        begins_here: Whether a new run may begin in the process that submits it, without the backend.
     """
 
     name: str
+    delivers: bool
+    begins_here: bool
 
     async def start(self) -> None:
         """Get ready to announce."""
@@ -55,8 +111,12 @@ class TaskBackend(Protocol):
         """Raise if it does not work, return a reason if it works badly."""
         ...
 
-    def announce(self, run_id: uuid.UUID, run_at: datetime, priority: int) -> None:
-        """Say that a committed run is due at a moment. Does not block; a lost word delays a run, and loses none."""
+    def announce(self, due: Due) -> None:
+        """Say that a committed run is due at its moment. Does not block; a lost word delays a run, and loses none.
+
+        A backend that carries ids need not hold back what is due later: workers are told of it when it is, by
+        :meth:`RunsTasks.take_unannounced`.
+        """
         ...
 
     async def serve(self, worker: RunsTasks) -> None:

@@ -92,6 +92,11 @@ class Executor:
         return max(0, self._settings.concurrency - len(self._attempts) - len(self._reserved) - self._expected)
 
     @property
+    def accepting(self) -> bool:
+        """Whether runs may still begin, now or when there is a slot."""
+        return not self._stopping
+
+    @property
     def held(self) -> Collection[uuid.UUID]:
         """The runs in slots."""
         return self._attempts.keys() | self._reserved
@@ -129,8 +134,8 @@ class Executor:
 
     # Executing
 
-    def start(self, claim: Claim) -> None:
-        """Begin to execute a run that this process holds."""
+    def start(self, claim: Claim) -> "asyncio.Task[None]":
+        """Begin to execute a run that this process holds; ends with the attempt, and never with an ``Exception``."""
         self._reserved.discard(claim.id)
         definition = self._registry.get(claim.name)
         attempt = Attempt(
@@ -150,6 +155,7 @@ class Executor:
         task = self._loop.create_task(self._execute(attempt), name=f"bedplate-task-{claim.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def ask_to_end(self, run_id: uuid.UUID, reason: EndReason) -> bool:
         """Ask a run to end; False if it is not in a slot."""

@@ -1,7 +1,7 @@
 """The runs of tasks in the database: every transition is a transaction here, whoever executes them."""
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from bedplate.services.engines.redactor import Redactor
 from bedplate.services.logs import get_logger
 from bedplate.services.settings.groups.task import TaskSettings
 from bedplate.services.task.attempt import Claim, Outcome, OutcomeKind
+from bedplate.services.task.backend import Due
 from bedplate.services.task.models import Progress, TaskStatus
 from bedplate.services.task.retrying import Backoff
 from bedplate.services.task.transitions import back_to_queue, not_tried_again
@@ -63,6 +64,31 @@ class Journal:
             )
             for row in rows
         ]
+
+    async def take_unannounced(self, limit: int) -> tuple[Sequence[Due], float | None]:
+        """Due runs that nobody has announced, now the caller's to announce; seconds until the next, None if none."""
+        async with self._database.session() as session:
+            moment = await TaskRunRepository(session).next_unannounced()
+        now = utc_now()
+        if moment is None or moment > now:
+            return (), None if moment is None else (moment - now).total_seconds()
+        async with self._database.transaction() as session:
+            rows = await TaskRunRepository(session).take_unannounced(now, limit)
+        return [Due(**row) for row in rows], 0.0
+
+    async def count_due(self, seconds: float) -> Mapping[str, tuple[int, int]]:
+        """How many runs are due, and how many of them were announced longer ago than so many seconds, by task."""
+        now = utc_now()
+        async with self._database.session() as session:
+            return await TaskRunRepository(session).count_due(now, now - timedelta(seconds=seconds))
+
+    async def take_unheard(self, seconds: float, names: Collection[str], limit: int) -> Sequence[Due]:
+        """Those runs of these tasks, the oldest word first, now the caller's to announce."""
+        now = utc_now()
+        async with self._database.transaction() as session:
+            before = now - timedelta(seconds=seconds)
+            rows = await TaskRunRepository(session).take_unheard(now, before, names, limit)
+        return [Due(**row) for row in rows]
 
     async def settle(
         self, claim: Claim, outcome: Outcome, progress: Progress | None, backoff: Backoff

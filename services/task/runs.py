@@ -1,7 +1,6 @@
 """Runs that have been submitted: read, waited for, cancelled; and the dead letters."""
 
 import asyncio
-import builtins
 import math
 import time
 import uuid
@@ -17,7 +16,7 @@ from bedplate.services.database.retention import BATCH
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings.groups.task import TaskSettings
 from bedplate.services.task.attempt import EndReason
-from bedplate.services.task.backend import TaskBackend
+from bedplate.services.task.backend import Due, TaskBackend
 from bedplate.services.task.errors import (
     TaskFailedError,
     TaskNotDeadError,
@@ -208,14 +207,15 @@ class Runs(Service):
     async def _requeue(self, user_id: uuid.UUID | None, run_ids: Collection[uuid.UUID] | None) -> int:
         now = utc_now()
         async with self._database.transaction() as session:
-            ids: builtins.list[uuid.UUID] = [*await TaskRunRepository(session).requeue(user_id, run_ids, requeued(now))]
+            rows = await TaskRunRepository(session).requeue(user_id, run_ids, requeued(now))
+            runs = [Due(**row) for row in rows]
 
         def announce() -> None:
-            for run_id in ids:
-                self.carrier.announce(run_id, now, 0)
+            for due in runs:
+                self.carrier.announce(due)
 
         self._database.after_commit(announce)
-        return len(ids)
+        return len(runs)
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> None:

@@ -13,7 +13,7 @@ from bedplate.services.errors import NotFoundError
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
 from bedplate.services.task.attempt import Claim
-from bedplate.services.task.backend import TaskBackend
+from bedplate.services.task.backend import Due, TaskBackend
 from bedplate.services.task.checks import CHECKS
 from bedplate.services.task.definition import TaskDefinition
 from bedplate.services.task.errors import (
@@ -167,9 +167,8 @@ class TaskService(Runs):
         if here and worker is not None:
             worker.begin(Claim(**{name: row[name] for name in Claim.__struct_fields__ if name in row}, waited=0.0))
         else:
-            self._database.after_commit(
-                lambda: self.carrier.announce(row["id"], row["run_at"], row["priority"]),
-            )
+            due = Due(id=row["id"], name=row["name"], run_at=row["run_at"], priority=row["priority"])
+            self._database.after_commit(lambda: self.carrier.announce(due))
 
     async def _insert(self, row: dict[str, Any], *, check_room: bool) -> None:
         columns = {name: value for name, value in row.items() if value is not None}

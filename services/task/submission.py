@@ -55,6 +55,7 @@ def new_run(
     """
     now = utc_now()
     options = definition.options
+    run_at = _run_at(now, delay, at, settings.max_delay)
     return {
         **_DEFAULTS,
         "id": new_id(),
@@ -62,7 +63,8 @@ def new_run(
         "name": definition.name,
         "status": "queued",
         "priority": _number("priority", options.priority if priority is None else priority, -_MAX_PRIORITY),
-        "run_at": _run_at(now, delay, at, settings.max_delay),
+        "run_at": run_at,
+        "announced_at": now if run_at <= now else None,  # by its submitter, after the commit
         "arguments": definition.arguments.encode(arguments, settings.max_argument_bytes),
         "unique_key": None if key is None else unique_key(user_id, definition.name, key),
         "key_kept": keep_key,

@@ -2,11 +2,14 @@
 
 import asyncio
 import uuid
+from collections.abc import Awaitable, Collection, Mapping, Sequence
+from typing import TypeVar
 
 import anyio
 
 from bedplate.services.settings.groups.task import TaskSettings
 from bedplate.services.task.attempt import EndReason
+from bedplate.services.task.backend import Due
 from bedplate.services.task.executor import Executor
 from bedplate.services.task.journal import Journal
 from bedplate.services.task.lease import Lease
@@ -15,7 +18,10 @@ from bedplate.services.task.troubles import Troubles
 
 __all__ = ["Taker"]
 
+T = TypeVar("T")
+
 _FAILED = "tasks could not be taken"
+_NOT_ANNOUNCED = "tasks that are due could not be looked for"
 
 
 class Taker:
@@ -62,12 +68,40 @@ class Taker:
         self._troubles.over(_FAILED)
         return wait
 
-    async def take(self, run_id: uuid.UUID) -> bool:
-        """Take one run if it is due and there is a slot; whether it was taken."""
+    @property
+    def accepting(self) -> bool:
+        """Whether runs are taken; no more while the process drains."""
+        return self._executor is not None and self._executor.accepting
+
+    async def execute(self, run_id: uuid.UUID) -> bool:
+        """Take one run if it is due and there is a slot, and execute it to its attempt's end; False: not taken."""
         executor = self._executor
         if executor is None or not (names := executor.startable()):
             return False
-        return await self._claim(executor, names, run_id) > 0
+        if attempts := await self._claim(executor, names, run_id):
+            await asyncio.wait(attempts)
+        return bool(attempts)
+
+    async def heed_cancels(self) -> None:
+        """Have runs of this process end that others ask to end; at most once in a poll interval."""
+        if self._executor is not None:
+            with self._troubles.noted("cancels of tasks could not be looked for"):
+                await self._look_for_cancels(self._executor)
+
+    async def take_unannounced(self, limit: int) -> tuple[Sequence[Due], float]:
+        """Due runs that nobody has announced, the caller's to announce; seconds until it makes sense to look again."""
+        self._woken.clear()
+        self._more = False  # a free slot is no reason to look
+        due, wait = await self._looked(self._journal.take_unannounced(limit), ((), None))
+        return due, self._settings.poll_interval if wait is None else wait
+
+    async def count_due(self, seconds: float) -> Mapping[str, tuple[int, int]]:
+        """How many runs are due, and of how many the word may be lost, by task."""
+        return await self._looked(self._journal.count_due(seconds), {})
+
+    async def take_unheard(self, seconds: float, names: Collection[str], limit: int) -> Sequence[Due]:
+        """Runs of these tasks of which the word may be lost, the caller's to announce."""
+        return await self._looked(self._journal.take_unheard(seconds, names, limit), ())
 
     def wake(self) -> None:
         """End :meth:`rest`."""
@@ -106,15 +140,24 @@ class Taker:
             self._more = True
         return self._settings.poll_interval
 
-    async def _claim(self, executor: Executor, names: list[str], run_id: uuid.UUID | None = None) -> int:
+    async def _claim(
+        self, executor: Executor, names: list[str], run_id: uuid.UUID | None = None
+    ) -> "list[asyncio.Task[None]]":
         async with self._taking:
             limit = executor.free if run_id is None else min(1, executor.free)
             # A submit in the meantime must not take the slots that these will need.
             with executor.expecting(limit):
                 claims = await self._journal.claim(self._lease.instance_id, names, limit, run_id=run_id)
-                for claim in claims:
-                    executor.start(claim)
-        return len(claims)
+                return [executor.start(claim) for claim in claims]
+
+    async def _looked(self, look: Awaitable[T], otherwise: T) -> T:
+        try:
+            found = await look
+        except Exception as error:
+            self._troubles.note(_NOT_ANNOUNCED, error)
+            return otherwise
+        self._troubles.over(_NOT_ANNOUNCED)
+        return found
 
     async def _look_for_cancels(self, executor: Executor) -> None:
         now = asyncio.get_running_loop().time()

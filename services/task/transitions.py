@@ -48,6 +48,7 @@ def back_to_queue(now: datetime, run_at: datetime, **changes: Any) -> dict[str, 
         "finished_at": sa.case((cancelled, sa.literal(now, _RUNS.c.finished_at.type)), else_=None),
         "unique_key": sa.case((sa.and_(cancelled, sa.not_(_RUNS.c.key_kept)), None), else_=_RUNS.c.unique_key),
         "run_at": run_at,
+        "announced_at": None,
         "instance_id": None,
         **changes,
     }
@@ -58,6 +59,7 @@ def requeued(now: datetime) -> dict[str, Any]:
     return {
         "status": TaskStatus.QUEUED.value,
         "run_at": now,
+        "announced_at": now,
         "finished_at": None,
         "failures": 0,
         "losses": 0,

@@ -98,7 +98,9 @@ class TaskWorker(Service):
     def reserve(self, definition: TaskDefinition, row: dict[str, Any]) -> bool:
         """Keep a slot for a new run, if there is one and the lease holds."""
         executor = self._executor
-        if executor is None or self._lease.expired or not executor.can_start(definition):
+        if executor is None or not self._task.carrier.begins_here:
+            return False
+        if self._lease.expired or not executor.can_start(definition):
             return False
         executor.reserve(row["id"])
         row |= {
@@ -131,7 +133,7 @@ class TaskWorker(Service):
     # Start and stop
 
     async def _start(self) -> None:
-        if not self._settings.execute:
+        if not self._settings.execute or not self._task.carrier.delivers:
             return
         await self._lease.take()
         # Made here, as they belong to the event loop of this start: the next one may be in another.

@@ -17,7 +17,7 @@ class TaskRunRow(Table, table=True):
     __tablename__ = f"{PREFIX}task_run"
     __table_args__ = (
         sa.Index(None, "user_id", "created_at"),
-        sa.Index(None, "status", "run_at"),
+        sa.Index(None, "status", "run_at", "announced_at"),
     )
 
     id: uuid.UUID = Field(default_factory=new_id, primary_key=True)
@@ -59,3 +59,5 @@ class TaskRunRow(Table, table=True):
     created_at: datetime = Field(default_factory=utc_now, sa_type=UTCDateTime)
     started_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     finished_at: datetime | None = Field(default=None, sa_type=UTCDateTime, index=True)
+    announced_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """When workers were last told that it is due, by a backend that carries ids; none while nobody is about to."""

@@ -63,6 +63,8 @@ finish_run: Final = (
 )
 """Changes a running run that is still held to its outcome; its parameters are made by :func:`outcome_of`."""
 
+_unannounced = sa.and_(_RUNS.c.status == "queued", _RUNS.c.announced_at.is_(None))
+
 _report_progress = sa.update(_RUNS).where(_held).values(progress=sa.bindparam("new_progress"))
 
 
@@ -177,6 +179,54 @@ class TaskRunRepository(InstanceRepository):
         rows = (await self._execute(statement)).mappings().all()
         return sorted(rows, key=lambda row: (-row["priority"], row["run_at"], row["id"]))
 
+    # Announcing
+
+    async def next_unannounced(self) -> datetime | None:
+        """When the first waiting run that nobody has announced is due; None if there is none."""
+        statement = sa.select(sa.func.min(_RUNS.c.run_at)).where(_unannounced)
+        moment: datetime | None = (await self._execute(statement)).scalar_one()
+        return moment
+
+    async def take_unannounced(self, now: datetime, limit: int) -> Sequence[sa.RowMapping]:
+        """Note of due runs that they are announced now, which nobody else does then; what was noted.
+
+        Args:
+            now: The moment.
+            limit: Most runs; the most important first, and of these the oldest.
+
+        Returns:
+            ``id``, ``name``, ``run_at`` and ``priority``.
+        """
+        due = sa.select(_RUNS.c.id).where(_unannounced, _RUNS.c.run_at <= now)
+        due = due.order_by(_RUNS.c.priority.desc(), _RUNS.c.run_at, _RUNS.c.id).limit(limit)
+        chosen = due.with_for_update(skip_locked=True).cte("chosen")  # see claim()
+        return await self._announce(_RUNS.c.id.in_(sa.select(chosen.c.id)), _unannounced, now=now)
+
+    async def take_unheard(
+        self, now: datetime, before: datetime, names: Collection[str], limit: int
+    ) -> Sequence[sa.RowMapping]:
+        """The same for runs of these tasks that were announced before a moment, and wait still."""
+        old = sa.and_(_RUNS.c.status == "queued", _RUNS.c.announced_at < before)
+        due = sa.select(_RUNS.c.id).where(old, _RUNS.c.run_at <= now, _RUNS.c.name.in_(names))
+        chosen = due.order_by(_RUNS.c.announced_at).limit(limit).with_for_update(skip_locked=True).cte("chosen")
+        return await self._announce(_RUNS.c.id.in_(sa.select(chosen.c.id)), old, now=now)
+
+    async def count_due(self, now: datetime, before: datetime) -> Mapping[str, tuple[int, int]]:
+        """How many runs are due, and how many of them were announced before a moment, by task."""
+        unheard = sa.func.sum(sa.case((_RUNS.c.announced_at < before, 1), else_=0)).label("unheard")
+        statement = (
+            sa.select(_RUNS.c.name, sa.func.count().label("due"), unheard)
+            .where(_RUNS.c.status == "queued", _RUNS.c.run_at <= now)
+            .group_by(_RUNS.c.name)
+        )
+        return {row["name"]: (row["due"], row["unheard"]) for row in (await self._execute(statement)).mappings()}
+
+    async def _announce(self, *where: sa.ColumnElement[bool], now: datetime) -> Sequence[sa.RowMapping]:
+        columns = (_RUNS.c.id, _RUNS.c.name, _RUNS.c.run_at, _RUNS.c.priority)
+        statement = sa.update(_RUNS).where(*where).values(announced_at=now).returning(*columns)
+        rows = (await self._execute(statement)).mappings().all()
+        return sorted(rows, key=lambda row: (-row["priority"], row["run_at"], row["id"]))
+
     async def settle(self, fence: Fence, values: Mapping[str, Any]) -> bool:
         """Change a running run that is still held; False, and nothing is changed, if it is not."""
         statement = sa.update(_RUNS).where(_held).values(**values)
@@ -245,12 +295,13 @@ class TaskRunRepository(InstanceRepository):
 
     async def requeue(
         self, user_id: uuid.UUID | None, run_ids: Collection[uuid.UUID] | None, values: Mapping[str, Any]
-    ) -> Sequence[uuid.UUID]:
-        """Change failed runs of this owner, those named or all; which they were."""
+    ) -> Sequence[sa.RowMapping]:
+        """Change failed runs of this owner, those named or all; ``id``, ``name``, ``run_at``, ``priority`` of each."""
         statement = sa.update(_RUNS).where(_own(user_id), _RUNS.c.status == "failed").values(**values)
         if run_ids is not None:
             statement = statement.where(_RUNS.c.id.in_(run_ids))
-        return (await self._execute(statement.returning(_RUNS.c.id))).scalars().all()
+        columns = (_RUNS.c.id, _RUNS.c.name, _RUNS.c.run_at, _RUNS.c.priority)
+        return (await self._execute(statement.returning(*columns))).mappings().all()
 
     async def delete(self, user_id: uuid.UUID | None, run_id: uuid.UUID) -> bool:
         """Remove a finished run of this owner; False if it is not there, or has not finished."""
