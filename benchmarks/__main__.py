@@ -30,6 +30,8 @@ _MODULES = (
     "variables",
     "database",
     "session",
+    "postgres",
+    "replicas",
 )
 _BY_NAME = ("s3",)
 """Measured when asked for: files on S3 do not meet their aim yet."""

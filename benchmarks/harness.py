@@ -24,13 +24,13 @@ class Aim(msgspec.Struct, frozen=True):
         """The aim for people."""
         return f"{self.relation} {self.bound:g}{unit}"
 
-    def met(self, low: float, high: float) -> bool:
-        """Whether the favourable end of the interval is within the aim."""
+    def met(self, median: float) -> bool:
+        """Whether the median is within the aim."""
         if self.relation == "≤":
-            return low <= self.bound
+            return median <= self.bound
         if self.relation == "≥":
-            return high >= self.bound
-        return low == high == self.bound
+            return median >= self.bound
+        return median == self.bound
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,7 +127,7 @@ def ratio(
         low=low,
         high=high,
         aim=aim.text("×") if aim else None,
-        met=aim.met(low, high) if aim else None,
+        met=aim.met(statistics.median(ratios)) if aim else None,
     )
 
 
@@ -146,5 +146,5 @@ def absolute(name: str, subject: Measure, *, unit: str, aim: Aim, runner: asynci
         low=low,
         high=high,
         aim=aim.text(f" {unit}"),
-        met=aim.met(low, high),
+        met=aim.met(statistics.median(values)),
     )

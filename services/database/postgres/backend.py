@@ -211,13 +211,7 @@ class PostgresBackend:
             turnstile.leave()
             raise
         try:
-            await connection.execution_options(postgresql_readonly=read_only)
-            if not read_only or self.address.begin is not None:
-                await connection.begin()
-            if not read_only:
-                await connection.execution_options(**{_BEGUN: True})
-            if self.address.begin is not None:
-                await connection.exec_driver_sql(self.address.begin)
+            await connection.run_sync(_begin, self.address.begin, read_only=read_only)
         except BaseException:
             await lease.end()
             raise
@@ -247,6 +241,17 @@ class PostgresBackend:
                 why=f"{self.address.name}, set by {SETTING}",
                 fix="make a database with ENCODING 'UTF8'",
             )
+
+
+def _begin(connection: sa.Connection, statement: str | None, *, read_only: bool) -> None:
+    if read_only:
+        connection.execution_options(postgresql_readonly=True)
+    if not read_only or statement is not None:
+        connection.begin()
+    if not read_only:
+        connection.execution_options(**{_BEGUN: True})
+    if statement is not None:
+        connection.exec_driver_sql(statement)
 
 
 async def _interrupt(alteration: Alteration, done: asyncio.Future[Any]) -> None:
