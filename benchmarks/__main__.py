@@ -32,6 +32,7 @@ _MODULES = (
     "session",
     "postgres",
     "replicas",
+    "telemetry",
 )
 _BY_NAME = ("s3",)
 """Measured when asked for: files on S3 do not meet their aim yet."""

@@ -18,10 +18,12 @@ from bedplate.containers.plan import Node, Plan, is_startable
 from bedplate.containers.records import backend_of, left_out, record_of
 from bedplate.containers.report import Record, Report, State
 from bedplate.containers.supervise import Limits, Outcome, Step, acquire_uninterrupted, supervise
+from bedplate.services.base import Service
 from bedplate.services.checks import Severity
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.logs import get_logger
 from bedplate.services.settings import SettingsService
+from bedplate.services.telemetry import TelemetryService
 
 __all__ = ["Lifecycle"]
 
@@ -185,8 +187,17 @@ class Lifecycle:
         record.backend = record.backend or backend_of(value)
         if isinstance(value, Redactor):
             self._redactor = value
+        self._watch(entered)
         if is_startable(value):
             await value.start()
+
+    def _watch(self, new: _Entered) -> None:
+        """Have telemetry watch what is started now; when that is telemetry itself, what was started before it too."""
+        telemetry = next((one.value for one in self._entered.values() if isinstance(one.value, TelemetryService)), None)
+        if telemetry is not None:
+            for one in self._entered.values() if new.value is telemetry else (new,):
+                if isinstance(one.value, Service):
+                    telemetry.watch(one.node.name, one.value)
 
     def _forget_if_outdated(self, node: Node) -> None:
         """Have a singleton built anew if its needs are not those that it was built with at the start before.

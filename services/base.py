@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from bedplate.services.checks import Check
@@ -24,6 +25,9 @@ class Service:
         backend: The name of the backend in use, for the report.
         checks: What ``bedplate doctor``, and each start, look at on behalf of this service.
         settings_group: Whose timeouts and whose being required it shares; None: those of its own name, if any.
+        part_names: The attributes whose public methods are operations of the service too, such as ``users``.
+        uncounted: Its public methods that are not counted as operations: they cost less than counting them would, and
+            what they do is counted otherwise.
         follows_all: Whether it is started after all services that do not need it, and stopped before them, because it
             calls code that may use any.
     """
@@ -33,9 +37,12 @@ class Service:
     checks: ClassVar[tuple[Check, ...]] = ()
     follows_all: ClassVar[bool] = False
     settings_group: ClassVar[str | None] = None
+    part_names: ClassVar[tuple[str, ...]] = ()
+    uncounted: ClassVar[frozenset[str]] = frozenset()
 
     _started: bool = False
     _opened: bool = False  # _start has begun, and no _stop has ended since
+    _on_part: Callable[[str, object], None] | None = None
     _gate: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
 
     @property
@@ -80,6 +87,18 @@ class Service:
             # The text of a foreign exception may carry an address or a password.
             status, reason = HealthStatus.DOWN, type(error).__name__
         return Health(status=status, reason=reason, latency_ms=(time.perf_counter() - begun) * 1e3)
+
+    def parts(self) -> Iterable[tuple[str, object]]:
+        """What is part of it, by name; a method of a part is an operation of the service, ``"<name>.<method>"``."""
+        return [(name, getattr(self, name)) for name in self.part_names]
+
+    def on_part(self, watch: Callable[[str, object], None] | None) -> None:
+        """Have ``watch`` told, with its name, of each part that is made from now on; None: nobody."""
+        self._on_part = watch
+
+    def _tell_of_part(self, name: str, part: object) -> None:
+        if self._on_part is not None:
+            self._on_part(name, part)
 
     async def _start(self) -> None:
         """Hook: open what the service needs."""

@@ -66,6 +66,7 @@ class AuthService(Service):
     """
 
     type = ServiceType.AUTH
+    part_names = ("users", "sessions", "api_keys", "oidc", "audit")
     checks = CHECKS
     backend = "database"
 

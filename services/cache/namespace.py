@@ -47,9 +47,10 @@ class CacheNamespace:
         reader = core.store.reader(name, self._counts, self._missed)
         self._read = reader or self._wait_and_read
         self._loading = Loading(core, name, self._counts, self._values, reader)
-        if type(self).get is CacheNamespace.get:
-            # The hot path: the function itself, instead of a call to it from a method.
-            self.get = self._read  # type: ignore[assignment,method-assign]
+        if reader is not None and type(self).get is CacheNamespace.get:
+            # The hot path: the function itself, instead of a call to it from a method. It is no operation that is
+            # timed either, which would take longer than it does; hits and misses are counted as it is.
+            self.get = reader  # type: ignore[assignment,method-assign]
 
     async def get(self, key: str) -> Any:
         """The value of ``key``, or the falsy :data:`~bedplate.services.cache.MISS`."""

@@ -39,6 +39,7 @@ class CacheService(Service, CacheNamespace):
     """
 
     type = ServiceType.CACHE
+    uncounted = frozenset({"namespace"})
 
     def __init__(
         self, settings: SettingsService, telemetry: TelemetryService, store: CacheBackend, codec: Codec
@@ -76,7 +77,12 @@ class CacheService(Service, CacheNamespace):
                 fix="put what varies into the key, or raise BEDPLATE_CACHE__MAX_NAMESPACES",
             )
         made = self._namespaces[name] = CacheNamespace(name, self._core)
+        self._tell_of_part("", made)
         return made
+
+    def parts(self) -> Iterable[tuple[str, object]]:
+        """Its namespaces, whose operations are those of the cache."""
+        return [("", namespace) for namespace in self._namespaces.values() if namespace is not self]
 
     def register(
         self, cls: builtins.type, *, name: str | None = None, dump: Dump | None = None, load: Load | None = None

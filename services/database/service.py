@@ -50,6 +50,7 @@ class DatabaseService(Service):
     """
 
     type = ServiceType.DATABASE
+    part_names = ("backups", "migrations")
     checks = CHECKS
 
     def __init__(self, settings: SettingsService, telemetry: TelemetryService, backend: DatabaseBackend) -> None:

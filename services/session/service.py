@@ -48,6 +48,7 @@ class SessionService(Service, Sessions):
     """
 
     type = ServiceType.SESSION
+    part_names = ("flows", "projects", "turns", "builds", "results")
 
     def __init__(
         self,

@@ -55,6 +55,7 @@ class StorageService(StoredFiles):
     """
 
     type = ServiceType.STORAGE
+    part_names = ("files",)
 
     def __init__(
         self,

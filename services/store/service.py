@@ -45,6 +45,7 @@ class StoreService(Service, Catalogue):
     """
 
     type = ServiceType.STORE
+    part_names = ("local",)
     checks = CHECKS
 
     def __init__(

@@ -1,6 +1,8 @@
 """The one door to metrics: makes instruments, each once."""
 
+import functools
 import re
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
@@ -16,6 +18,7 @@ from bedplate.services.telemetry.errors import MetricError
 from bedplate.services.telemetry.instruments import Counter, Gauge, Histogram, Instrument, UpDownCounter
 from bedplate.services.telemetry.labels import LabelSet
 from bedplate.services.telemetry.observed import ObservedMetric, Reader
+from bedplate.services.telemetry.observed_histogram import DistributionReader, ObservedHistogram
 
 __all__ = ["Meter"]
 
@@ -90,13 +93,43 @@ class Meter:
             tuple(float(bound) for bound in buckets),
         )
 
-    def observe_counter(self, name: str, description: str, read: Reader, *, labels: Sequence[str] = ()) -> None:
-        """A counter that is kept elsewhere: ``read`` returns (value, labels) pairs at each scrape, which only grow."""
-        self._observe("observed counter", CounterMetricFamily, name.removesuffix("_total"), description, read, labels)
+    def observe_counter(
+        self, name: str, description: str, read: Reader, *, labels: Sequence[str] = (), limited: bool = True
+    ) -> None:
+        """A counter that is kept elsewhere: ``read`` returns (value, labels) pairs at each scrape, which only grow.
+
+        ``limited=False`` takes the limits of label values away, where all of them are written down in code.
+        """
+        name = name.removesuffix("_total")
+        self._observe("observed counter", CounterMetricFamily, name, description, read, labels, limited=limited)
 
     def observe_gauge(self, name: str, description: str, read: Reader, *, labels: Sequence[str] = ()) -> None:
         """A gauge that is kept elsewhere: ``read`` returns (value, labels) pairs at each scrape."""
         self._observe("observed gauge", GaugeMetricFamily, name, description, read, labels)
+
+    def observe_histogram(
+        self,
+        name: str,
+        description: str,
+        read: DistributionReader,
+        *,
+        labels: Sequence[str] = (),
+        buckets: Sequence[float],
+        limited: bool = True,
+    ) -> None:
+        """A histogram that is kept elsewhere: ``read`` returns the distributions at each scrape, each of one series.
+
+        ``buckets`` are the upper bounds of what it counts; ``limited`` is as in :meth:`observe_counter`.
+        """
+        names = tuple(labels)
+
+        def make() -> ObservedHistogram:
+            checked = self._labels(name, names, limited=limited)
+            metric = ObservedHistogram(description, buckets, checked, functools.partial(self._note_failed_read, name))
+            self._registry.register(metric)
+            return metric
+
+        self._once(("observed histogram", names, tuple(buckets)), name, make).add_reader(read)
 
     def _gauge_maker(self, name: str, description: str) -> Callable[[tuple[str, ...]], PrometheusGauge]:
         return lambda names: PrometheusGauge(name, description, names, registry=self._registry)
@@ -125,19 +158,22 @@ class Meter:
         description: str,
         read: Reader,
         labels: Sequence[str],
+        *,
+        limited: bool = True,
     ) -> None:
         names = tuple(labels)
 
-        def failed(error: Exception) -> None:
-            self._failed_reads.add(1, metric=name)
-            _log.warning("a metric could not be read", metric=name, error=error)
-
         def make() -> ObservedMetric:
-            metric = ObservedMetric(family, description, self._labels(name, names), failed)
+            checked = self._labels(name, names, limited=limited)
+            metric = ObservedMetric(family, description, checked, functools.partial(self._note_failed_read, name))
             self._registry.register(metric)
             return metric
 
         self._once((kind, names, ()), name, make).add_reader(read)
+
+    def _note_failed_read(self, name: str, error: Exception) -> None:
+        self._failed_reads.add(1, metric=name)
+        _log.warning("a metric could not be read", metric=name, error=error)
 
     def _once(self, declared: tuple[object, ...], name: str, make: Callable[[], Any]) -> Any:
         with self._lock:
@@ -154,7 +190,7 @@ class Meter:
             )
         return made
 
-    def _labels(self, name: str, names: tuple[str, ...]) -> LabelSet:
+    def _labels(self, name: str, names: tuple[str, ...], *, limited: bool = True) -> LabelSet:
         wrong = [text for text in names if not _LABEL.fullmatch(text)]
         if wrong or not _NAME.fullmatch(name):
             raise ValueError(f"invalid {f'label {wrong[0]!r}' if wrong else 'name'}")
@@ -163,7 +199,11 @@ class Meter:
             self._overflows.add(1, metric=name)
 
         return LabelSet(
-            name, names, max_values=self._max_label_values, max_series=self._max_series, overflowed=overflowed
+            name,
+            names,
+            max_values=self._max_label_values if limited else sys.maxsize,
+            max_series=self._max_series if limited else sys.maxsize,
+            overflowed=overflowed,
         )
 
 

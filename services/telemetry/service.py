@@ -2,6 +2,7 @@
 
 import functools
 import logging
+from collections.abc import Sequence
 
 from prometheus_client import (
     CONTENT_TYPE_PLAIN_0_0_4,
@@ -18,17 +19,20 @@ from bedplate.services.logs import MAX_TEXT, add_masker, remove_masker
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry.checks import CHECKS
+from bedplate.services.telemetry.instrumentation import Instrumentation
 from bedplate.services.telemetry.log_router import SERVER_LOGGERS, LogRouter
 from bedplate.services.telemetry.meter import Meter
+from bedplate.services.telemetry.operations import OperationStats, OperationTable
 
 __all__ = ["TelemetryService"]
 
 
 class TelemetryService(Service):
-    """Structured logs and metrics.
+    """Structured logs, metrics, and what the services do.
 
-    While it runs, secrets in log events are masked and Bedplate's loggers are written as set; stopped, it leaves
-    nothing behind. Metrics stand in a registry of its own, never in prometheus-client's global one.
+    While it runs, secrets in log events are masked, Bedplate's loggers are written as set, and the public operations
+    of the services that it watches are counted and timed; stopped, it leaves nothing behind. Metrics stand in a
+    registry of its own, never in prometheus-client's global one.
 
     Attributes:
         meter: Makes the instruments of every service; works before start and after stop too.
@@ -36,6 +40,7 @@ class TelemetryService(Service):
 
     type = ServiceType.TELEMETRY
     checks = CHECKS
+    uncounted = frozenset({"operations", "watch"})
 
     exposition_type = CONTENT_TYPE_PLAIN_0_0_4
     """The media type of :meth:`exposition`."""
@@ -52,11 +57,35 @@ class TelemetryService(Service):
             logging.getLevelNamesMapping()[values.log_level.upper()], values.log_format, values.log_handler, lost.add
         )
 
+        self._table = OperationTable(self.meter) if values.operations else None
+        self._instrumentation = Instrumentation(self._table.probe) if self._table else None
+
+    def watch(self, name: str, service: Service) -> None:
+        """Count and time the public operations of a service until this one stops; the container does so for each.
+
+        Does nothing where ``BEDPLATE_TELEMETRY__OPERATIONS`` is off: the service is as if there were no telemetry.
+
+        Args:
+            name: What it is called in the container.
+            service: One of the sixteen, or an application's own. Engines are no services, and not watched.
+        """
+        if self._instrumentation and (service.type or not service.__module__.startswith("bedplate.")):
+            self._instrumentation.add(name, service)
+
+    def operations(self, service: str | None = None) -> Sequence[OperationStats]:
+        """What is known of the operations of one service, by its name in the container, or of all that are watched.
+
+        Those never called are among them. Empty where operations are not counted.
+        """
+        return self._table.stats(service) if self._table else []
+
     async def _start(self) -> None:
         add_masker(self._mask)
         self._router.install()
 
     async def _stop(self) -> None:
+        if self._instrumentation:
+            self._instrumentation.remove_all()
         self._router.remove()
         remove_masker(self._mask)
 

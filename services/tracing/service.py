@@ -37,6 +37,7 @@ class TracingService(Service):
     """
 
     type = ServiceType.TRACING
+    uncounted = frozenset({"span"})
 
     def __init__(
         self,

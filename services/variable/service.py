@@ -54,6 +54,7 @@ class VariableService(Service):
     """
 
     type = ServiceType.VARIABLE
+    part_names = ("history",)
     checks = CHECKS
 
     def __init__(
