@@ -6,7 +6,7 @@ SYNC := $(UV) sync --frozen --inexact --quiet
 RUN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup serve demo test check lint types fuzz bench docs
+.PHONY: help setup serve demo test check lint types fuzz chaos bench docs
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ types: setup-dev  ## Check types
 
 fuzz: setup-dev  ## Send every operation of the REST API a hundred cases, others each time
 	@FUZZ_CASES=100 $(RUN)/python -m pytest -n 2 tests/contract/test_schemathesis.py --timeout 1200
+
+chaos: setup-dev  ## Break engines and replicas at random under load, for CHAOS_SECONDS (60), by CHAOS_SEED
+	@$(RUN)/python -m tests.cluster.chaos --seconds $(or $(CHAOS_SECONDS),60) $(if $(CHAOS_SEED),--seed $(CHAOS_SEED))
 
 bench: setup-bench  ## Measure, and write benchmarks/results.json and benchmarks/RESULTS.md
 	@$(RUN)/python -m benchmarks

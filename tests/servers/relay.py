@@ -22,6 +22,7 @@ class Relay:
         self._target = target
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
         self.cuts = 0
 
@@ -31,6 +32,7 @@ class Relay:
 
     async def __aexit__(self, *error: object) -> None:
         await self.pause()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def pause(self) -> None:
         """End all connections, and refuse new ones."""
@@ -42,7 +44,7 @@ class Relay:
 
     async def resume(self) -> None:
         """Accept connections, at the same port as before."""
-        self._server = await asyncio.start_server(self._relay, "127.0.0.1", self.port, limit=64 * 1024)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, limit=64 * 1024)
         self.port = self._server.sockets[0].getsockname()[1]
 
     def cut(self) -> None:
@@ -54,6 +56,11 @@ class Relay:
         for writer in self._writers:
             writer.transport.abort()
         self._writers.clear()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._relay(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", self._target, limit=64 * 1024)
