@@ -58,7 +58,7 @@ class ApplicationContainer(ServiceContainer):
     store = Singleton(build_store, settings, telemetry, database, cache, keyring, redactor, workers, http, variable)
     tracing = Singleton(build_tracing, settings, telemetry, database, redactor)
     chat = Singleton(build_chat, settings, telemetry, database)
-    job_queue = Singleton(build_job_queue, settings, telemetry, database)
+    job_queue = Singleton(build_job_queue, settings, telemetry, database, redis.provider)
     shared_component_cache = Singleton(build_shared_component_cache, settings, telemetry, workers)
     runner = Singleton(build_runner, settings, http, shared_component_cache)
     socket = Singleton(build_socket, settings, telemetry, auth, workers)

@@ -43,6 +43,11 @@ class History:
             raise JobNotFoundError(job_id)
         return _job(row)
 
+    async def runner(self, job_id: uuid.UUID) -> uuid.UUID | None:
+        """The instance that runs a job or ran it, whoever owns the job; None when that is not known."""
+        async with self._database.session() as session:
+            return await JobRepository(session).runner(job_id)
+
     async def page(
         self,
         user_id: uuid.UUID,

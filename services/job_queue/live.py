@@ -9,7 +9,7 @@ from typing import Any
 
 from bedplate.services.database.models import new_id, utc_now
 from bedplate.services.errors import BedplateError
-from bedplate.services.job_queue.log import EventLog, LogHost
+from bedplate.services.job_queue.log import LogHost
 from bedplate.services.job_queue.models import TERMINAL_EVENTS, Job, JobStatus
 
 __all__ = ["INTERRUPTED", "EndReason", "JobLog", "JobWork", "LiveJob", "failure"]
@@ -29,6 +29,7 @@ class EndReason(StrEnum):
     CANCELLED = "cancelled"
     TIMEOUT = "timeout"
     SHUTDOWN = "shutdown"
+    UNREACHABLE = "unreachable"
 
 
 class JobLog:
@@ -84,6 +85,7 @@ class LiveJob:
     Attributes:
         stored_status: What the database holds; None before the job is in it.
         dirty: Whether the archive has been told that there is something to write.
+        detached: Whether another process has ended it, and what is missing here is read elsewhere.
         dropped: Whether nothing of it is to be written any more.
         accepted: Done when the job is in the database.
     """
@@ -93,6 +95,7 @@ class LiveJob:
         "_on_closed",
         "accepted",
         "created_at",
+        "detached",
         "dirty",
         "dropped",
         "error",
@@ -138,12 +141,13 @@ class LiveJob:
         self.finished_at: datetime | None = None
         self.stored_status: JobStatus | None = None
         self.dirty = False
+        self.detached = False
         self.dropped = False
         self.accepted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.reason: EndReason | None = None
         self.task: asyncio.Task[None] | None = None
         self._on_closed = on_closed
-        self.log: EventLog[LiveJob] = EventLog(self, self.id, host)
+        self.log = host.log_type(self, self.id, host)
 
     def close(self, kind: str, data: Any = None, status: JobStatus | None = None) -> int:
         """Append the last event and settle the status."""
@@ -167,6 +171,18 @@ class LiveJob:
         else:
             self._settle(JobStatus.INTERRUPTED, INTERRUPTED, event.created_at)
         self.stored_status = self.status
+
+    def detach(self) -> None:
+        """Have nothing more to do with a job that another process has ended: whoever reads on, reads there."""
+        if self.log.done:
+            return
+        was_closed = self.log.closed
+        self.detached = self.dropped = True
+        self.status, self.error = JobStatus.INTERRUPTED, INTERRUPTED["error"]
+        self.finished_at = self.finished_at or utc_now()
+        self.log.detach()
+        if not was_closed:
+            self._on_closed(self)
 
     def give_up(self) -> None:
         """Show readers what the database would not take; the last event says so."""

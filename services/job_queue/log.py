@@ -77,9 +77,10 @@ class LogHost(Generic[OwnerT]):
         on_append: Called after each append with the owner of the log and whether the event must be committed at once.
         on_truncate: Called when an event was too large.
         on_done: Called with the owner of the log when readers can see its last event.
+        log_type: What logs are made of; None: :class:`EventLog`.
     """
 
-    __slots__ = ("limits", "memory", "on_append", "on_done", "on_truncate")
+    __slots__ = ("limits", "log_type", "memory", "on_append", "on_done", "on_truncate")
 
     def __init__(
         self,
@@ -88,12 +89,14 @@ class LogHost(Generic[OwnerT]):
         on_append: Callable[[OwnerT, bool], None],
         on_truncate: Callable[[], None],
         on_done: Callable[[OwnerT], None],
+        log_type: "type[EventLog[OwnerT]] | None" = None,
     ) -> None:
         self.limits = limits
         self.memory = memory
         self.on_append = on_append
         self.on_truncate = on_truncate
         self.on_done = on_done
+        self.log_type = log_type or EventLog
 
 
 class EventLog(Generic[OwnerT]):
@@ -205,6 +208,14 @@ class EventLog(Generic[OwnerT]):
         self.committed = len(self._events)
         self._show(len(self._events))
         return event
+
+    def detach(self) -> None:
+        """End with what readers have seen; the rest, if there is any, is read elsewhere."""
+        del self._events[self._visible :]
+        self.closed = True
+        self.committed = len(self._events)
+        self._wake()
+        self._host.on_done(self._owner)
 
     def uncommitted(self) -> list[JobEvent]:
         """The events that are not in the database."""

@@ -7,18 +7,19 @@ from typing import Final
 
 from bedplate.services.base import Service
 from bedplate.services.database import DatabaseService
+from bedplate.services.database.models import utc_now
 from bedplate.services.database.repositories.job_queue import JobRepository
 from bedplate.services.errors import InvalidInputError, UnavailableError
 from bedplate.services.job_queue.archive import Archive
 from bedplate.services.job_queue.deadlines import Deadlines
-from bedplate.services.job_queue.errors import JobElsewhereError, JobNotFoundError
+from bedplate.services.job_queue.errors import JobNotFoundError
 from bedplate.services.job_queue.history import History
 from bedplate.services.job_queue.live import EndReason, JobWork, LiveJob
 from bedplate.services.job_queue.log import LogHost, LogLimits
 from bedplate.services.job_queue.models import Job, JobEvent, JobPage, JobStatus
-from bedplate.services.job_queue.polling import PollCursors
-from bedplate.services.job_queue.recovery import delete_old_jobs, end_orphans
+from bedplate.services.job_queue.recovery import delete_old_jobs
 from bedplate.services.job_queue.registry import LiveJobs
+from bedplate.services.job_queue.relay import Relay, RelayHost
 from bedplate.services.job_queue.supervisor import Supervisor
 from bedplate.services.logs import get_logger
 from bedplate.services.schema import ServiceType
@@ -49,20 +50,27 @@ class JobQueueService(Service):
         settings: The settings service; its group is ``job_queue``.
         telemetry: For the metrics.
         database: Where jobs and events are kept.
+        relay: How jobs are told of to other processes; None: by the database alone.
     """
 
     type = ServiceType.JOB_QUEUE
-    backend = "memory"
 
-    def __init__(self, settings: SettingsService, telemetry: TelemetryService, database: DatabaseService) -> None:
+    def __init__(
+        self,
+        settings: SettingsService,
+        telemetry: TelemetryService,
+        database: DatabaseService,
+        relay: Relay | None = None,
+    ) -> None:
         self._settings = settings.values.job_queue
         self._telemetry = telemetry
         self._database = database
+        self._relay = relay or Relay(settings, telemetry, database)
+        self.backend = self._relay.backend
         self._history = History(database, self._settings.follow_interval)
         self._jobs = LiveJobs(self._settings.max_memory_bytes, self._settings.keep_finished, telemetry)
         self._watchers: Watchers[Job] = Watchers()
         self._supervisor = Supervisor(self._settings, telemetry, self._changed)
-        self._cursors = PollCursors(self._settings.max_cursors)
         self._archive: Archive | None = None
         self._maintenance: asyncio.Task[None] | None = None
         self._patience: Deadlines[asyncio.Future[None]] = Deadlines(_wake)
@@ -74,7 +82,9 @@ class JobQueueService(Service):
             max_event_bytes=self._settings.max_event_bytes,
             max_log_bytes=self._settings.max_log_bytes,
         )
-        self._host = LogHost(limits, self._jobs.memory, self._note, truncated.add, self._done)
+        self._host = LogHost(
+            limits, self._jobs.memory, self._relay.appended, truncated.add, self._done, self._relay.log_type
+        )
         # One object for all jobs: each access to a method makes another one.
         self._when_closed = self._closed
 
@@ -103,6 +113,7 @@ class JobQueueService(Service):
             UnavailableError: The service is not started, or the job could not be stored.
         """
         self._require_started()
+        self._relay.require()
         if timeout is not None and timeout <= 0:
             raise InvalidInputError(
                 "the timeout of a job must be positive", service="job_queue", fix="pass None or > 0"
@@ -183,7 +194,7 @@ class JobQueueService(Service):
             JobNotFoundError: There is none with this id, or it is somebody else's; raised here or at the first event.
         """
         live = self._own(user_id, job_id)
-        return self._history.read(user_id, job_id, after) if live is None else live.log.read(after)
+        return self._relay.read(user_id, job_id, after) if live is None else self._relay.here(live, after)
 
     async def poll(
         self,
@@ -215,11 +226,13 @@ class JobQueueService(Service):
         async def look(start: int) -> Sequence[JobEvent]:
             live = self._own(user_id, job_id)
             if live is None:
-                return (await self._history.wait(user_id, job_id, start))[:limit]
+                return (await self._relay.wait(user_id, job_id, start))[:limit]
             await live.log.wait(start)
             return live.log.take(start, limit)
 
-        return await self._cursors.poll(user_id, job_id, after, seconds, look)
+        if (here := self._own(user_id, job_id)) is not None:
+            await self._relay.settle(here)
+        return await self._relay.cursors.poll(user_id, job_id, after, seconds, look)
 
     async def cancel(self, user_id: uuid.UUID, job_id: uuid.UUID) -> Job:
         """Cancel a job and wait until it has ended; do nothing if it has.
@@ -230,13 +243,13 @@ class JobQueueService(Service):
 
         Raises:
             JobNotFoundError: There is none with this id, or it is somebody else's.
-            JobElsewhereError: Another process runs it.
+            JobElsewhereError: Another process runs it, which cannot be told or does not answer.
         """
         live = self._own(user_id, job_id)
         if live is None:
             job = await self._history.get(user_id, job_id)
             if not job.status.finished:
-                raise JobElsewhereError(job_id)
+                return await self._relay.cancel(user_id, job)
             return job
         await self._end(live)
         return live.snapshot()
@@ -246,17 +259,19 @@ class JobQueueService(Service):
 
         Raises:
             JobNotFoundError: There is none with this id, or it is somebody else's.
-            JobElsewhereError: Another process runs it.
+            JobElsewhereError: Another process runs it, which cannot be told or does not answer.
         """
         await self.cancel(user_id, job_id)
         async with self._database.transaction() as session:
-            if not await JobRepository(session).delete(user_id, job_id):
+            repository = JobRepository(session)
+            runner = await repository.runner(job_id)
+            if not await repository.delete(user_id, job_id):
                 raise JobNotFoundError(job_id)
         live = self._jobs.get(job_id)
         if live is not None:
             live.drop()
             self._jobs.remove(live)
-        self._cursors.forget(user_id, job_id)
+        await self._relay.deleted(user_id, job_id, runner)
 
     async def delete_old(self) -> int:
         """Delete the jobs of all users that ended longer than ``retention`` ago, with their logs; how many."""
@@ -265,9 +280,11 @@ class JobQueueService(Service):
 
     async def _start(self) -> None:
         self._archive = Archive(self._settings, self._database, self._telemetry, self._lease_lost)
+        host = RelayHost(archive=self._archive, jobs=self._jobs, end=self._supervisor.request_end)
+        await self._relay.start(host)
         await self._archive.start(register=self._settings.recover)
         if self._settings.recover:
-            await end_orphans(self._database, self._archive.instance_id)
+            await self._relay.recover(self._archive)
         self._maintenance = asyncio.create_task(self._maintain(self._archive), name="bedplate-job-maintenance")
 
     async def _stop(self) -> None:
@@ -282,9 +299,13 @@ class JobQueueService(Service):
                 if self._archive is not None:
                     await self._archive.stop()
             finally:
-                self._let_go()
+                try:
+                    await self._relay.stop()
+                finally:
+                    self._let_go()
 
     async def _check(self) -> str | None:
+        self._relay.require()
         if self._archive is not None and self._archive.failing_since is not None:
             seconds = asyncio.get_running_loop().time() - self._archive.failing_since
             return f"job events have not been written to the database for {seconds:.0f} seconds"
@@ -292,14 +313,29 @@ class JobQueueService(Service):
 
     async def _maintain(self, archive: Archive) -> None:
         while True:
-            await asyncio.sleep(self._settings.lease_ttl / 3)
+            await asyncio.sleep(await self._next_look(archive))
             self._jobs.sweep()
             if not self._settings.recover:
                 continue
             try:
-                await end_orphans(self._database, archive.instance_id)
+                await self._relay.recover(archive)
             except Exception as error:
                 _log.warning("jobs could not be maintained", error=type(error).__name__)
+
+    async def _next_look(self, archive: Archive) -> float:
+        """Seconds until the next look for dead processes: when the first lease ends, or a third of one passed."""
+        most = self._settings.lease_ttl / 3
+        if not self._settings.recover:
+            return most
+        try:
+            async with self._database.session() as session:
+                ends = await JobRepository(session).next_expiry(archive.instance_id)
+        except Exception as error:
+            _log.warning("leases could not be read", error=type(error).__name__)
+            return most
+        if ends is None:
+            return most
+        return min(max((ends - utc_now()).total_seconds(), most / 10), most)
 
     async def _end(self, live: LiveJob) -> None:
         if not live.log.closed:
@@ -332,6 +368,7 @@ class JobQueueService(Service):
             self._watchers.tell(live.snapshot())
 
     def _done(self, live: LiveJob) -> None:
+        self._relay.shown(live)
         if self._watchers:  # a little later: whoever shows the last event settles the status after that
             asyncio.get_running_loop().call_soon(self._tell, live)
 
@@ -343,7 +380,7 @@ class JobQueueService(Service):
         assert self._archive is not None  # noqa: S101 - only a running archive calls this
         for live in self._jobs:
             if live.stored_status is not None and not live.stored_status.finished:
-                live.supersede(self._archive.reserved + 1)
+                self._relay.superseded(live, self._archive.reserved)
                 if live.task is not None:
                     live.task.cancel()
 

@@ -175,6 +175,9 @@ class Supervisor:
             case EndReason.SHUTDOWN:
                 shutdown = {"code": INTERRUPTED["code"], "error": "The server is shutting down."}
                 live.conclude("error", shutdown, JobStatus.INTERRUPTED)
+            case EndReason.UNREACHABLE:
+                lost = {"code": INTERRUPTED["code"], "error": "The log of the job could not be written to Redis."}
+                live.conclude("error", lost, JobStatus.INTERRUPTED)
             case None if error is not None:
                 live.conclude("error", failure(error))
             case None if task is not None and task.cancelled():

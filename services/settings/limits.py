@@ -34,6 +34,7 @@ _RULES = (
     _AtMost("job_queue.max_event_bytes", "job_queue.max_log_bytes", "a log ends before its first event"),
     _AtMost("job_queue.max_log_bytes", "job_queue.max_memory_bytes", "one job takes the memory of all"),
     _AtMost("job_queue.commit_interval", "job_queue.lease_ttl", "events of a dead process are lost unnoticed"),
+    _AtMost("job_queue.publish_interval", "job_queue.stream_patience", "jobs are ended before Redis is tried again"),
     _AtMost("state.max_value_bytes", "state.max_user_bytes", "no value of that size is ever kept"),
     _AtMost("state.max_value_bytes", "state.buffer_bytes", "subscribers get such a value late, and as one missed"),
     _AtMost("state.max_user_bytes", "state.max_bytes", "one user takes the memory of all"),

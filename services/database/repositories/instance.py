@@ -35,6 +35,14 @@ class InstanceRepository:
         )
         return result.rowcount == 1
 
+    async def next_expiry(self, but: uuid.UUID) -> datetime | None:
+        """When the first lease ends that is not that of ``but``; None when there is no other."""
+        ends = sa.select(_INSTANCES.c.lease_expires_at).where(_INSTANCES.c.id != but)
+        first: datetime | None = (
+            await self._execute(ends.order_by(_INSTANCES.c.lease_expires_at).limit(1))
+        ).scalar_one_or_none()
+        return first
+
     async def delete_instance(self, instance_id: uuid.UUID) -> None:
         """Remove an instance."""
         await self._execute(sa.delete(_INSTANCES).where(_INSTANCES.c.id == instance_id))

@@ -72,6 +72,19 @@ class JobRepository(InstanceRepository):
         rows = (await self._execute(statement)).mappings()
         return {row["id"]: (row["status"], row["last"]) for row in rows}
 
+    async def unfinished(self, job_ids: Sequence[uuid.UUID], *, lock: bool = False) -> set[uuid.UUID]:
+        """Those of the jobs that have not ended, whoever owns them; locked, nobody else can end them now."""
+        statement = sa.select(_JOBS.c.id).where(_JOBS.c.id.in_(job_ids), _JOBS.c.status.in_(_UNFINISHED))
+        if lock:
+            statement = statement.order_by(_JOBS.c.id).with_for_update()
+        return set((await self._execute(statement)).scalars())
+
+    async def runner(self, job_id: uuid.UUID) -> uuid.UUID | None:
+        """The instance that runs a job or ran it; None when that is not known or the job is not there."""
+        statement = sa.select(_JOBS.c.instance_id).where(_JOBS.c.id == job_id)
+        found: uuid.UUID | None = (await self._execute(statement)).scalar_one_or_none()
+        return found
+
     async def page(
         self,
         user_id: uuid.UUID,

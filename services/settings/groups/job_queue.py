@@ -11,7 +11,7 @@ class JobQueueSettings(ServiceSettings):
     """Jobs and their event logs (``BEDPLATE_JOB_QUEUE__*``)."""
 
     backend: str = "memory"
-    """Where the log of a running job is: ``memory``, committed to the database in groups."""
+    """Where the log of a running job is: ``memory``, committed to the database in groups, or ``redis``, a stream."""
     redis_url: SecretStr | None = None
     """URL of a Redis server of its own; unset: that of ``BEDPLATE_REDIS__URL``."""
     commit_interval: Seconds = 0.05
@@ -20,6 +20,10 @@ class JobQueueSettings(ServiceSettings):
     """Most events before they are written to the database."""
     commit_patience: Seconds = 10.0
     """Seconds for which the database may fail before waiting readers are told that the log is not archived."""
+    publish_interval: Seconds = 0.005
+    """Seconds for which events gather before they are written to Redis, except the first after a pause (``redis``)."""
+    stream_patience: Seconds = 5.0
+    """Seconds for which Redis may fail before jobs that have events to write end as interrupted (``redis``)."""
     lease_ttl: Seconds = Field(default=15.0, gt=0)
     """Seconds without a heartbeat after which this process's jobs count as interrupted."""
     recover: bool = True
