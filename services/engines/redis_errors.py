@@ -8,10 +8,11 @@
     └── RedisSettingError          the URL cannot be used, or the server refuses what it says
 """
 
+import asyncio
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from redis import exceptions as client
 
@@ -47,17 +48,34 @@ _WORDS: Final = {
 def typed_errors(address: RedisAddress) -> Iterator[None]:
     """Turn what the client raises inside the block into errors of Bedplate; none quotes a password or a value.
 
+    A cancellation that the client has swallowed is raised at the end of the block: before Python 3.12,
+    ``asyncio.wait_for``, by which it sends, drops one that comes at the moment at which it is done.
+
     Args:
         address: The server that the block talks to, and whose it is.
 
     Raises:
         RedisUnavailableError: It does not answer, not in time, or cannot take a write now.
         RedisSettingError: It refuses the user, the password, the database or the certificate.
+        asyncio.CancelledError: The caller was cancelled inside the block.
     """
+    task = _current_task()
+    before = 0 if task is None else task.cancelling()
     try:
         yield
     except (client.RedisError, OSError, ssl.SSLError) as error:
+        if task is not None and task.cancelling() > before:
+            raise asyncio.CancelledError from error
         raise _typed(address, error) from error
+    if task is not None and task.cancelling() > before:
+        raise asyncio.CancelledError
+
+
+def _current_task() -> "asyncio.Task[Any] | None":
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # a block without a loop
+        return None
 
 
 def _typed(address: RedisAddress, error: Exception) -> BedplateError:

@@ -62,6 +62,24 @@ async def test_a_cancelled_call_takes_no_answer_of_another(redis_engine: RedisEn
     assert answers == [str(n).encode() for n in range(20)]
 
 
+async def test_no_cancellation_is_swallowed(redis_engine: RedisEngine) -> None:
+    """Before Python 3.12 a cancellation is lost that comes while a command is being sent."""
+    client = redis_engine.client(ServiceType.CACHE)
+    await client.ping()
+
+    async def call() -> None:
+        with redis_engine.typed_errors(ServiceType.CACHE):
+            await client.get("key")
+
+    for steps in range(1, 8):
+        task = asyncio.create_task(call())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        if task.cancel():
+            await asyncio.wait([task])
+            assert task.cancelled(), steps
+
+
 async def test_before_its_start_and_after_its_stop_it_says_so(redis_engine: RedisEngine) -> None:
     await redis_engine.stop()
     with pytest.raises(UnavailableError, match="not started"):
