@@ -10,6 +10,7 @@ import pytest
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import UserRow, new_id
 from bedplate.services.engines.redactor import Redactor
+from bedplate.services.engines.redis import RedisEngine
 from bedplate.services.job_queue import JobQueueService
 from bedplate.services.job_queue.factory import build_job_queue
 from bedplate.services.settings import SettingsService
@@ -20,15 +21,19 @@ from bedplate.wiring.testing.job_queue import JobQueueConformance
 class Harness:
     """Job queues over one database, each with a lease of its own."""
 
-    def __init__(self, folder: Path, database: DatabaseService) -> None:
+    def __init__(self, folder: Path, database: DatabaseService, redis: RedisEngine | None = None) -> None:
         self._folder = folder
         self._database = database
+        self._redis = redis
         self._made: list[JobQueueService] = []
 
     async def queue(self, **values: Any) -> JobQueueService:
         quick = {"commit_interval": 0.01, "follow_interval": 0.01, "cancel_timeout": 0.5}
-        settings = SettingsService(profile="test", data_dir=self._folder, job_queue=quick | values)
-        service = build_job_queue(settings, TelemetryService(settings, Redactor(settings)), self._database)
+        backend = {} if self._redis is None else {"backend": "redis"}
+        settings = SettingsService(profile="test", data_dir=self._folder, job_queue=quick | backend | values)
+        telemetry = TelemetryService(settings, Redactor(settings))
+        engines = [] if (redis := self._redis) is None else [lambda: redis]
+        service = build_job_queue(settings, telemetry, self._database, *engines)
         self._made.append(service)
         await service.start()
         return service
