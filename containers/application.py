@@ -10,6 +10,7 @@ from bedplate.services.chat.factory import build_chat
 from bedplate.services.database.factory import build_database
 from bedplate.services.engines.http import HttpEngine
 from bedplate.services.engines.keyring import Keyring
+from bedplate.services.engines.kubernetes import KubernetesEngine
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.engines.redis import RedisEngine
 from bedplate.services.engines.s3 import S3Engine
@@ -43,6 +44,7 @@ class ApplicationContainer(ServiceContainer):
     http = Singleton(HttpEngine)
     redis = Singleton(RedisEngine, settings)
     s3 = Singleton(S3Engine)
+    kubernetes = Singleton(KubernetesEngine)
 
     # Who may do what, beyond ownership.
     policy = Singleton(OwnershipPolicy)
@@ -53,7 +55,7 @@ class ApplicationContainer(ServiceContainer):
     cache = Singleton(build_cache, settings, telemetry, workers)
     auth = Singleton(build_auth, settings, telemetry, database, keyring, workers, http, policy)
     state = Singleton(build_state, settings, telemetry)
-    variable = Singleton(build_variable, settings, telemetry, database, keyring, redactor, auth)
+    variable = Singleton(build_variable, settings, telemetry, database, keyring, redactor, auth, kubernetes.provider)
     storage = Singleton(build_storage, settings, telemetry, database, keyring, workers, s3.provider)
     store = Singleton(build_store, settings, telemetry, database, cache, keyring, redactor, workers, http, variable)
     tracing = Singleton(build_tracing, settings, telemetry, database, redactor)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from tests.servers.fake_kubernetes import FakeKubernetes
 from tests.servers.otlp import Collector, collector
 from tests.servers.postgres import new_database, postgres
 from tests.servers.s3 import S3Server, moto, rclone
@@ -19,6 +20,7 @@ from bedplate.services.database.postgres import PostgresBackend
 from bedplate.services.database.postgres.alteration import Alteration
 from bedplate.services.database.revisions import OWN
 from bedplate.services.engines.keyring import Keyring
+from bedplate.services.engines.kubernetes import KubernetesEngine
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.engines.redis import RedisEngine
 from bedplate.services.engines.s3 import S3Engine
@@ -187,3 +189,17 @@ def otlp() -> Iterator[Collector]:
     """A collector of OTLP that keeps and decodes what it is sent."""
     with collector() as server:
         yield server
+
+
+async def kubernetes_api(tmp_path: Path) -> AsyncIterator[FakeKubernetes]:
+    """A fake of the Secrets API of Kubernetes, of the test's own."""
+    async with FakeKubernetes(tmp_path / "kubernetes") as api:
+        yield api
+
+
+@pytest.fixture
+async def kubernetes() -> AsyncIterator[KubernetesEngine]:
+    engine = KubernetesEngine()
+    await engine.start()
+    yield engine
+    await engine.stop()

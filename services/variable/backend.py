@@ -64,6 +64,7 @@ class Resealed(msgspec.Struct, frozen=True, kw_only=True):
     """The same value, sealed anew: to be kept in place of ``old`` if that is still there."""
 
     row_id: uuid.UUID
+    user_id: uuid.UUID
     old: bytes
     new: bytes
 
@@ -134,6 +135,17 @@ class VariableBackend(Protocol):
         """Delete at most ``limit`` earlier versions of anyone that are older than this; how many there were."""
         ...
 
+    async def owners(self, after: uuid.UUID | None, limit: int) -> Sequence[uuid.UUID]:
+        """Users of whom something may be kept though they are gone, in order, behind ``after``.
+
+        None, where what a user has is deleted in the transaction that deletes the user.
+        """
+        ...
+
+    async def delete_owner(self, user_id: uuid.UUID) -> bool:
+        """Delete all variables of a user; whether there were any."""
+        ...
+
     async def keys(self) -> Sequence[DataKey]:
         """The keys, oldest first."""
         ...
@@ -155,9 +167,16 @@ class VariableBackend(Protocol):
         ...
 
     async def stale(
-        self, key_id: str, *, history: bool, after: uuid.UUID | None, limit: int
+        self, key_id: str, *, history: bool, after: StaleValue | None, limit: int
     ) -> builtins.list[StaleValue]:
-        """Values of anyone, of now or earlier, that are sealed with another key, in the order of their rows."""
+        """Values of anyone, of now or earlier, that are sealed with another key, in an order that does not change.
+
+        Args:
+            key_id: The key.
+            history: Whether among the earlier values, or among those of now.
+            after: The value behind which to begin; None: the first one.
+            limit: How many at most.
+        """
         ...
 
     async def reseal(self, key_id: str, values: Sequence[Resealed], *, history: bool) -> None:

@@ -110,6 +110,15 @@ class DatabaseVariables:
         kept = Retention(model=VariableVersionRow, time="created_at", seconds=seconds)
         return sum((await delete_old(self._database, [kept], limit=limit)).values())
 
+    async def owners(self, after: uuid.UUID | None, limit: int) -> Sequence[uuid.UUID]:
+        """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
+        return ()  # foreign keys see to it
+
+    async def delete_owner(self, user_id: uuid.UUID) -> bool:
+        """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
+        async with self._database.transaction() as session:
+            return await VariableRepository(session, user_id).delete_all() > 0
+
     async def keys(self) -> Sequence[DataKey]:
         """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
         async with self._database.session() as session:
@@ -144,11 +153,12 @@ class DatabaseVariables:
             return await EncryptionKeyRepository(session).usage()
 
     async def stale(
-        self, key_id: str, *, history: bool, after: uuid.UUID | None, limit: int
+        self, key_id: str, *, history: bool, after: StaleValue | None, limit: int
     ) -> builtins.list[StaleValue]:
         """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
         async with self._database.session() as session:
-            rows = await EncryptionKeyRepository(session).stale(key_id, history=history, after=after, limit=limit)
+            repository, last = EncryptionKeyRepository(session), after.row_id if after else None
+            rows = await repository.stale(key_id, history=history, after=last, limit=limit)
         return [
             StaleValue(row_id=row_id, id=variable_id, user_id=user_id, type=_type(type_), value=value)
             for row_id, variable_id, user_id, type_, value in rows
@@ -157,7 +167,7 @@ class DatabaseVariables:
     async def reseal(self, key_id: str, values: Sequence[Resealed], *, history: bool) -> None:
         """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
         async with self._database.transaction() as session:
-            rows = [msgspec.structs.asdict(value) for value in values]
+            rows = [{"row_id": value.row_id, "old": value.old, "new": value.new} for value in values]
             await EncryptionKeyRepository(session).reseal(key_id, rows, history=history)
 
 

@@ -3,11 +3,13 @@
 ::
 
     ConfigurationError
-    └── WrongKeyError                   the secret key is not the one that was used
+    ├── WrongKeyError                   the secret key is not the one that was used
+    └── VariableStoreSettingError       Kubernetes refuses what the settings say
     InvalidInputError
     ├── InvalidVariableError            name, value, type or default fields are wrong   (400)
     └── TooLargeError
-        └── VariableTooLargeError       the value is over the limit                     (413)
+        ├── VariableTooLargeError       the value is over the limit                     (413)
+        └── VariableStoreFullError      what keeps the variables of a user is full      (413)
     NotFoundError
     └── VariableNotFoundError           no such variable of the user, or version of it  (404)
     ConflictError
@@ -18,6 +20,8 @@
     └── UndecryptableVariableError      the stored value cannot be decrypted            (500)
     PermissionDeniedError
     └── RevealDisabledError             a setting keeps values from being shown         (403)
+    UnavailableError
+    └── VariableStoreError              Kubernetes does not answer; another try may succeed (503)
 
 None of them carries a value, encrypted or not.
 """
@@ -30,6 +34,7 @@ from bedplate.services.errors import (
     NotFoundError,
     PermissionDeniedError,
     TooLargeError,
+    UnavailableError,
 )
 from bedplate.services.schema import ServiceType
 
@@ -41,6 +46,9 @@ __all__ = [
     "VariableChangedError",
     "VariableExistsError",
     "VariableNotFoundError",
+    "VariableStoreError",
+    "VariableStoreFullError",
+    "VariableStoreSettingError",
     "VariableTooLargeError",
     "WrongKeyError",
 ]
@@ -64,7 +72,7 @@ class WrongKeyError(ConfigurationError):
             fix="put back the secret key from the backup: BEDPLATE_SECRET_KEY, or the file secret_key in the data "
             "directory; if it was changed on purpose, give the one before in BEDPLATE_PREVIOUS_SECRET_KEYS; if it is "
             "lost for good, so are the values: empty the tables bedplate_variable and "
-            "bedplate_encryption_key, and let users enter their variables again",
+            "bedplate_encryption_key, or delete the Secrets of Bedplate, and let users enter their variables again",
         )
 
 
@@ -88,6 +96,44 @@ class VariableTooLargeError(TooLargeError):
             service=ServiceType.VARIABLE,
             fix="store a file instead, or raise BEDPLATE_VARIABLE__MAX_VALUE_BYTES",
         )
+
+
+class VariableStoreFullError(TooLargeError):
+    """What keeps all variables of a user has no room for another value.
+
+    Args:
+        size: Bytes that would be needed.
+        limit: Bytes that there are.
+    """
+
+    code = "variable_store_full"
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f"the variables of one user would take {size} bytes; a Secret holds at most {limit}",
+            service=ServiceType.VARIABLE,
+            fix="delete variables, or store a large value as a file; BEDPLATE_VARIABLE__BACKEND=database has no such "
+            "limit",
+        )
+
+
+class VariableStoreError(UnavailableError):
+    """The API of Kubernetes does not answer, is busy, or broke off; another try may succeed."""
+
+    code = "variable_store"
+    retry_after = 5.0
+
+    def __init__(self, what: str, *, why: str | None = None, fix: str) -> None:
+        super().__init__(what, service=ServiceType.VARIABLE, why=why, fix=fix)
+
+
+class VariableStoreSettingError(ConfigurationError):
+    """Kubernetes refuses what the settings say: the account, the namespace, the address, or the certificate."""
+
+    code = "variable_store_setting"
+
+    def __init__(self, what: str, *, why: str | None = None, fix: str) -> None:
+        super().__init__(what, service=ServiceType.VARIABLE, why=why, fix=fix)
 
 
 class VariableNotFoundError(NotFoundError):

@@ -1,9 +1,12 @@
 """The backends of the variable service."""
 
+from collections.abc import Callable
+
 from bedplate.services.auth import AuthService
 from bedplate.services.backends import Backend, service_factory
 from bedplate.services.database import DatabaseService
 from bedplate.services.engines.keyring import Keyring
+from bedplate.services.engines.kubernetes import KubernetesEngine
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
@@ -18,7 +21,12 @@ __all__ = ["build_variable"]
 @service_factory(
     ServiceType.VARIABLE,
     Backend(name="database", target="bedplate.services.variable.database:DatabaseVariables", needs=("database",)),
-    planned=("kubernetes",),
+    Backend(
+        name="kubernetes",
+        target="bedplate.services.variable.kubernetes:KubernetesVariables",
+        extra="kubernetes",
+        needs=("kubernetes",),
+    ),
 )
 def build_variable(
     settings: SettingsService,
@@ -27,10 +35,15 @@ def build_variable(
     keyring: Keyring,
     redactor: Redactor,
     auth: AuthService | None = None,
+    kubernetes: Callable[[], KubernetesEngine] = KubernetesEngine,
 ) -> VariableService:
-    """Build the variable service from its settings; without auth, the log of the process is its audit log."""
+    """Build the variable service from its settings; without auth, the log of the process is its audit log.
+
+    ``kubernetes`` is called for the engine if the backend needs it.
+    """
     choice = build_variable.choose(settings)
-    backend: VariableBackend = choice.make(settings, database=database)
+    engines = {"kubernetes": kubernetes()} if "kubernetes" in choice.backend.needs else {}
+    backend: VariableBackend = choice.make(settings, database=database, **engines)
     service = VariableService(settings, telemetry, keyring, redactor, backend, AuthTrail(auth) if auth else None)
     service.backend = choice.backend.name
     return service

@@ -1,10 +1,9 @@
 """Encrypting every value with a new key, in bounded steps, while everything goes on."""
 
-import uuid
 from collections.abc import Callable
 
 from bedplate.services.logs import get_logger
-from bedplate.services.variable.backend import VariableBackend
+from bedplate.services.variable.backend import StaleValue, VariableBackend
 from bedplate.services.variable.models import Rotation
 from bedplate.services.variable.sealing import Sealing
 
@@ -57,7 +56,7 @@ async def _reseal(
 ) -> tuple[int, int]:
     """Go through the values once; return how many were encrypted anew, and how many cannot be opened."""
     keys, done, failed = sealing.keys, 0, 0
-    after: uuid.UUID | None = None
+    after: StaleValue | None = None
     key_id = keys.current_key.key_id
     while found := await backend.stale(key_id, history=history, after=after, limit=batch):
         await sealing.know(found)
@@ -65,6 +64,6 @@ async def _reseal(
         if fresh:
             await backend.reseal(key_id, fresh, history=history)
         done, failed = done + len(fresh), failed + len(found) - len(fresh)
-        after = found[-1].row_id
+        after = found[-1]
         progress(Rotation(key_id=key_id, resealed=done, failed=failed, left=max(0, keys.stale - done)))
     return done, failed

@@ -64,7 +64,8 @@ class Sealing:
             self._failures.add(1)
             _log.error("a variable cannot be decrypted", variable_id=str(value.id), why=str(error))
             return None
-        return Resealed(row_id=value.row_id, old=value.value, new=self.keys.current.seal(plain, context))
+        new = self.keys.current.seal(plain, context)
+        return Resealed(row_id=value.row_id, user_id=value.user_id, old=value.value, new=new)
 
     def opened(self, variable: SealedVariable) -> SecretStr:
         """Return the value of the variable.

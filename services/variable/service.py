@@ -292,6 +292,25 @@ class VariableService(Service):
         self._redactor.retire(variable_id, after=self._settings.mask_retired)
         _log.info("variable deleted", user_id=str(user_id), variable_id=str(variable_id))
 
+    async def owners(self, after: uuid.UUID | None = None, *, limit: int = 500) -> Sequence[uuid.UUID]:
+        """Users of whom variables may be kept though they are gone, in order.
+
+        Args:
+            after: The user behind whom to begin; None: the first one.
+            limit: How many at most.
+        """
+        self._ready()
+        return await self._backend.owners(after, limit)
+
+    async def delete_owner(self, user_id: uuid.UUID) -> bool:
+        """Delete all variables of a user, with their earlier values; whether there were any."""
+        self._ready()
+        found = await self._backend.list(user_id)
+        deleted = await self._backend.delete_owner(user_id)
+        for one in found:
+            self._redactor.retire(one.id, after=self._settings.mask_retired)
+        return deleted
+
     async def resolve(self, user_id: uuid.UUID, name: str) -> SecretStr:
         """The value of a variable for a flow of the user: the user's own, else an allow-listed one of the operator.
 

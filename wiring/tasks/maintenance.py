@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from bedplate.containers.injection import inject
+from bedplate.services.auth import AuthService
 from bedplate.services.session import SessionService
 from bedplate.services.storage import Namespace
 from bedplate.services.task import TaskContext, task
+from bedplate.services.variable import VariableService
 from bedplate.wiring.aliases import Auth, Chat, JobQueue, Sessions, Storage, Tasks, Tracing, Variables
 
 __all__ = ["delete_expired", "delete_orphans"]
@@ -56,8 +58,10 @@ async def delete_expired(
 
 @task("bedplate.maintenance.orphans", cron="41 3 * * *")
 @inject
-async def delete_orphans(context: TaskContext, storage: Storage, auth: Auth, sessions: Sessions) -> dict[str, int]:
-    """Delete the files of users and flows that are gone, as when a process died between the two; how many of each.
+async def delete_orphans(
+    context: TaskContext, storage: Storage, auth: Auth, sessions: Sessions, variables: Variables
+) -> dict[str, int]:
+    """Delete what is left of users and flows that are gone, as when a process died between the two; how many of each.
 
     Files are deleted after the row that they hang on, so what has none is nobody's; other kinds of namespaces than
     those of users and flows are an application's own, and go with their owner only.
@@ -76,7 +80,19 @@ async def delete_orphans(context: TaskContext, storage: Storage, auth: Auth, ses
         counts["owners"] += len(gone)
         counts["flows"] += len(flows)
         context.progress(None, f"{counts['namespaces']} namespaces looked at")
+    counts["vaults"] = await _delete_vaults(variables, auth)
     return counts
+
+
+async def _delete_vaults(variables: VariableService, auth: AuthService) -> int:
+    """Delete the variables of users who are gone, where the database does not; of how many."""
+    deleted = 0
+    last: uuid.UUID | None = None
+    while page := await variables.owners(last, limit=_PAGE):
+        last = page[-1]
+        for owner in await auth.users.missing(set(page)):
+            deleted += await variables.delete_owner(owner)
+    return deleted
 
 
 async def _without_flow(namespaces: Sequence[Namespace], sessions: SessionService) -> list[Namespace]:

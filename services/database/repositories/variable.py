@@ -89,6 +89,11 @@ class VariableRepository:
         statement = sa.delete(VariableRow).where(*self._is(key)).returning(col(VariableRow.id))
         return (await self._session.exec(statement)).scalar_one_or_none()
 
+    async def delete_all(self) -> int:
+        """Delete all of them; how many there were."""
+        statement = sa.delete(VariableRow).where(col(VariableRow.user_id) == self._user_id)
+        return (await self._session.exec(statement)).rowcount
+
     async def keep(self, variable_id: uuid.UUID, version: int) -> None:
         """Copy the value of a variable, if it has this version, among its earlier ones."""
         current = sa.select(

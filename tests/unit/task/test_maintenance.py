@@ -88,7 +88,7 @@ async def test_files_of_what_is_gone_are_deleted(container: ApplicationContainer
     for namespace in (*kept, *gone):
         await storage.save(namespace, "a.txt", b"x")
     await flows.delete(user.id, gone_flow.id)
-    assert await _run(container, delete_orphans) == {"namespaces": 6, "owners": 1, "flows": 1}
+    assert await _run(container, delete_orphans) == {"namespaces": 6, "owners": 1, "flows": 1, "vaults": 0}
     assert all([await storage.exists(namespace, "a.txt") for namespace in kept])
     assert not any([await storage.exists(namespace, "a.txt") for namespace in gone])
     assert (await _run(container, delete_orphans))["owners"] == 0

@@ -8,7 +8,7 @@ from msgspec import UNSET
 from pydantic import SecretStr
 
 from bedplate.services.auth import User, UserChanges
-from bedplate.wiring import Auth, Sessions, SharedComponentCache, Storage, inject
+from bedplate.wiring import Auth, Sessions, SharedComponentCache, Storage, Variables, inject
 from bedplate.wiring.http.schemas.flows import MAX_PAGE
 from bedplate.wiring.http.schemas.users import UserCreate, UserRead, UsersResponse, UserUpdate
 from bedplate.wiring.http.security import CurrentPrincipal, CurrentSuperuser, CurrentUser, client_of
@@ -80,10 +80,16 @@ async def reset_password(user_id: UUID, body: UserUpdate, principal: CurrentPrin
 @router.delete("/{user_id}")
 @inject
 async def delete_user(
-    user_id: UUID, superuser: CurrentSuperuser, auth: Auth, storage: Storage, components: SharedComponentCache
+    user_id: UUID,
+    superuser: CurrentSuperuser,
+    auth: Auth,
+    storage: Storage,
+    variables: Variables,
+    components: SharedComponentCache,
 ) -> dict[str, str]:
     """Delete a user with everything that is its own, for superusers."""
     await auth.users.delete(superuser, user_id)
     await storage.delete_owner(user_id)
+    await variables.delete_owner(user_id)
     await components.discard(user_id)
     return {"detail": "User deleted"}
