@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from msgspec import structs
+from tests.unit.variable.at_rest import AtRest, both
 
 from bedplate.containers import ApplicationContainer
 from bedplate.services.auth import User
@@ -33,6 +34,7 @@ async def value_of(variables: VariableService, user: uuid.UUID, name: str, versi
     return (await variables.reveal(user, name, version=version)).value.get_secret_value()
 
 
+@both
 async def test_each_value_is_kept_with_its_version(variables: VariableService, alice: uuid.UUID) -> None:
     """VAR-4: a rename makes a new version, and keeps no second copy of the value; credentials are never shown."""
     made = await variables.create(alice, "g", "one", type=GENERIC)
@@ -52,9 +54,8 @@ async def test_each_value_is_kept_with_its_version(variables: VariableService, a
     assert [(one.version, one.value) for one in await variables.history.list(alice, "c")] == [(2, None), (1, None)]
 
 
-async def test_a_bounded_number_is_kept(
-    make_variable: MakeVariable, database: DatabaseService, alice: uuid.UUID
-) -> None:
+@both
+async def test_a_bounded_number_is_kept(make_variable: MakeVariable, at_rest: AtRest, alice: uuid.UUID) -> None:
     """VAR-4, ALL-6: the latest; none where none is wanted."""
     variables = await make_variable(max_versions=2)
     await variables.create(alice, "v", "1")
@@ -64,10 +65,10 @@ async def test_a_bounded_number_is_kept(
     none = await make_variable(max_versions=0)
     await none.update(alice, "v", value="7")
     assert [one.version for one in await none.history.list(alice, "v")] == [7]
-    async with database.session() as session:
-        assert await session.scalar(sa.select(sa.func.count()).select_from(VariableVersionRow)) == 0
+    assert not [one for one in await at_rest.values() if one.earlier]
 
 
+@both
 async def test_an_earlier_value_is_restored_as_a_new_version(
     variables: VariableService, alice: uuid.UUID, redactor: Redactor
 ) -> None:
@@ -84,6 +85,7 @@ async def test_an_earlier_value_is_restored_as_a_new_version(
     assert [one.version for one in await variables.history.list(alice, "w")] == [4, 3, 2, 1]
 
 
+@both
 async def test_a_change_meant_for_another_version_is_refused(variables: VariableService, alice: uuid.UUID) -> None:
     """VAR-4: compare and set, of updates and restores; of many at once, one wins."""
     made = await variables.create(alice, "v", "1", type=GENERIC)
@@ -105,6 +107,7 @@ async def test_a_change_meant_for_another_version_is_refused(variables: Variable
     assert (await variables.history.restore(alice, "v", 1, expected_version=2)).value == "1"
 
 
+@both
 async def test_versions_are_of_the_owner_alone(variables: VariableService, alice: uuid.UUID, bob: uuid.UUID) -> None:
     """VAR-4, ALL-4: to another user they do not exist; nor do versions that there never were."""
     made = await variables.create(alice, "v", "1")
@@ -124,15 +127,15 @@ async def test_versions_are_of_the_owner_alone(variables: VariableService, alice
                 await work(alice, "v", version)
 
 
+@both
 async def test_earlier_values_go_with_their_variable(
-    variables: VariableService, database: DatabaseService, alice: uuid.UUID
+    variables: VariableService, at_rest: AtRest, alice: uuid.UUID
 ) -> None:
     """VAR-4: and a new one of the same name has none of them."""
     await variables.create(alice, "v", "1")
     await variables.update(alice, "v", value="2")
     await variables.delete(alice, "v")
-    async with database.session() as session:
-        assert await session.scalar(sa.select(sa.func.count()).select_from(VariableVersionRow)) == 0
+    assert not [one for one in await at_rest.values() if one.earlier]
     await variables.create(alice, "v", "3")
     assert [one.version for one in await variables.history.list(alice, "v")] == [1]
 
@@ -158,17 +161,15 @@ async def test_earlier_values_are_encrypted_and_bound_too(
     assert (await variables.get(bob, "v")).version == 2
 
 
-async def test_a_failed_change_keeps_no_version(
-    variables: VariableService, database: DatabaseService, alice: uuid.UUID
-) -> None:
+@both
+async def test_a_failed_change_keeps_no_version(variables: VariableService, at_rest: AtRest, alice: uuid.UUID) -> None:
     """VAR-4: all or nothing: a name that is taken undoes the copy of the value too."""
     await variables.create(alice, "taken", "x")
     await variables.create(alice, "v", "1")
     with pytest.raises(Exception, match="exists already"):
         await variables.update(alice, "v", name="taken", value="2")
     assert [one.version for one in await variables.history.list(alice, "v")] == [1]
-    async with database.session() as session:
-        assert await session.scalar(sa.select(sa.func.count()).select_from(VariableVersionRow)) == 0
+    assert not [one for one in await at_rest.values() if one.earlier]
 
 
 class Trail:
@@ -184,6 +185,7 @@ class Trail:
         self.events.append((kind, details))
 
 
+@both
 async def test_a_value_is_shown_when_asked_for_and_the_audit_log_knows(
     variables: VariableService, alice: uuid.UUID
 ) -> None:
@@ -201,6 +203,7 @@ async def test_a_value_is_shown_when_asked_for_and_the_audit_log_knows(
         await variables.reveal(alice, "v")
 
 
+@both
 async def test_values_can_be_kept_from_everybody(make_variable: MakeVariable, alice: uuid.UUID) -> None:
     """VAR-4: by a setting; flows still use them."""
     variables = await make_variable(reveal=False)

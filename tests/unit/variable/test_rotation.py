@@ -8,10 +8,11 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 from sqlmodel import select
+from tests.unit.variable.at_rest import AtRest, both
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.errors import SchemaError
-from bedplate.services.database.models import EncryptionKeyRow, VariableRow, VariableVersionRow, utc_now
+from bedplate.services.database.models import EncryptionKeyRow, VariableRow, utc_now
 from bedplate.services.telemetry import TelemetryService
 from bedplate.services.variable import Rotation, UndecryptableVariableError, VariableService, WrongKeyError
 
@@ -25,15 +26,11 @@ async def value_of(variables: VariableService, user: uuid.UUID, name: str) -> st
     return (await variables.resolve(user, name)).get_secret_value()
 
 
-async def key_ids(database: DatabaseService) -> set[str]:
+async def key_ids(at_rest: AtRest) -> set[str]:
     """The keys of all values, earlier ones included, as they say themselves."""
-    async with database.session() as session:
-        rows = [
-            *(await session.exec(select(VariableRow))).all(),
-            *(await session.exec(select(VariableVersionRow))).all(),
-        ]
-    assert all(row.value[1:7].hex() == row.key_id for row in rows)
-    return {row.key_id for row in rows}
+    values = await at_rest.values()
+    assert all(one.value[1:7].hex() == one.key_id for one in values)
+    return {one.key_id for one in values}
 
 
 async def filled(variables: VariableService, *users: uuid.UUID, count: int = 5) -> None:
@@ -43,8 +40,9 @@ async def filled(variables: VariableService, *users: uuid.UUID, count: int = 5) 
         await variables.update(user, "v0", value=f"second {user}")
 
 
+@both
 async def test_every_value_gets_a_new_key_in_small_transactions(
-    make_variable: MakeVariable, database: DatabaseService, alice: uuid.UUID, bob: uuid.UUID
+    make_variable: MakeVariable, at_rest: AtRest, alice: uuid.UUID, bob: uuid.UUID
 ) -> None:
     """VAR-2: of all users, earlier values too; nothing but the ciphertext changes."""
     variables = await make_variable(rotation_batch=2)
@@ -54,21 +52,22 @@ async def test_every_value_gets_a_new_key_in_small_transactions(
     done = await variables.rotate(progress.append)
     assert (done.resealed, done.failed, done.left) == (12, 0, 0)
     assert len(progress) >= 6
-    assert await key_ids(database) == {done.key_id}
+    assert await key_ids(at_rest) == {done.key_id}
     assert done.key_id != variables._keyring.key_id
     assert [*await variables.list(alice), *await variables.list(bob)] == before
     assert await value_of(variables, alice, "v0") == f"second {alice}"
     assert (await variables.reveal(alice, "v0", version=1)).value.get_secret_value() == f"first {alice} 0"
     await variables.create(alice, "new", "sealed with the new key")
-    assert await key_ids(database) == {done.key_id}
+    assert await key_ids(at_rest) == {done.key_id}
     again = await variables.rotate()
     assert again.key_id != done.key_id
     assert again.resealed == 13
     assert await value_of(variables, bob, "v4") == f"first {bob} 4"
 
 
+@both
 async def test_replicas_learn_of_a_new_key_by_themselves(
-    make_variable: MakeVariable, database: DatabaseService, alice: uuid.UUID
+    make_variable: MakeVariable, at_rest: AtRest, alice: uuid.UUID
 ) -> None:
     """VAR-2: those that run read what is sealed with it, and seal with it what they write."""
     one, other, third = await make_variable(), await make_variable(), await make_variable()
@@ -79,12 +78,13 @@ async def test_replicas_learn_of_a_new_key_by_themselves(
     assert await value_of(other, alice, "v1") == f"first {alice} 1"
     await third.create(alice, "new", "by a replica that has read nothing since")
     await third.update(alice, "v1", value="changed")
-    assert await key_ids(database) == {done.key_id}
+    assert await key_ids(at_rest) == {done.key_id}
     assert await value_of(other, alice, "new") == "by a replica that has read nothing since"
 
 
+@both
 async def test_users_go_on_while_keys_are_rotated(
-    make_variable: MakeVariable, database: DatabaseService, alice: uuid.UUID, bob: uuid.UUID
+    make_variable: MakeVariable, at_rest: AtRest, alice: uuid.UUID, bob: uuid.UUID
 ) -> None:
     """VAR-2: no change is lost, no read fails, and every value ends with the new key."""
     one, other = await make_variable(rotation_batch=1), await make_variable()
@@ -97,14 +97,15 @@ async def test_users_go_on_while_keys_are_rotated(
         assert await value_of(other, alice, f"renamed{number}")
     await rotating
     await one.rotate()
-    assert len(await key_ids(database)) == 1
+    assert len(await key_ids(at_rest)) == 1
     assert [await value_of(one, bob, f"v{number}") for number in range(20)] == [f"changed {n}" for n in range(20)]
     assert await value_of(one, alice, "renamed0") == f"second {alice}"
     assert await value_of(one, alice, "renamed9") == f"first {alice} 9"
 
 
+@both
 async def test_a_rotation_that_was_broken_off_is_finished_by_the_next(
-    make_variable: MakeVariable, database: DatabaseService, alice: uuid.UUID
+    make_variable: MakeVariable, at_rest: AtRest, alice: uuid.UUID
 ) -> None:
     """VAR-2: with the same key; what was done stays done, and in between everything can be read."""
     variables = await make_variable(rotation_batch=1)
@@ -116,23 +117,24 @@ async def test_a_rotation_that_was_broken_off_is_finished_by_the_next(
 
     with pytest.raises(KeyboardInterrupt):
         await variables.rotate(interrupt)
-    assert len(await key_ids(database)) == 2
+    assert len(await key_ids(at_rest)) == 2
     again = await make_variable()
     assert [await value_of(again, alice, f"v{n}") for n in range(1, 4)] == [f"first {alice} {n}" for n in range(1, 4)]
     done = await again.rotate()
     assert done.resealed == 3
-    assert await key_ids(database) == {done.key_id}
+    assert await key_ids(at_rest) == {done.key_id}
 
 
+@both
 async def test_two_rotations_at_once_end_with_one_key(
-    make_variable: MakeVariable, database: DatabaseService, alice: uuid.UUID
+    make_variable: MakeVariable, at_rest: AtRest, alice: uuid.UUID
 ) -> None:
     """VAR-2"""
     one, other = await make_variable(rotation_batch=1), await make_variable(rotation_batch=1)
     await filled(one, alice)
     await asyncio.gather(one.rotate(), other.rotate())
     last = await one.rotate()
-    assert await key_ids(database) == {last.key_id}
+    assert await key_ids(at_rest) == {last.key_id}
     other._ready().keys._loaded -= 10
     assert await value_of(other, alice, "v2") == f"first {alice} 2"
 
@@ -153,6 +155,7 @@ async def test_what_cannot_be_opened_is_counted_and_left(
     assert (await variables.rotate()).resealed == 0
 
 
+@both
 async def test_the_age_of_the_oldest_key_is_a_gauge(
     make_variable: MakeVariable, telemetry: TelemetryService, alice: uuid.UUID
 ) -> None:
@@ -194,9 +197,8 @@ async def test_keys_that_nothing_needs_are_forgotten_after_a_while(
     assert await value_of(await make_variable(), alice, "v1") == f"first {alice} 1"
 
 
-async def test_the_secret_key_can_be_changed(
-    make_variable: MakeVariable, database: DatabaseService, alice: uuid.UUID
-) -> None:
+@both
+async def test_the_secret_key_can_be_changed(make_variable: MakeVariable, alice: uuid.UUID) -> None:
     """VAR-2: with the old one beside it until a rotation is done; after that the old one opens nothing any more."""
     first = await make_variable()
     await filled(first, alice)
@@ -217,6 +219,7 @@ async def test_the_secret_key_can_be_changed(
         await make_variable(secret_key=FIRST)
 
 
+@both
 async def test_keys_of_their_own_are_sealed_anew_with_the_secret_key_of_now(
     make_variable: MakeVariable, alice: uuid.UUID
 ) -> None:
