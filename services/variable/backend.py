@@ -4,7 +4,7 @@ import builtins
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
 
@@ -90,7 +90,13 @@ class VariableBackend(Protocol):
 
     It is made by ``from_settings(settings)``, a class method that takes the engines that it declares as needed
     (``database``) by keyword as well.
+
+    Attributes:
+        transactional: Whether changes are part of the caller's transaction of the database where there is one, and so
+            undone with it.
     """
+
+    transactional: ClassVar[bool]
 
     async def add(self, variable: StoredVariable, *, limit: int) -> None:
         """Keep a new variable.

@@ -4,7 +4,7 @@ import builtins
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Self
+from typing import ClassVar, Self
 
 import msgspec
 
@@ -27,6 +27,8 @@ _TYPES = {member.value: member for member in VariableType}
 
 class DatabaseVariables:
     """The backend ``database``; joins the caller's transaction where there is one."""
+
+    transactional: ClassVar[bool] = True
 
     def __init__(self, database: DatabaseService) -> None:
         self._database = database

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
 import msgspec
 
@@ -37,6 +37,8 @@ class KubernetesVariables:
         secrets: Where they are.
         prefix: What the names of the Secrets begin with.
     """
+
+    transactional: ClassVar[bool] = False
 
     def __init__(self, secrets: Secrets, prefix: str) -> None:
         self._secrets = secrets

@@ -112,6 +112,11 @@ class VariableService(Service):
         await self._ready().keys.prove()
         return None
 
+    @property
+    def transactional(self) -> bool:
+        """Whether changes are part of the caller's transaction of the database, and undone with it."""
+        return self._backend.transactional
+
     async def create(
         self,
         user_id: uuid.UUID,

@@ -88,7 +88,7 @@ class LangflowImport:
             with contextlib.suppress(_NotMeantError):
                 async with self._database.transaction() as session:
                     target = Target(session, self._settings, report, plan.owners, carried, inserted)
-                    await self._carry(source, target, plan, copies)
+                    await self._carry(source, target, plan, copies, dry=dry)
                     if dry:
                         raise _NotMeantError
         except BaseException:
@@ -111,13 +111,15 @@ class LangflowImport:
         async with self._database.session() as session:
             return await session.get(type(row), sa.inspect(type(row)).primary_key_from_instance(row)) is not None
 
-    async def _carry(self, source: LangflowSource, target: Target, plan: UserPlan, copies: FileCopies) -> None:
+    async def _carry(
+        self, source: LangflowSource, target: Target, plan: UserPlan, copies: FileCopies, *, dry: bool
+    ) -> None:
         await target.insert(plan.new)
         await carry_api_keys(source, target, self._secrets)
         projects = await carry_projects(source, target)
         await carry_flows(source, target, projects)
         await carry_messages(source, target)
-        await carry_variables(source, target, self._variables, self._secrets)
+        await carry_variables(source, target, self._variables, self._secrets, dry=dry)
         await carry_files(source, target, copies)
         for table in sorted(source.tables.keys() - _CARRIED):
             if rows := await source.count(table):
