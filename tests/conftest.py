@@ -191,6 +191,7 @@ def otlp() -> Iterator[Collector]:
         yield server
 
 
+@pytest.fixture
 async def kubernetes_api(tmp_path: Path) -> AsyncIterator[FakeKubernetes]:
     """A fake of the Secrets API of Kubernetes, of the test's own."""
     async with FakeKubernetes(tmp_path / "kubernetes") as api:

@@ -1,6 +1,7 @@
 """Clients of Kubernetes APIs: in a cluster by the account of the pod, elsewhere by a kubeconfig."""
 
 import asyncio
+import io
 import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
@@ -136,15 +137,21 @@ class KubernetesClient:
     ) -> tuple[int, bytes, str]:
         import aiohttp
 
-        answer = await self._api.call_api(
-            path,
+        # What the library would do around this logs the contents of Secrets, and builds strings of large bodies.
+        sent = dict(headers)
+        await self._api.update_params_for_auth(sent, [], ["BearerToken"])
+        rest = self._api.rest_client
+        own = {"server_hostname": rest.server_hostname} if rest.server_hostname else {}
+        answer = await rest.pool_manager.request(
             method,
-            query_params=list((query or {}).items()),
-            header_params=dict(headers),
-            body=body,
-            auth_settings=["BearerToken"],
-            _preload_content=False,  # the library would log the contents of Secrets
-            _request_timeout=aiohttp.ClientTimeout(total=self._timeout),
+            self.server + path,
+            params=query,
+            data=None if body is None else io.BytesIO(msgspec.json.encode(body)),
+            headers=sent,
+            timeout=aiohttp.ClientTimeout(total=self._timeout),
+            proxy=rest.proxy,
+            proxy_headers=rest.proxy_headers,
+            **own,
         )
         async with answer:
             return answer.status, await answer.read(), answer.headers.get("Retry-After", "")

@@ -184,9 +184,8 @@ class Secrets:
             raise VariableStoreSettingError(
                 "it is not known in which namespace the Secrets are", fix="set BEDPLATE_VARIABLE__KUBERNETES_NAMESPACE"
             )
-        path = f"/api/v1/namespaces/{namespace}/secrets{path}"
-        with typed_errors(namespace, client.server), _outcomes(method):
-            return await self._patiently(client, method, path, **arguments)
+        with typed_errors(namespace, client.server), _outcomes(named=bool(path)):
+            return await self._patiently(client, method, f"/api/v1/namespaces/{namespace}/secrets{path}", **arguments)
 
     async def _patiently(self, client: KubernetesClient, method: str, path: str, **arguments: Any) -> bytes:
         """Call, and call again where there was no answer: every change is bound to the version that it replaces."""
@@ -214,14 +213,14 @@ class _ExpiredError(Exception):
 
 
 @contextmanager
-def _outcomes(method: str) -> Iterator[None]:
-    """Tell what is no error here from what is one."""
+def _outcomes(*, named: bool) -> Iterator[None]:
+    """Tell what is no error here from what is one; only what was named can be missing."""
     try:
         yield
     except KubernetesApiError as error:
         outcome = {404: _MissingError, 409: _ConflictError, 410: _ExpiredError}.get(error.status)
-        # A Secret cannot be made where there is no namespace, and an answer without a reason is somebody else's.
-        if outcome is None or not error.reason or (outcome is _MissingError and method == "POST"):
+        # An answer without a reason is not that of an API server.
+        if outcome is None or not error.reason or (outcome is _MissingError and not named):
             raise
         raise outcome from error
 

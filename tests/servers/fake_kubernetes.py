@@ -5,6 +5,7 @@ rules of names and labels, tokens that expire, permissions, TLS. Written after t
 text of its answers is that of a real server.
 """
 
+import asyncio
 import base64
 import binascii
 import copy
@@ -61,6 +62,7 @@ class FakeKubernetes:
         calls: The verbs that were answered, in order.
         lose_answers: Changes that are made, and whose answer does not arrive; counts down.
         refuse: Answers by this status in place of any other, so often; counts down.
+        hang: While it is cleared, nothing is answered.
     """
 
     def __init__(self, folder: Path, *, tls: bool = False) -> None:
@@ -71,6 +73,8 @@ class FakeKubernetes:
         self.calls: list[str] = []
         self.lose_answers = 0
         self.refuse: tuple[int, int] = (0, 0)
+        self.hang = asyncio.Event()
+        self.hang.set()
         self.port = 0
         self._folder = folder
         self._tls = tls
@@ -140,6 +144,7 @@ class FakeKubernetes:
         namespace, name = request.match_info["namespace"], request.match_info.get("name")
         verb = "list" if request.method == "GET" and name is None else _VERBS.get(request.method, "?")
         self.calls.append(verb)
+        await self.hang.wait()
         status, times = self.refuse
         if times:
             self.refuse = (status, times - 1)

@@ -4,12 +4,23 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.servers.fake_kubernetes import FakeKubernetes
 
 from bedplate.services.auth import User
 from bedplate.wiring.testing.clients import Clients
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 URL = "/api/v1/variables/"
+
+
+@pytest.fixture(params=["database", "kubernetes"])
+def container_settings(
+    container_settings: dict[str, Any], kubernetes_api: FakeKubernetes, request: pytest.FixtureRequest
+) -> dict[str, Any]:
+    """VAR-5: every route works on either backend."""
+    return container_settings | {
+        "variable": {"backend": request.param, "kubernetes_kubeconfig": kubernetes_api.kubeconfig()}
+    }
 
 
 async def _create(client: httpx.AsyncClient, **fields: Any) -> httpx.Response:

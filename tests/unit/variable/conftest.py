@@ -50,7 +50,11 @@ async def make_variable(
         group = {"backend": backend, "kubernetes_kubeconfig": kubernetes_api.kubeconfig()}
 
     async def make(
-        *, secret_key: str = SECRET_KEY, previous_secret_keys: Sequence[str] = (), **variable: Any
+        *,
+        secret_key: str = SECRET_KEY,
+        previous_secret_keys: Sequence[str] = (),
+        before: Callable[[], object] | None = None,
+        **variable: Any,
     ) -> VariableService:
         settings = SettingsService(
             data_dir=tmp_path,
@@ -61,6 +65,8 @@ async def make_variable(
         keyring = Keyring(settings)
         await keyring.start()
         service = build_variable(settings, telemetry, database, keyring, redactor, kubernetes=lambda: kubernetes)
+        if before is not None:
+            before()
         await service.start()
         made.append(service)
         return service
