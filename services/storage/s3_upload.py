@@ -20,7 +20,7 @@ from bedplate.services.uninterrupted import uninterrupted
 
 __all__ = ["S3Upload", "placed"]
 
-_INLINE: Final = 1024 * 1024
+_INLINE: Final = 128 * 1024
 """Bytes that are hashed on the event loop: a hop to a thread would take longer."""
 _PATIENCE: Final = 5.0
 """Seconds that a cancelled upload waits for calls under way, so that what they make is deleted and not made after."""

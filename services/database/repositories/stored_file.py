@@ -15,6 +15,26 @@ __all__ = ["Place", "StoredFileRepository"]
 
 _FILE, _WASTE = StoredFileRow, StoredWasteRow
 _TABLE = metadata.tables[f"{PREFIX}stored_file"]
+_WASTES = metadata.tables[f"{PREFIX}stored_waste"]
+
+# What every save and every read does, made once: making a statement costs as much as executing it.
+_LOOK = sa.select(*_TABLE.c).where(
+    _TABLE.c.owner_id == sa.bindparam("owner"),
+    _TABLE.c.kind == sa.bindparam("kind"),
+    _TABLE.c.of_id == sa.bindparam("of"),
+    _TABLE.c.name == sa.bindparam("name"),
+)
+_RESERVED = (_WASTES.c.key == sa.bindparam("reserved"), _WASTES.c.uploading, _WASTES.c.due_at > sa.bindparam("now"))
+_TAKE = sa.delete(_WASTES).where(*_RESERVED)
+_SWAP = (
+    sa.update(_WASTES).where(*_RESERVED).values(key=sa.bindparam("old"), uploading=False, due_at=sa.bindparam("until"))
+)
+_INSERT = sa.insert(_TABLE)
+_REPLACE = (
+    sa.update(_TABLE)
+    .where(_TABLE.c.key == sa.bindparam("old"))
+    .values({column.name: sa.bindparam(f"new_{column.name}") for column in _TABLE.c})
+)
 
 
 class Place(NamedTuple):
@@ -61,24 +81,22 @@ class StoredFileRepository:
     async def look(self, place: Place, name: bytes) -> StoredFileRow | None:
         """The file of a name, to be looked at and not to be changed: a row without the cost of a mapped object."""
         connection = await self._session.connection()
-        rows = await connection.execute(sa.select(*_TABLE.c).where(*_in(place), _TABLE.c.name == name))
+        owner, kind, of = place
+        rows = await connection.execute(_LOOK, {"owner": owner, "kind": kind, "of": of, "name": name})
         return cast("StoredFileRow | None", rows.one_or_none())
 
     async def add(self, row: StoredFileRow, now: datetime) -> bool:
         """Insert a file whose object was reserved; False: that is due, or was removed, and nothing has changed."""
-        condition = (col(_WASTE.key) == row.key, col(_WASTE.uploading), col(_WASTE.due_at) > now)
-        if not await self._write(sa.delete(_WASTE).where(*condition)):
+        if not await self._write(_TAKE, reserved=row.key, now=now):
             return False
-        await (await self._session.connection()).execute(sa.insert(_FILE), row.model_dump())
+        await self._write(_INSERT, **row.model_dump())
         return True
 
     async def replace(self, old: StoredFileRow, row: StoredFileRow, now: datetime, due_at: datetime) -> bool:
         """Put a file in the place of another, as :meth:`add`; the object of that one is due at that time."""
-        condition = (col(_WASTE.key) == row.key, col(_WASTE.uploading), col(_WASTE.due_at) > now)
-        swapped = sa.update(_WASTE).where(*condition).values(key=old.key, uploading=False, due_at=due_at)
-        if not await self._write(swapped):
+        if not await self._write(_SWAP, reserved=row.key, now=now, old=old.key, until=due_at):
             return False
-        await self._write(sa.update(_FILE).where(col(_FILE.key) == old.key).values(**row.model_dump()))
+        await self._write(_REPLACE, old=old.key, **{f"new_{name}": value for name, value in row.model_dump().items()})
         return True
 
     async def flush(self) -> None:
@@ -139,9 +157,9 @@ class StoredFileRepository:
         connection = await self._session.connection()
         await connection.execute(sa.insert(_WASTE), rows)
 
-    async def _write(self, statement: sa.Executable) -> int:
+    async def _write(self, statement: sa.Executable, **parameters: Any) -> int:
         connection = await self._session.connection()
-        result: sa.CursorResult[Any] = await connection.execute(statement)
+        result: sa.CursorResult[Any] = await connection.execute(statement, parameters)
         return result.rowcount
 
 
