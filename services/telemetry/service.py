@@ -2,12 +2,13 @@
 
 import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from prometheus_client import (
     CONTENT_TYPE_PLAIN_0_0_4,
     CollectorRegistry,
     GCCollector,
+    Metric,
     PlatformCollector,
     ProcessCollector,
     generate_latest,
@@ -40,7 +41,7 @@ class TelemetryService(Service):
 
     type = ServiceType.TELEMETRY
     checks = CHECKS
-    uncounted = frozenset({"operations", "watch"})
+    uncounted = frozenset({"metrics", "operations", "watch"})
 
     exposition_type = CONTENT_TYPE_PLAIN_0_0_4
     """The media type of :meth:`exposition`."""
@@ -95,6 +96,14 @@ class TelemetryService(Service):
         For a process that is Bedplate's own, such as ``bedplate serve``; a guest leaves them to the application.
         """
         self._router.route(SERVER_LOGGERS)
+
+    def metrics(self, *names: str) -> Iterable[Metric]:
+        """Metrics with their values of now, each with its samples.
+
+        Args:
+            names: Names of samples, such as ``"bedplate_cache_hits_total"``: only these are read; none: all metrics.
+        """
+        return self._registry.restricted_registry(names).collect() if names else self._registry.collect()
 
     def exposition(self) -> bytes:
         """All metrics in the Prometheus text format 0.0.4, whose media type is :attr:`exposition_type`."""

@@ -13,6 +13,7 @@ from bedplate import __version__
 from bedplate.containers import ApplicationContainer
 from bedplate.services.collector import collector_paused
 from bedplate.services.settings import Settings
+from bedplate.wiring.http.dashboard import Dashboard
 from bedplate.wiring.http.errors import install_error_handlers
 from bedplate.wiring.http.middleware import BodyLimitMiddleware, SecurityHeadersMiddleware
 from bedplate.wiring.http.openapi import install_openapi
@@ -80,17 +81,18 @@ def create_app(container: ApplicationContainer) -> FastAPI:
 def _make(container: ApplicationContainer) -> FastAPI:
     settings = container.settings().values
     modules = [importlib.import_module(f"bedplate.wiring.http.routers.{name}") for name in _ROUTERS]
-    sockets = SocketApp(container)
+    sockets, dashboard = SocketApp(container), Dashboard(container)
     app = FastAPI(
         title="Bedplate",
         version=__version__,
-        lifespan=_wired_lifespan(container, [*_INJECTED, *modules], sockets),
+        lifespan=_wired_lifespan(container, [*_INJECTED, *modules], sockets, dashboard),
         docs_url=None,
         redoc_url=None,
     )
     for module in modules:
         app.include_router(module.router)
     app.mount(settings.socket.path, sockets)
+    dashboard.add_to(app)
     _add_middleware(app, settings)
     install_error_handlers(app)
     install_openapi(app, [module.router for module in modules])
@@ -98,7 +100,7 @@ def _make(container: ApplicationContainer) -> FastAPI:
 
 
 def _wired_lifespan(
-    container: ApplicationContainer, modules: Sequence[ModuleType | str], sockets: SocketApp
+    container: ApplicationContainer, modules: Sequence[ModuleType | str], sockets: SocketApp, dashboard: Dashboard
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     run = lifespan(container)
 
@@ -106,7 +108,7 @@ def _wired_lifespan(
     async def wired(app: FastAPI) -> AsyncIterator[None]:
         container.wire(modules=modules)
         try:
-            async with run(app), sockets.serving():
+            async with run(app), sockets.serving(), dashboard.serving():
                 yield
         finally:
             container.unwire()

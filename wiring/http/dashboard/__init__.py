@@ -1,0 +1,58 @@
+"""The dashboard at ``/``: what a superuser sees of the container, live.
+
+Nothing of it is imported before a page is asked for.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from bedplate.containers import ApplicationContainer
+
+if TYPE_CHECKING:
+    from bedplate.wiring.http.dashboard.site import Site
+
+__all__ = ["PREFIX", "Dashboard"]
+
+PREFIX = "/dashboard"
+"""Where all pages but the first one are."""
+
+
+class Dashboard:
+    """An ASGI application that makes the pages when the first of them is asked for.
+
+    Args:
+        container: The services to show.
+    """
+
+    def __init__(self, container: ApplicationContainer) -> None:
+        self._container = container
+        self._site: Site | None = None
+
+    def add_to(self, app: FastAPI) -> None:
+        """Serve the first page at ``/`` and the others below :data:`PREFIX`."""
+        app.router.routes.append(Route("/", self, methods=["GET"], include_in_schema=False))
+        app.mount(PREFIX, self)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if self._site is None:
+            # Templates and pages cost time and memory that a process which shows none should not spend.
+            from bedplate.wiring.http.dashboard.site import Site
+
+            self._site = Site(self._container)
+        await self._site(scope, receive, send)
+
+    @contextlib.asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """Show what happens while the block runs; the services are running."""
+        try:
+            yield
+        finally:
+            site, self._site = self._site, None
+            if site is not None:
+                await site.close()

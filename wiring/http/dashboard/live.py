@@ -1,0 +1,145 @@
+"""What is measured while somebody looks: the numbers of the charts, the state of the services, what has changed."""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Any
+
+import msgspec
+
+from bedplate.containers import ApplicationContainer
+from bedplate.services.logs import get_logger
+from bedplate.wiring.http.dashboard.measures import Reading, sample
+
+__all__ = ["Live", "Moment"]
+
+_log = get_logger("bedplate.dashboard")
+
+INTERVAL = 2.0
+"""Seconds between two moments."""
+KEPT = 450
+"""Moments that a new reader is given: a quarter of an hour."""
+LINGER = 600.0
+"""Seconds for which measuring goes on after the last reader has left."""
+_TICK = 0.1
+"""Seconds between two looks at the lag of the event loop."""
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """What was measured at one time.
+
+    Attributes:
+        at: Seconds since 1970.
+        values: By line of a chart.
+        services: The state of each service.
+        changed: What is to be read again: ``jobs``.
+    """
+
+    at: float
+    values: Mapping[str, float | None]
+    services: Mapping[str, Any]
+    changed: tuple[str, ...] = ()
+
+
+class Live:
+    """Measures while there are readers, and a little longer; nothing before the first.
+
+    Args:
+        container: The services.
+    """
+
+    def __init__(self, container: ApplicationContainer) -> None:
+        self._container = container
+        self._moments: deque[Moment] = deque(maxlen=KEPT)
+        self._news = asyncio.Event()
+        self._readers = 0
+        self._left_at = 0.0
+        self._changed: set[str] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @property
+    def moments(self) -> list[Moment]:
+        """What was measured of late, oldest first."""
+        return list(self._moments)
+
+    @contextlib.asynccontextmanager
+    async def reader(self) -> AsyncIterator[None]:
+        """Measure while the block runs."""
+        self._readers += 1
+        if self._task is None and not self._closed:
+            self._task = asyncio.create_task(self._run(), name="bedplate-dashboard")
+        try:
+            yield
+        finally:
+            self._readers -= 1
+            self._left_at = time.monotonic()
+
+    async def follow(self) -> AsyncGenerator[Moment, None]:
+        """Each moment as it comes; one that reads slowly misses some. Ends when the application does."""
+        while True:
+            await self._news.wait()
+            if self._closed:
+                return
+            yield self._moments[-1]
+
+    async def close(self) -> None:
+        """End measuring, and every reader."""
+        self._closed = True
+        self._news.set()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def state(self) -> dict[str, Any]:
+        """State and health of every service now."""
+        health = await self._container.health()
+        found: dict[str, Any] = {}
+        for record in self._container.report.services:
+            own = health.services.get(record.name)
+            found[record.name] = {
+                "state": str(record.state),
+                "health": str(own.status) if own else "none",
+                "reason": self._container.redactor().text(own.reason) if own and own.reason else None,
+                "latency": round(own.latency_ms, 3) if own else None,
+            }
+        return found
+
+    async def _run(self) -> None:
+        unwatch = self._container.job_queue().watch(lambda _job: self._changed.add("jobs"))
+        try:
+            before = self._reading()
+            while self._readers or time.monotonic() - self._left_at < LINGER:
+                lag = await _longest_lag(INTERVAL)
+                try:
+                    before = await self._measure(before, lag)
+                except Exception as error:
+                    # A page that shows nothing new is no reason to stop looking.
+                    _log.warning("the dashboard could not measure", error=type(error).__name__)
+        finally:
+            unwatch()
+            self._task = None
+
+    async def _measure(self, before: Reading, lag: float) -> Reading:
+        now, services = self._reading(), await self.state()
+        changed, self._changed = tuple(sorted(self._changed)), set()
+        values = sample(before, now) | {"lag": round(lag * 1e3, 3)}
+        self._moments.append(Moment(time.time(), values, services, changed))
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+        return now
+
+    def _reading(self) -> Reading:
+        return Reading.of(time.monotonic(), self._container.telemetry().metrics())
+
+
+async def _longest_lag(seconds: float) -> float:
+    """How much later than asked for the event loop came back, at worst, over some seconds."""
+    loop = asyncio.get_running_loop()
+    end, worst = loop.time() + seconds, 0.0
+    while (now := loop.time()) < end:
+        await asyncio.sleep(_TICK)
+        worst = max(worst, loop.time() - now - _TICK)
+    return worst

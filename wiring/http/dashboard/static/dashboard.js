@@ -1,0 +1,161 @@
+// What htmx does not do: the charts, the states in the drawing, the theme.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const $ = (selector, within = document) => [...within.querySelectorAll(selector)];
+
+  // Theme
+  const dark = () => root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  const toggle = document.getElementById("theme");
+  const restyle = [];
+  toggle?.addEventListener("click", () => {
+    root.dataset.theme = dark() ? "light" : "dark";
+    localStorage.setItem("bedplate-theme", root.dataset.theme);
+    restyle.forEach(draw => draw());
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => restyle.forEach(draw => draw()));
+
+  // Figures for people
+  const milliseconds = value => value < 1 ? `${Math.round(value * 1e3)} µs` : value < 1e3 ? `${+value.toPrecision(3)} ms` : `${(value / 1e3).toFixed(2)} s`;
+  const written = {
+    rate: value => `${value < 10 ? +value.toFixed(1) : Math.round(value)}/s`,
+    ms: milliseconds,
+    count: value => String(Math.round(value * 10) / 10),
+    share: value => `${Math.round(value * 100)} %`,
+  };
+
+  // Charts
+  const KEPT = 450;
+  class Chart {
+    constructor(figure) {
+      this.figure = figure;
+      this.unit = figure.dataset.unit;
+      this.keys = figure.dataset.lines.split(",");
+      this.labels = figure.dataset.labels.split(",");
+      this.data = [[], ...this.keys.map(() => [])];
+      this.now = figure.querySelector(".now");
+      this.place = figure.querySelector(".plot");
+      this.draw();
+      restyle.push(() => this.draw());
+      new ResizeObserver(() => this.plot.setSize(this.size())).observe(this.place);
+    }
+    size() { return {width: Math.max(this.place.clientWidth, 100), height: 120}; }
+    draw() {
+      this.plot?.destroy();
+      const style = getComputedStyle(root), colour = name => style.getPropertyValue(name).trim();
+      const axis = {stroke: colour("--soft"), grid: {stroke: colour("--line"), width: 1}, ticks: {show: false}, font: "11px system-ui"};
+      const lines = this.keys.map((_, at) => {
+        const stroke = colour(at ? "--two" : "--one");
+        return {stroke, width: 1.8, fill: at ? undefined : `${stroke}22`, spanGaps: false, points: {show: false}};
+      });
+      this.plot = new uPlot({
+        ...this.size(),
+        legend: {show: false},
+        cursor: {y: false, drag: {x: false, y: false}},
+        scales: {y: {range: (_, low, high) => this.unit === "share" ? [0, 1] : [0, Math.max((high || 0) * 1.15, this.unit === "ms" ? 1 : 2)]}},
+        series: [{}, ...lines],
+        axes: [{...axis, space: 70, size: 24, grid: {show: false}}, {...axis, size: 52, space: 34, values: (_, ticks) => ticks.map(written[this.unit])}],
+        hooks: {setCursor: [plot => this.tell(plot.cursor.idx)]},
+      }, this.data, this.place);
+    }
+    take(moments) {
+      for (const one of moments) {
+        this.data[0].push(one.at);
+        this.keys.forEach((key, at) => this.data[at + 1].push(one[key] ?? null));
+      }
+      const over = this.data[0].length - KEPT;
+      if (over > 0) this.data = this.data.map(column => column.slice(over));
+      this.plot.setData(this.data);
+      this.tell(null);
+    }
+    clear() { this.data = this.data.map(() => []); }
+    tell(at) {
+      const last = at ?? this.data[0].length - 1;
+      const parts = this.keys.map((_, line) => this.data[line + 1][last] ?? null);
+      this.now.replaceChildren(...parts.map((value, line) => {
+        const span = document.createElement("span"), label = document.createElement("small");
+        label.textContent = ` ${this.labels[line]}`;
+        span.append(value === null ? "–" : written[this.unit](value), label);
+        return span;
+      }));
+    }
+  }
+  const charts = $(".chart").map(figure => new Chart(figure));
+
+  // States
+  const summary = document.getElementById("summary");
+  const show = states => {
+    for (const element of $("[data-service]")) {
+      const own = states[element.dataset.service];
+      if (!own) continue;
+      const word = own.health === "none" ? own.state : own.health;
+      if (element.dataset.health !== own.health) element.dataset.health = own.health;
+      if (element.matches(".summary")) element.textContent = word;
+      const state = element.querySelector(".state");
+      if (state) {
+        if (state.textContent !== word) state.textContent = word;
+        element.querySelector(".time").textContent = own.latency === null ? "" : milliseconds(own.latency);
+        element.setAttribute("aria-label", `${element.dataset.service}: ${word}${own.reason ? `, ${own.reason}` : ""}`);
+      }
+    }
+    if (!summary) return;
+    const found = $("svg [data-service]"), bad = found.filter(one => !["up", "none"].includes(one.dataset.health));
+    const worst = bad.some(one => one.dataset.health === "down") ? "down" : bad.length ? "degraded" : "up";
+    const text = bad.length ? `${bad.length} of ${found.length} services ${worst === "down" ? "down or degraded" : "degraded"}` : `all ${found.length} services up`;
+    if (summary.textContent !== text) summary.textContent = text;
+    summary.dataset.health = worst;
+  };
+  if (summary) show(Object.fromEntries($("svg [data-service]").map(one => [one.dataset.service, {health: one.dataset.health, latency: null, state: one.querySelector(".state").textContent}])));
+
+  // The drawing: what a service needs, and what needs it
+  const drawing = document.querySelector(".drawing svg");
+  const look = name => {
+    drawing.classList.toggle("looking", Boolean(name));
+    const near = new Set([name]);
+    for (const line of $(".lines path", drawing)) {
+      const on = line.dataset.from === name || line.dataset.to === name;
+      line.classList.toggle("on", on);
+      if (on) near.add(line.dataset.from).add(line.dataset.to);
+    }
+    for (const one of $("a.service", drawing)) one.classList.toggle("on", near.has(one.dataset.service) && Boolean(name));
+  };
+  for (const one of drawing ? $("a.service", drawing) : []) {
+    for (const event of ["mouseenter", "focus"]) one.addEventListener(event, () => look(one.dataset.service));
+    for (const event of ["mouseleave", "blur"]) one.addEventListener(event, () => look(""));
+  }
+
+  // The stream
+  const connection = document.getElementById("connection");
+  const connected = (state, text) => {
+    connection.dataset.state = state;
+    if (connection.textContent !== text) connection.textContent = text;
+  };
+  const known = new WeakSet();
+  document.body.addEventListener("htmx:sseOpen", event => {
+    const source = event.detail.source;
+    connected("live", "live");
+    if (known.has(source)) return;
+    known.add(source);
+    const on = (name, take) => source.addEventListener(name, message => take(JSON.parse(message.data)));
+    on("history", moments => charts.forEach(chart => { chart.clear(); chart.take(moments); }));
+    on("moment", moment => charts.forEach(chart => chart.take([moment])));
+    on("services", show);
+    on("goodbye", () => { source.close(); location.reload(); });
+  });
+  document.body.addEventListener("htmx:sseError", () => connected("lost", "reconnecting"));
+
+  // What went wrong with a request
+  const toast = document.getElementById("toast");
+  let hiding;
+  const complain = text => {
+    toast.textContent = text;
+    toast.hidden = false;
+    clearTimeout(hiding);
+    hiding = setTimeout(() => { toast.hidden = true; }, 8000);
+  };
+  document.body.addEventListener("htmx:responseError", event => {
+    const problem = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html").querySelector("h1");
+    complain(problem?.textContent || `The server answered ${event.detail.xhr.status}`);
+  });
+  document.body.addEventListener("htmx:sendError", () => complain("The server does not answer"));
+})();

@@ -1,0 +1,72 @@
+"""Signing in and out."""
+
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from bedplate.containers import ApplicationContainer
+from bedplate.services.errors import BedplateError
+from bedplate.wiring.http.cookies import set_session_cookie
+from bedplate.wiring.http.dashboard.gate import cookie_of, refuse_foreign
+from bedplate.wiring.http.dashboard.rendering import page
+from bedplate.wiring.http.errors import status_of
+from bedplate.wiring.http.security import client_of
+
+__all__ = ["enter", "leave", "show"]
+
+_MAX_FIELDS = 4
+
+
+async def show(_container: ApplicationContainer, request: Request) -> Response:
+    """The form."""
+    return page(request, "sign_in.html", username="", next=_destination(request.query_params.get("next")), error=None)
+
+
+async def enter(container: ApplicationContainer, request: Request) -> Response:
+    """Take name and password, and go on to the page that was asked for."""
+    refuse_foreign(request, container)
+    fields = await _form(request)
+    username, wanted = fields.get("username", ""), _destination(fields.get("next"))
+    auth = container.auth()
+    try:
+        cookie = await auth.open_cookie_session(username, fields.get("password", ""), client=client_of(request))
+    except BedplateError as error:
+        status = status_of(error)
+        if status >= 500:
+            raise
+        return page(request, "sign_in.html", status=status, username=username, next=wanted, error=error.what)
+    answer = RedirectResponse(f"{_base(request)}{wanted}", status_code=303)
+    set_session_cookie(answer, cookie)
+    return answer
+
+
+async def leave(container: ApplicationContainer, request: Request) -> Response:
+    """End the session of the cookie."""
+    refuse_foreign(request, container)
+    auth = container.auth()
+    if cookie := cookie_of(request):
+        await auth.logout(cookie, client=client_of(request))
+    answer = RedirectResponse(f"{_base(request)}/dashboard/sign-in", status_code=303)
+    set_session_cookie(answer, auth.expired_cookie())
+    return answer
+
+
+def _base(request: Request) -> str:
+    base: str = request.scope.get("app_root_path", request.scope.get("root_path", ""))
+    return base
+
+
+def _destination(asked: str | None) -> str:
+    """A page of the dashboard: whatever else is asked for could be anybody's."""
+    if asked and asked.startswith("/dashboard/") and "\\" not in asked and asked.isprintable():
+        return asked
+    return "/"
+
+
+async def _form(request: Request) -> dict[str, str]:
+    body = (await request.body()).decode("utf-8", "replace")
+    try:
+        return {name: values[-1] for name, values in parse_qs(body, max_num_fields=_MAX_FIELDS).items()}
+    except ValueError:
+        return {}
