@@ -67,6 +67,15 @@ class History:
         more = len(rows) > limit
         return JobPage(items=items, next_cursor=encode_cursor(items[-1].created_at, items[-1].id) if more else None)
 
+    async def page_of_all(self, *, status: JobStatus | None, limit: int, cursor: str | None) -> JobPage:
+        """Jobs of all users, newest first."""
+        before = None if cursor is None else decode_cursor(cursor, service="job_queue")[1]
+        async with self._database.session() as session:
+            rows = await JobRepository(session).page_of_all(status=status, before=before, limit=limit + 1)
+        items = tuple(_job(row) for row in rows[:limit])
+        more = len(rows) > limit
+        return JobPage(items=items, next_cursor=encode_cursor(items[-1].created_at, items[-1].id) if more else None)
+
     async def read(self, user_id: uuid.UUID, job_id: uuid.UUID, after: int) -> AsyncGenerator[JobEvent, None]:
         """All events with ids greater than ``after``, until the last; waits for those that are still to come.
 

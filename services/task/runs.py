@@ -4,12 +4,12 @@ import asyncio
 import math
 import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from bedplate.services.base import Service
 from bedplate.services.database import DatabaseService
-from bedplate.services.database.models import utc_now
+from bedplate.services.database.models import TaskRunRow, utc_now
 from bedplate.services.database.repositories.cursor import decode_cursor, encode_cursor
 from bedplate.services.database.repositories.task_run import TaskRunRepository
 from bedplate.services.database.retention import BATCH
@@ -98,9 +98,29 @@ class Runs(Service):
             rows = await TaskRunRepository(session).page(
                 user_id, name=name, status=status, before=before, limit=limit + 1
             )
-        items = tuple(run_of(_NOT_LISTED | vars(row)) for row in rows[:limit])
-        more = len(rows) > limit
-        return TaskPage(items=items, next_cursor=encode_cursor(items[-1].created_at, items[-1].id) if more else None)
+        return _page(rows, limit)
+
+    async def list_all(
+        self,
+        *,
+        name: str | None = None,
+        status: TaskStatus | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> TaskPage:
+        """Runs of every owner and the system's, as :meth:`list`: for operators, which the caller has made sure of.
+
+        Raises:
+            InvalidInputError: The cursor was not made here.
+        """
+        self._require_started()
+        limit = max(1, min(limit, _MAX_PAGE))
+        before = None if cursor is None else decode_cursor(cursor, service=ServiceType.TASK)[1]
+        async with self._database.session() as session:
+            rows = await TaskRunRepository(session).page_of_all(
+                name=name, status=status, before=before, limit=limit + 1
+            )
+        return _page(rows, limit)
 
     async def wait(self, user_id: uuid.UUID | None, run_id: uuid.UUID, *, timeout: float | None = None) -> TaskRun:
         """Wait until a run has finished; the run as it then is, or as it is when time is up.
@@ -216,6 +236,12 @@ class Runs(Service):
 
         self._database.after_commit(announce)
         return len(runs)
+
+
+def _page(rows: Sequence[TaskRunRow], limit: int) -> TaskPage:
+    items = tuple(run_of(_NOT_LISTED | vars(row)) for row in rows[:limit])
+    more = len(rows) > limit
+    return TaskPage(items=items, next_cursor=encode_cursor(items[-1].created_at, items[-1].id) if more else None)
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> None:

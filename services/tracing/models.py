@@ -58,6 +58,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: The run.
+        user_id: The owner.
         flow_id: The flow that ran; None once it is deleted.
         session_id: The session that it ran in.
         name: What ran, for people.
@@ -72,6 +73,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: uuid.UUID
+    user_id: uuid.UUID
     flow_id: uuid.UUID | None
     session_id: str | None
     name: str

@@ -1,14 +1,14 @@
 """Runs and steps as they are read back."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import utc_now
 from bedplate.services.database.repositories.cursor import decode_cursor, encode_cursor
-from bedplate.services.database.repositories.tracing import TracingRepository
+from bedplate.services.database.repositories.tracing import TracingRepository, latest_of_all
 from bedplate.services.errors import InvalidInputError
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings.groups.tracing import TracingSettings
@@ -48,15 +48,21 @@ class TraceReader:
         cursor: str | None,
     ) -> TracePage:
         """A page of runs, latest first."""
-        if not 1 <= limit <= MAX_PAGE:
-            raise InvalidInputError(
-                f"a page has between 1 and {MAX_PAGE} runs", service=ServiceType.TRACING, fix="change the limit"
-            )
-        before = decode_cursor(cursor, service=ServiceType.TRACING) if cursor else None
+        before = _before(limit, cursor)
         async with self._database.session() as session:
             rows = await TracingRepository(session, user_id).latest(
                 flow_id=flow_id, session_id=session_id, before=before, limit=limit + 1
             )
+        return self._page(rows, limit)
+
+    async def runs_of_all(self, *, failed: bool, limit: int, cursor: str | None) -> TracePage:
+        """A page of runs of all users, latest first."""
+        before = _before(limit, cursor)
+        async with self._database.session() as session:
+            rows = await latest_of_all(session, failed=failed, before=before, limit=limit + 1)
+        return self._page(rows, limit)
+
+    def _page(self, rows: Sequence[Any], limit: int) -> TracePage:
         page = rows[:limit]
         last = encode_cursor(page[-1].started_at, page[-1].id) if len(rows) > limit else None
         return TracePage(items=tuple(self._trace(row) for row in page), next_cursor=last)
@@ -83,6 +89,7 @@ class TraceReader:
     def _trace(self, row: Any, inputs: Any = None, outputs: Any = None) -> Trace:
         return Trace(
             id=row.id,
+            user_id=row.user_id,
             flow_id=row.flow_id,
             session_id=row.session_id,
             name=row.name,
@@ -99,6 +106,15 @@ class TraceReader:
     def _status(self, run_id: uuid.UUID, stored: Status, last_sign: datetime) -> Status:
         silent = utc_now() - last_sign > timedelta(seconds=self._settings.interrupted_after)
         return Status.INTERRUPTED if stored is Status.RUNNING and silent and not self._is_active(run_id) else stored
+
+
+def _before(limit: int, cursor: str | None) -> tuple[datetime, uuid.UUID] | None:
+    """Where a page begins."""
+    if not 1 <= limit <= MAX_PAGE:
+        raise InvalidInputError(
+            f"a page has between 1 and {MAX_PAGE} runs", service=ServiceType.TRACING, fix="change the limit"
+        )
+    return decode_cursor(cursor, service=ServiceType.TRACING) if cursor else None
 
 
 def _span(row: Any, run: Status) -> SpanNode:

@@ -180,6 +180,20 @@ class TracingService(Service):
         await self._ready_to_read()
         return await self._reader.runs(user_id, flow_id=flow_id, session_id=session_id, limit=limit, cursor=cursor)
 
+    async def runs_of_all(self, *, failed: bool = False, limit: int = 50, cursor: str | None = None) -> TracePage:
+        """The runs of all users, as :meth:`runs`: for operators, which the caller has made sure of.
+
+        Args:
+            failed: Only those that ended with an error.
+            limit: Most runs of the page, between 1 and 200.
+            cursor: ``next_cursor`` of the page before.
+
+        Raises:
+            InvalidInputError: The limit or the cursor is wrong.
+        """
+        await self._ready_to_read()
+        return await self._reader.runs_of_all(failed=failed, limit=limit, cursor=cursor)
+
     async def get(self, user_id: uuid.UUID, run_id: uuid.UUID) -> Trace:
         """One run.
 

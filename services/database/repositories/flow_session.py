@@ -51,6 +51,15 @@ class FlowSessionRepository:
         newest = (col(FlowSessionRow.last_active_at).desc(), col(FlowSessionRow.id).desc())
         return (await self._session.exec(statement.order_by(*newest).offset(offset).limit(limit))).all()
 
+    @staticmethod
+    async def alive_of_all(
+        session: AsyncSession, *, alive_since: datetime, offset: int, limit: int
+    ) -> Sequence[FlowSessionRow]:
+        """Sessions of anyone that were active since then, the last active first."""
+        newest = (col(FlowSessionRow.last_active_at).desc(), col(FlowSessionRow.id).desc())
+        statement = select(FlowSessionRow).where(col(FlowSessionRow.last_active_at) >= alive_since)
+        return (await session.exec(statement.order_by(*newest).offset(offset).limit(limit))).all()
+
     async def update(self, row_id: uuid.UUID, **values: Any) -> FlowSessionRow | None:
         """Change columns of one session in one statement; None if it is gone."""
         statement = (

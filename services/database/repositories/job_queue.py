@@ -106,6 +106,15 @@ class JobRepository(InstanceRepository):
         statement = statement.order_by(col(JobRow.created_at).desc(), col(JobRow.id).desc()).limit(limit)
         return (await self._session.exec(statement)).all()
 
+    async def page_of_all(self, *, status: str | None, before: uuid.UUID | None, limit: int) -> Sequence[JobRow]:
+        """Jobs of all users, newest first: ids are in the order of time."""
+        statement = select(JobRow)
+        if status is not None:
+            statement = statement.where(JobRow.status == status)
+        if before is not None:
+            statement = statement.where(col(JobRow.id) < before)
+        return (await self._session.exec(statement.order_by(col(JobRow.id).desc()).limit(limit))).all()
+
     async def events(self, job_id: uuid.UUID, after: int, limit: int) -> Sequence[JobEventRow]:
         """Runs of events of which some have ids greater than ``after``, in order."""
         statement = (

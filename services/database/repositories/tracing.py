@@ -13,7 +13,7 @@ from bedplate.services.database.models import PREFIX, FlowRow, TraceRow, UserRow
 from bedplate.services.database.repositories.cursor import beyond
 from bedplate.services.database.upsert import insert_or
 
-__all__ = ["TraceWriter", "TracingRepository"]
+__all__ = ["TraceWriter", "TracingRepository", "latest_of_all"]
 
 _TRACE = metadata.tables[f"{PREFIX}trace"]
 _SPAN = metadata.tables[f"{PREFIX}span"]
@@ -63,6 +63,20 @@ class TraceWriter:
             where=table.c[same] == statement.excluded[same],
         )
         await connection.execute(replaced, list(rows))
+
+
+async def latest_of_all(
+    session: AsyncSession, *, failed: bool, before: tuple[datetime, uuid.UUID] | None, limit: int
+) -> Sequence[Any]:
+    """The columns, but inputs and outputs, of runs of all users that began before the given one; latest first."""
+    statement = sa.select(*_SUMMARY)
+    if failed:
+        statement = statement.where(_TRACE.c.status == "error")
+    if before is not None:
+        statement = statement.where(beyond(_TRACE.c.started_at, _TRACE.c.id, before, newest_first=True))
+    statement = statement.order_by(_TRACE.c.started_at.desc(), _TRACE.c.id.desc()).limit(limit)
+    connection = await session.connection()
+    return (await connection.execute(statement)).all()
 
 
 class TracingRepository:

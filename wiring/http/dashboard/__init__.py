@@ -41,11 +41,14 @@ class Dashboard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if self._site is None:
-            # Templates and pages cost time and memory that a process which shows none should not spend.
-            from bedplate.wiring.http.dashboard.site import Site
-
-            self._site = Site(self._container)
+            make = await self._container.workers().pool("dashboard", threads=1).run(_load)
+            self._open(make)
+        assert self._site is not None  # noqa: S101 - narrows the type
         await self._site(scope, receive, send)
+
+    def _open(self, make: "type[Site]") -> None:
+        if self._site is None:  # else a request that came at the same time has made it
+            self._site = make(self._container)
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -56,3 +59,12 @@ class Dashboard:
             site, self._site = self._site, None
             if site is not None:
                 await site.close()
+
+
+def _load() -> "type[Site]":
+    """Import the pages and compile the templates, on which a process that shows none should spend nothing."""
+    from bedplate.wiring.http.dashboard.rendering import compile_templates
+    from bedplate.wiring.http.dashboard.site import Site
+
+    compile_templates()
+    return Site

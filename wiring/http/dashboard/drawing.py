@@ -11,8 +11,8 @@ from bedplate.services.schema import ServiceType
 
 __all__ = ["Box", "Drawing", "Line", "draw"]
 
-WIDTH, HEIGHT = 172, 62
-_GAP_X, _GAP_Y = 52, 20
+WIDTH, HEIGHT = 180, 62
+_GAP_X, _GAP_Y = 48, 18
 _MARGIN = 12
 _ROUNDS = 4
 

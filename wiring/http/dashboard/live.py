@@ -17,10 +17,12 @@ __all__ = ["Live", "Moment"]
 
 _log = get_logger("bedplate.dashboard")
 
-INTERVAL = 2.0
+INTERVAL = 1.0
 """Seconds between two moments."""
-KEPT = 450
-"""Moments that a new reader is given: a quarter of an hour."""
+KEPT = 600
+"""Moments that a new reader is given: ten minutes."""
+CHECKED_EVERY = 2
+"""Moments for each time that services are asked for their health."""
 LINGER = 600.0
 """Seconds for which measuring goes on after the last reader has left."""
 _TICK = 0.1
@@ -33,7 +35,7 @@ class Moment(msgspec.Struct, frozen=True):
     Attributes:
         at: Seconds since 1970.
         values: By line of a chart.
-        services: The state of each service.
+        services: The state of each service; empty if they were not asked.
         changed: What is to be read again: ``jobs``.
     """
 
@@ -54,6 +56,7 @@ class Live:
         self._container = container
         self._moments: deque[Moment] = deque(maxlen=KEPT)
         self._news = asyncio.Event()
+        self._count = 0
         self._readers = 0
         self._left_at = 0.0
         self._changed: set[str] = set()
@@ -123,7 +126,9 @@ class Live:
             self._task = None
 
     async def _measure(self, before: Reading, lag: float) -> Reading:
-        now, services = self._reading(), await self.state()
+        self._count += 1
+        services = await self.state() if self._count % CHECKED_EVERY == 0 else {}
+        now = self._reading()
         changed, self._changed = tuple(sorted(self._changed)), set()
         values = sample(before, now) | {"lag": round(lag * 1e3, 3)}
         self._moments.append(Moment(time.time(), values, services, changed))

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from bedplate import __version__
 from bedplate.wiring.http.dashboard.assets import asset_path
 
-__all__ = ["POLICY", "ago", "amount", "duration", "page", "pretty", "size"]
+__all__ = ["POLICY", "ago", "amount", "compile_templates", "duration", "fragment", "page", "pretty", "size"]
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -103,6 +103,18 @@ def _environment() -> Environment:
     made.filters |= {"ago": ago, "amount": amount, "duration": duration, "pretty": pretty, "size": size}
     made.globals |= {"asset": asset_path, "version": __version__}
     return made
+
+
+def compile_templates() -> None:
+    """Compile all templates, so that no page waits for it."""
+    environment = _environment()
+    for name in environment.list_templates():
+        environment.get_template(name)
+
+
+def fragment(template: str, /, **values: Any) -> str:
+    """Render a template that is no page."""
+    return _environment().get_template(template).render(**values)
 
 
 def page(request: Request, template: str, /, *, status: int = 200, **values: Any) -> Response:

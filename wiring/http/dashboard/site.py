@@ -15,8 +15,21 @@ from bedplate.services.logs import get_logger
 from bedplate.wiring.http.dashboard.assets import asset
 from bedplate.wiring.http.dashboard.gate import superuser
 from bedplate.wiring.http.dashboard.live import Live
+from bedplate.wiring.http.dashboard.people import People
 from bedplate.wiring.http.dashboard.rendering import page
-from bedplate.wiring.http.dashboard.views import overview, services, sign_in, streams
+from bedplate.wiring.http.dashboard.views import (
+    audit,
+    chats,
+    jobs,
+    overview,
+    runs,
+    services,
+    sign_in,
+    storage,
+    store,
+    streams,
+    tasks,
+)
 from bedplate.wiring.http.dashboard.visit import View, Visit
 from bedplate.wiring.http.errors import status_of
 
@@ -29,6 +42,22 @@ VIEWS: dict[str, View] = {
     "GET /live": streams.live,
     "GET /services/{name}": services.show,
     "GET /services/{name}/docs": services.docs,
+    "GET /runs": runs.index,
+    "GET /runs/{owner}/{run}": runs.show,
+    "GET /runs/{owner}/{run}/spans/{span}": runs.span,
+    "GET /jobs": jobs.index,
+    "GET /jobs/{owner}/{job}": jobs.show,
+    "GET /jobs/{owner}/{job}/events": jobs.events,
+    "POST /jobs/{owner}/{job}/cancel": jobs.cancel,
+    "GET /tasks": tasks.index,
+    "GET /tasks/{owner}/{task}": tasks.show,
+    "POST /tasks/{owner}/{task}/cancel": tasks.cancel,
+    "POST /tasks/{owner}/{task}/requeue": tasks.requeue,
+    "GET /chats": chats.index,
+    "GET /chats/{owner}/{session:path}": chats.show,
+    "GET /storage": storage.index,
+    "GET /audit": audit.index,
+    "GET /store": store.index,
 }
 """What a superuser may ask for, below the dashboard."""
 
@@ -45,6 +74,7 @@ class Site:
     def __init__(self, container: ApplicationContainer) -> None:
         self._container = container
         self._live = Live(container)
+        self._people = People(container.auth())
         self._router = Router([*self._open(), *self._guarded()], redirect_slashes=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,7 +100,7 @@ class Site:
                 principal = await superuser(request, self._container)
             except AuthenticationError:
                 return _to_sign_in(request)
-            return await view(Visit(request, principal, self._container, self._live))
+            return await view(Visit(request, principal, self._container, self._live, self._people))
 
         return endpoint
 

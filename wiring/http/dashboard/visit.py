@@ -1,8 +1,10 @@
 """One request of a superuser, and what its answer is made from."""
 
 import uuid
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from urllib.parse import urlencode
 
 import msgspec
 from starlette.requests import Request
@@ -16,13 +18,38 @@ from bedplate.wiring.http.dashboard.rendering import page
 
 if TYPE_CHECKING:
     from bedplate.wiring.http.dashboard.live import Live
+    from bedplate.wiring.http.dashboard.people import People
 
 __all__ = ["SYSTEM", "View", "Visit"]
 
 SYSTEM = "system"
 """Stands in addresses for the owner of what nobody owns."""
 
+E = TypeVar("E", bound=StrEnum)
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_CONTENTS = (
+    "arguments",
+    "content_blocks",
+    "error",
+    "inputs",
+    "logs",
+    "metadata",
+    "outputs",
+    "result",
+    "text",
+    "traceback",
+)
+"""Fields that hold what users, models and components have said."""
 _SHOWN = Limits(text=20_000, size=200_000)
+
+
+class _Asked(dict[str, str]):
+    """Parameters of a query, of which a missing one is empty."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
 
 
 class Visit(msgspec.Struct, frozen=True):
@@ -33,12 +60,14 @@ class Visit(msgspec.Struct, frozen=True):
         principal: Who asks.
         container: The services.
         live: What is measured while somebody looks.
+        people: Names of users.
     """
 
     request: Request
     principal: Principal
     container: ApplicationContainer
     live: "Live"
+    people: "People"
 
     @property
     def fragment(self) -> bool:
@@ -83,9 +112,44 @@ class Visit(msgspec.Struct, frozen=True):
         """A value as it may be shown: without secrets, and not too large."""
         return self.container.redactor().value(value, limits=_SHOWN)
 
+    def masked_struct(self, value: msgspec.Struct) -> Any:
+        """A struct with its contents as they may be shown."""
+        shown = {name: self.masked(field) for name in _CONTENTS if (field := getattr(value, name, None)) is not None}
+        return msgspec.structs.replace(value, **shown)
+
+    def choice(self, name: str, kind: type[E]) -> E | None:
+        """A parameter of the query that is one of a few; None if it is missing, or none of them."""
+        asked = self.asked(name)
+        return kind(asked) if asked in set(kind) else None
+
+    async def aside(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call what takes too long for the event loop."""
+        return await self.container.workers().pool("dashboard", threads=1).run(function, *args, **kwargs)
+
+    async def audit(self, kind: str, owner: uuid.UUID | None, target: uuid.UUID, **details: str) -> None:
+        """Note what the visitor has done."""
+        await self.container.auth().audit.record(
+            kind, user_id=owner, actor=self.principal, target_id=target, details=details
+        )
+
     def page(self, template: str, /, **values: Any) -> Response:
         """Render a template for this visitor."""
-        return page(self.request, template, user=self.principal.user, fragment=self.fragment, **values)
+        request = self.request
+        asked = dict(request.query_params)
+
+        def query(changed: Mapping[str, object]) -> str:
+            return urlencode({name: str(value) for name, value in {**asked, **changed}.items() if value != ""})
+
+        return page(
+            request,
+            template,
+            user=self.principal.user,
+            fragment=self.fragment,
+            asked=_Asked(asked),
+            query=query,
+            here=f"{request.url.path}?{query({})}",
+            **values,
+        )
 
     def back_to(self, path: str) -> Response:
         """Show another page after something was changed."""

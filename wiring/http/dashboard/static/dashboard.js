@@ -24,8 +24,10 @@
     share: value => `${Math.round(value * 100)} %`,
   };
 
+  const clock = seconds => new Date(seconds * 1e3).toLocaleTimeString([], {hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false});
+
   // Charts
-  const KEPT = 450;
+  const KEPT = 600;
   class Chart {
     constructor(figure) {
       this.figure = figure;
@@ -52,9 +54,10 @@
         ...this.size(),
         legend: {show: false},
         cursor: {y: false, drag: {x: false, y: false}},
-        scales: {y: {range: (_, low, high) => this.unit === "share" ? [0, 1] : [0, Math.max((high || 0) * 1.15, this.unit === "ms" ? 1 : 2)]}},
+        scales: {x: {range: (_, low, high) => [Math.min(low ?? 0, (high ?? 0) - 60), high ?? 1]}, y: {range: (_, low, high) => this.unit === "share" ? [0, 1] : [0, Math.max((high || 0) * 1.15, this.unit === "ms" ? 1 : 2)]}},
         series: [{}, ...lines],
-        axes: [{...axis, space: 70, size: 24, grid: {show: false}}, {...axis, size: 52, space: 34, values: (_, ticks) => ticks.map(written[this.unit])}],
+        padding: [8, 6, 0, 0],
+        axes: [{...axis, space: 64, size: 24, grid: {show: false}, values: (_, ticks) => ticks.map(clock)}, {...axis, size: 52, space: 34, values: (_, ticks) => ticks.map(written[this.unit])}],
         hooks: {setCursor: [plot => this.tell(plot.cursor.idx)]},
       }, this.data, this.place);
     }
@@ -91,6 +94,8 @@
       const word = own.health === "none" ? own.state : own.health;
       if (element.dataset.health !== own.health) element.dataset.health = own.health;
       if (element.matches(".summary")) element.textContent = word;
+      const plain = element.querySelector(".word");
+      if (plain) plain.textContent = word;
       const state = element.querySelector(".state");
       if (state) {
         if (state.textContent !== word) state.textContent = word;

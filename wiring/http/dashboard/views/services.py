@@ -1,7 +1,7 @@
 """One service: its settings, what it does, what is wrong with it, how it is used."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -14,13 +14,24 @@ from bedplate.wiring.http.dashboard.visit import Visit
 __all__ = ["docs", "show"]
 
 
-class Metric(msgspec.Struct, frozen=True):
-    """A metric of a service for people."""
+_MOST_COLUMNS = 6
+_MOST_ROWS = 200
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A metric of a service for people, with its value in each column."""
 
     name: str
-    labels: str
-    value: float
     meaning: str
+    values: list[float | None]
+
+
+class Table(msgspec.Struct, frozen=True):
+    """Metrics with the same labels: a column for each combination of their values."""
+
+    by: str
+    columns: list[str]
+    rows: list[Row]
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -37,7 +48,7 @@ async def show(visit: Visit) -> Response:
     record = next((one for one in report.services if one.name == name), None)
     if record is None:
         raise NotFoundError("There is no such service", service="dashboard")
-    settings = visit.container.settings()
+    settings = await visit.aside(settings_in_use, visit.container.settings())
     states = await visit.live.state()
     needed_by = [one.name for one in report.services if name in one.needs]
     return visit.page(
@@ -45,8 +56,8 @@ async def show(visit: Visit) -> Response:
         record=record,
         state=states[name],
         needed_by=needed_by,
-        settings=[visit.masked(one) for one in settings_in_use(settings) if one.key.partition(".")[0] == name],
-        metrics=list(_metrics(visit, name)),
+        settings=[visit.masked(one) for one in settings if one.key.partition(".")[0] == name],
+        tables=_tables(visit, name),
         findings=[one for one in report.findings if one.check.partition(".")[0] == name],
     )
 
@@ -57,21 +68,33 @@ async def docs(visit: Visit) -> Response:
     if not any(one.name == name for one in report.services):
         raise NotFoundError("There is no such service", service="dashboard")
     kind = type(visit.container.get(name))
-    return visit.page(
-        "docs.html", name=name, kind=kind.__name__, text=inspect.getdoc(kind) or "", members=_members(kind)
-    )
+    members, text = await visit.aside(_members, kind), inspect.getdoc(kind) or ""
+    return visit.page("docs.html", name=name, kind=kind.__name__, text=text, members=members)
 
 
-def _metrics(visit: Visit, name: str) -> Iterator[Metric]:
+def _tables(visit: Visit, name: str) -> list[Table]:
     prefix = f"bedplate_{name}_"
+    found: dict[str, dict[tuple[str, str], dict[str, float]]] = {}
     for metric in visit.container.telemetry().metrics():
-        if not metric.name.startswith(prefix):
-            continue
-        for one in metric.samples:
-            if one.name.endswith(("_bucket", "_created")):
-                continue
-            labels = ", ".join(f"{key}={value}" for key, value in one.labels.items())
-            yield Metric(one.name.removeprefix(prefix), labels, one.value, metric.documentation)
+        for one in metric.samples if metric.name.startswith(prefix) else ():
+            if not one.name.endswith(("_bucket", "_created")):
+                key = one.name.removeprefix(prefix).removesuffix("_total").replace("_", " "), metric.documentation
+                column = ", ".join(one.labels.values())
+                found.setdefault(", ".join(one.labels), {}).setdefault(key, {})[column] = one.value
+    return [_table(by, rows) for by, rows in sorted(found.items())]
+
+
+def _table(by: str, values: Mapping[tuple[str, str], Mapping[str, float]]) -> Table:
+    columns = sorted({column for row in values.values() for column in row})
+    if len(columns) <= _MOST_COLUMNS:
+        rows = [Row(name, meaning, [row.get(column) for column in columns]) for (name, meaning), row in values.items()]
+        return Table(by, columns, rows)
+    rows = [
+        Row(f"{name}: {column}", meaning, [value])
+        for (name, meaning), row in values.items()
+        for column, value in row.items()
+    ]
+    return Table(by, [""], rows[:_MOST_ROWS])
 
 
 def _members(kind: type[Any]) -> list[Member]:

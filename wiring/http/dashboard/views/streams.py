@@ -36,7 +36,8 @@ async def _events(visit: Visit) -> AsyncIterator[bytes]:
                     return
                 looked = loop.time()
             yield _frame("moment", _values(moment))
-            yield _frame("services", moment.services)
+            if moment.services:
+                yield _frame("services", moment.services)
             for what in moment.changed:
                 yield _frame(what, {})
             yield _frame("tick", {})
