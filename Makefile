@@ -6,10 +6,10 @@ SYNC := $(UV) sync --frozen --inexact --quiet
 RUN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup serve demo test check lint types fuzz chaos bench docs
+.PHONY: help setup serve demo test test-browser check lint types fuzz chaos bench docs
 
 help:  ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .uv/bin/uv:
 	python3 -m venv .uv
@@ -32,12 +32,16 @@ demo: setup  ## Run the main job against a server of its own, step by step
 	@$(SYNC) --group demo
 	@$(RUN)/python -m examples.demo
 
-test: lint types  ## Run lint, types and every test
-	@$(RUN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
-	@$(RUN)/python -m pytest -m slow
+test: lint types  ## Run lint, types and every test; those in a browser where Chromium is
+	@$(RUN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not browser"
+	@$(RUN)/python -m pytest -m "slow and not browser"
+	@if $(RUN)/python -m tests.browser.chromium; then $(MAKE) --no-print-directory test-browser; fi
+
+test-browser: setup-dev  ## Look at the dashboard in Chromium (apt-get install chromium)
+	@$(RUN)/python -m pytest tests/browser
 
 check: lint types  ## Run lint, types and the quick tests (three minutes at most)
-	@$(RUN)/python -m pytest -n 2 --dist loadgroup -m "not slow" tests/unit tests/contract
+	@$(RUN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not browser" tests/unit tests/contract
 
 lint: setup-dev  ## Check style, formatting and the rules of who may import whom
 	@$(RUN)/ruff check .

@@ -68,7 +68,7 @@ def test_charts_draw_what_is_measured(dashboard: Dashboard, site: Site) -> None:
     chart = page.locator("#chart-lag")
     expect(chart.locator(".now")).to_contain_text("longest")
     expect(chart.locator(".now span").first).to_contain_text("s")
-    assert page.locator(".chart canvas").count() == page.locator(".chart").count() == 7
+    assert page.locator(".chart canvas").count() == page.locator(".chart").count() == 8
 
 
 def test_a_run_appears_while_it_runs_and_its_waterfall_is_right(dashboard: Dashboard, site: Site, held: Gate) -> None:

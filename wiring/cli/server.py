@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 
 import uvicorn
+from fastapi import FastAPI
 
 from bedplate.containers import ApplicationContainer
 from bedplate.services.errors import ConfigurationError
@@ -53,11 +54,11 @@ class _Server(uvicorn.Server):
     """The HTTP server, without its own ideas on signals: there are services to stop after it has stopped."""
 
     def __init__(
-        self, container: ApplicationContainer, listener: socket.socket, app: object, settings: ServerSettings
+        self, container: ApplicationContainer, listener: socket.socket, app: FastAPI, settings: ServerSettings
     ) -> None:
         super().__init__(
             uvicorn.Config(
-                app,  # type: ignore[arg-type]  # any ASGI application
+                app,
                 lifespan="off",
                 log_config=None,
                 server_header=False,
@@ -66,6 +67,7 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=settings.drain_timeout,  # type: ignore[arg-type]  # fractions work
             )
         )
+        self._app = app
         self._container = container
         self._url = _url(settings.host, listener.getsockname()[1])
         self._settings = settings
@@ -84,8 +86,9 @@ class _Server(uvicorn.Server):
         await self._announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Send clients of Socket.IO elsewhere while they can still be told, then end all connections."""
+        """Send clients of Socket.IO and open pages elsewhere while they can be told, then end all connections."""
         await self._container.socket().drain()
+        await self._app.state.drain()
         await super().shutdown(sockets)
 
     async def _announce(self) -> None:

@@ -94,6 +94,8 @@ _PUBLISHED = _NEW | {
 }
 
 OPERATIONS: Mapping[str, Operation] = {
+    # The dashboard; what is below it is in test_dashboard.py.
+    "GET /": _anyone(303),
     "GET /livez": _anyone(200),
     "GET /readyz": _anyone(200),
     "GET /health": _anyone(200),

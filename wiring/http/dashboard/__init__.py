@@ -34,7 +34,8 @@ class Dashboard:
         self._site: Site | None = None
 
     def add_to(self, app: FastAPI) -> None:
-        """Serve the first page at ``/`` and the others below :data:`PREFIX`."""
+        """Serve the first page at ``/`` and the others below :data:`PREFIX`; ``app.state.drain`` ends their streams."""
+        app.state.drain = self.drain
         app.router.routes.append(Route("/", self, methods=["GET"], include_in_schema=False))
         app.mount(PREFIX, self)
 
@@ -49,6 +50,11 @@ class Dashboard:
     def _open(self, make: "type[Site]") -> None:
         if self._site is None:  # else a request that came at the same time has made it
             self._site = make(self._container)
+
+    async def drain(self) -> None:
+        """End the streams of open pages, which would keep a server from ending; browsers come back elsewhere."""
+        if self._site is not None:
+            await self._site.close()
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:

@@ -4,14 +4,15 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from bedplate.containers import ApplicationContainer
 from bedplate.services.logs import get_logger
-from bedplate.wiring.http.dashboard.measures import Reading, sample
+from bedplate.services.telemetry import OperationStats
+from bedplate.wiring.http.dashboard.measures import READ, Reading, sample
 
 __all__ = ["Live", "Moment"]
 
@@ -25,6 +26,8 @@ CHECKED_EVERY = 2
 """Moments for each time that services are asked for their health."""
 LINGER = 600.0
 """Seconds for which measuring goes on after the last reader has left."""
+_SHORTEST = 0.5
+"""Seconds that two looks at the operations are apart, at least."""
 _TICK = 0.1
 """Seconds between two looks at the lag of the event loop."""
 
@@ -58,6 +61,7 @@ class Live:
         self._news = asyncio.Event()
         self._count = 0
         self._readers = 0
+        self._rates = Rates()
         self._left_at = 0.0
         self._changed: set[str] = set()
         self._task: asyncio.Task[None] | None = None
@@ -100,6 +104,7 @@ class Live:
         """State and health of every service now."""
         health = await self._container.health()
         found: dict[str, Any] = {}
+        rates = self._rates.now(self._container.telemetry().operations())
         for record in self._container.report.services:
             own = health.services.get(record.name)
             found[record.name] = {
@@ -107,6 +112,7 @@ class Live:
                 "health": str(own.status) if own else "none",
                 "reason": self._container.redactor().text(own.reason) if own and own.reason else None,
                 "latency": round(own.latency_ms, 3) if own else None,
+                **rates.get(record.name, {}),
             }
         return found
 
@@ -137,7 +143,37 @@ class Live:
         return now
 
     def _reading(self) -> Reading:
-        return Reading.of(time.monotonic(), self._container.telemetry().metrics())
+        telemetry = self._container.telemetry()
+        return Reading.of(time.monotonic(), telemetry.metrics(*READ), telemetry.operations())
+
+
+class Rates:
+    """How many operations of each service end in a second, and how long they take, between two looks."""
+
+    def __init__(self) -> None:
+        self._at = 0.0
+        self._before: dict[str, tuple[int, int, float]] = {}
+        self._latest: dict[str, dict[str, float | None]] = {}
+
+    def now(self, operations: Iterable[OperationStats]) -> dict[str, dict[str, float | None]]:
+        """Calls and errors ever, calls in a second, and milliseconds a call, by service."""
+        at, totals = time.monotonic(), dict[str, tuple[int, int, float]]()
+        if at - self._at < _SHORTEST:
+            return self._latest
+        for one in operations:
+            calls, errors, seconds = totals.get(one.service, (0, 0, 0.0))
+            totals[one.service] = calls + one.calls, errors + one.errors, seconds + one.seconds
+        for name, (calls, errors, seconds) in totals.items():
+            calls_before, _, seconds_before = self._before.get(name, (calls, 0, seconds))
+            fresh = calls - calls_before
+            self._latest[name] = {
+                "calls": calls,
+                "errors": errors,
+                "rate": round(fresh / (at - self._at), 2),
+                "ms": round((seconds - seconds_before) / fresh * 1e3, 3) if fresh else None,
+            }
+        self._at, self._before = at, totals
+        return self._latest
 
 
 async def _longest_lag(seconds: float) -> float:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bedplate.services.telemetry import OperationStats
+
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
-__all__ = ["CHARTS", "Chart", "Reading", "Series", "sample"]
+__all__ = ["CHARTS", "READ", "Chart", "Reading", "Series", "sample"]
 
 
 class Series(msgspec.Struct, frozen=True):
@@ -37,12 +39,13 @@ class Chart(msgspec.Struct, frozen=True):
 
 CHARTS: Sequence[Chart] = (
     Chart("requests", "Requests", "rate", (Series("requests", "answered"), Series("failures", "failed"))),
-    Chart("latency", "Latency of requests", "ms", (Series("p50", "median"), Series("p95", "95 of 100"))),
+    Chart("latency", "Request latency", "ms", (Series("p50", "median"), Series("p95", "95 of 100"))),
+    Chart("operations", "Service operations", "rate", (Series("operations", "ended"), Series("errors", "failed"))),
     Chart("jobs", "Jobs", "count", (Series("jobs", "running"),)),
     Chart("queue", "Task queue", "count", (Series("queued", "waiting"), Series("tasks", "running"))),
     Chart("cache", "Cache hits", "share", (Series("hits", "of lookups"),)),
     Chart("pool", "Database connections", "count", (Series("pool", "in use"),)),
-    Chart("lag", "Lag of the event loop", "ms", (Series("lag", "longest"),)),
+    Chart("lag", "Event-loop lag", "ms", (Series("lag", "longest"),)),
 )
 
 _REQUESTS = "http_server_request_duration_seconds"
@@ -52,6 +55,16 @@ _GAUGES = {
     "tasks": "bedplate_task_running",
     "pool": "bedplate_database_readers",
 }
+
+
+READ = (
+    f"{_REQUESTS}_count",
+    f"{_REQUESTS}_bucket",
+    "bedplate_cache_hits_total",
+    "bedplate_cache_misses_total",
+    *_GAUGES.values(),
+)
+"""The metrics that are looked at."""
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -70,9 +83,12 @@ class Reading(msgspec.Struct, frozen=True):
     buckets: Mapping[float, float]
 
     @classmethod
-    def of(cls, at: float, metrics: "Iterable[Metric]") -> "Reading":
-        """What the charts need of all metrics."""
-        totals: dict[str, float] = {}
+    def of(cls, at: float, metrics: "Iterable[Metric]", operations: Iterable[OperationStats]) -> "Reading":
+        """What the charts need of metrics and operations."""
+        totals: dict[str, float] = {"operations": 0, "errors": 0}
+        for operation in operations:
+            totals["operations"] += operation.calls
+            totals["errors"] += operation.errors
         gauges: dict[str, float] = {}
         buckets: dict[float, float] = {}
         wanted = {name: key for key, name in _GAUGES.items()}
@@ -112,6 +128,7 @@ def sample(before: Reading, now: Reading) -> dict[str, float | None]:
     requests = grown("requests")
     values: dict[str, float | None] = dict(now.gauges)
     values["requests"] = None if requests is None else requests / seconds
+    values["operations"], values["errors"] = (grown("operations") or 0) / seconds, (grown("errors") or 0) / seconds
     values["failures"] = None if requests is None else (grown("failures") or 0.0) / seconds
     values["p50"] = _quantile(before.buckets, now.buckets, 0.50)
     values["p95"] = _quantile(before.buckets, now.buckets, 0.95)

@@ -99,7 +99,7 @@
       const state = element.querySelector(".state");
       if (state) {
         if (state.textContent !== word) state.textContent = word;
-        element.querySelector(".time").textContent = own.latency === null ? "" : milliseconds(own.latency);
+        element.querySelector(".time").textContent = own.rate === undefined ? "" : written.rate(own.rate) + (own.ms === null ? "" : ` · ${milliseconds(own.ms)}`);
         element.setAttribute("aria-label", `${element.dataset.service}: ${word}${own.reason ? `, ${own.reason}` : ""}`);
       }
     }

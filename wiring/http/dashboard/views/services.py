@@ -14,6 +14,7 @@ from bedplate.wiring.http.dashboard.visit import Visit
 __all__ = ["docs", "show"]
 
 
+_NO_ERRORS = ("ok", "cancelled")
 _MOST_COLUMNS = 6
 _MOST_ROWS = 200
 
@@ -51,9 +52,18 @@ async def show(visit: Visit) -> Response:
     settings = await visit.aside(settings_in_use, visit.container.settings())
     states = await visit.live.state()
     needed_by = [one.name for one in report.services if name in one.needs]
+    operations = visit.container.telemetry().operations(name)
     return visit.page(
         "service.html",
         record=record,
+        operations=sorted((one for one in operations if one.calls), key=lambda one: -one.calls),
+        idle=[one.operation for one in operations if not one.calls],
+        errors=[
+            (one, code, count)
+            for one in operations
+            for code, count in one.outcomes.items()
+            if count and code not in _NO_ERRORS
+        ],
         state=states[name],
         needed_by=needed_by,
         settings=[visit.masked(one) for one in settings if one.key.partition(".")[0] == name],
