@@ -41,7 +41,7 @@ class ApplicationContainer(ServiceContainer):
     redactor = Singleton(Redactor, settings)
     keyring = Singleton(Keyring, settings)
     workers = Singleton(Workers)
-    http = Singleton(HttpEngine)
+    http = Singleton(HttpEngine, settings)
     redis = Singleton(RedisEngine, settings)
     s3 = Singleton(S3Engine)
     kubernetes = Singleton(KubernetesEngine)

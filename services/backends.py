@@ -122,12 +122,18 @@ class ServiceFactory(Generic[P, S]):
     """A function that builds a service, with the declaration of the backends that it can choose from."""
 
     def __init__(
-        self, build: Callable[P, S], service: ServiceType, backends: tuple[Backend, ...], planned: tuple[str, ...]
+        self,
+        build: Callable[P, S],
+        service: ServiceType,
+        backends: tuple[Backend, ...],
+        planned: tuple[str, ...],
+        beside: tuple[str, ...] = (),
     ) -> None:
         self.build = build
         self.service = service
         self.backends = {backend.name: backend for backend in backends}
         self.planned = planned
+        self.beside = beside
         functools.update_wrapper(self, build)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> S:
@@ -158,12 +164,15 @@ class ServiceFactory(Generic[P, S]):
 
 
 def service_factory(
-    service: ServiceType, *backends: Backend, planned: tuple[str, ...] = ()
+    service: ServiceType, *backends: Backend, planned: tuple[str, ...] = (), beside: tuple[str, ...] = ()
 ) -> Callable[[Callable[P, S]], ServiceFactory[P, S]]:
-    """Declare the backends of the service that the decorated function builds, and the names of those to come."""
+    """Declare the backends of the service that the decorated function builds, and the names of those to come.
+
+    ``beside`` names what may be used together with any of them, each switched on by settings of its own.
+    """
 
     def decorate(build: Callable[P, S]) -> ServiceFactory[P, S]:
-        return ServiceFactory(build, service, backends, planned)
+        return ServiceFactory(build, service, backends, planned, beside)
 
     return decorate
 

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from bedplate.services.base import Service
+from bedplate.services.engines.trace_context import current_headers
 from bedplate.services.errors import UnavailableError
+from bedplate.services.settings import SettingsService
 
 if TYPE_CHECKING:
     import httpx
@@ -37,9 +39,15 @@ class HttpEngine(Service):
     The client is made when it is first asked for: importing httpx and reading the certificates takes a tenth of a
     second, which a process that calls nobody should not pay. It follows no redirects, so that no credential goes to
     where it was not meant for; callers set the timeouts that they need.
+
+    Calls say which trace they belong to, in the headers of W3C Trace Context, where they belong to one.
+
+    Args:
+        settings: The settings: ``BEDPLATE_TRACING__PROPAGATE=false`` keeps those headers back; None: it is not read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: SettingsService | None = None) -> None:
+        self._propagate = settings is None or settings.values.tracing.propagate
         self._client: httpx.AsyncClient | None = None
         self._discretion = _Discretion()
 
@@ -79,5 +87,11 @@ class HttpEngine(Service):
                 timeout=httpx.Timeout(_TIMEOUT, connect=_CONNECT_TIMEOUT),
                 limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_IDLE_CONNECTIONS),
                 headers={"User-Agent": "bedplate"},
+                event_hooks={"request": [_say_trace]} if self._propagate else {},
             )
         return self._client
+
+
+async def _say_trace(request: "httpx.Request") -> None:
+    for name, value in current_headers().items():
+        request.headers.setdefault(name, value)

@@ -13,6 +13,7 @@ import msgspec
 from structlog.contextvars import bound_contextvars
 
 from bedplate.services.database.repositories.task_run import Fence
+from bedplate.services.engines.trace_context import TraceContext, continuing
 from bedplate.services.engines.workers import WorkerPool
 from bedplate.services.errors import BedplateError
 from bedplate.services.task.arguments import encode_result
@@ -39,6 +40,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
         timeout: Seconds that the attempt may take.
         instance_id: This process.
         waited: Seconds that it was due before it was started.
+        traceparent: The trace that it is part of (W3C Trace Context).
+        tracestate: The header that belongs to it.
     """
 
     id: uuid.UUID
@@ -51,6 +54,13 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float
     instance_id: uuid.UUID
     waited: float
+    traceparent: str | None = None
+    tracestate: str | None = None
+
+    @property
+    def trace_context(self) -> TraceContext | None:
+        """Where the trace that it is part of goes on."""
+        return TraceContext.parse(self.traceparent, self.tracestate) if self.traceparent else None
 
     @property
     def fence(self) -> Fence:
@@ -180,7 +190,7 @@ class Attempt:
         return self._ended(reason, abandoned=True)
 
     async def _work(self) -> str:
-        with bound_contextvars(task_id=str(self.claim.id)):
+        with bound_contextvars(task_id=str(self.claim.id)), continuing(self.claim.trace_context):
             arguments = self.definition.arguments.decode(self.claim.arguments)
             if (name := self.definition.arguments.context) is not None:
                 arguments[name] = self.context

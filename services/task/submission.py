@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from bedplate.services.database.models import new_id, utc_now
+from bedplate.services.engines.trace_context import current_context
 from bedplate.services.settings.groups.task import TaskSettings
 from bedplate.services.task.definition import TaskDefinition
 from bedplate.services.task.errors import TaskScheduleError
@@ -56,6 +57,7 @@ def new_run(
     now = utc_now()
     options = definition.options
     run_at = _run_at(now, delay, at, settings.max_delay)
+    context = current_context()
     return {
         **_DEFAULTS,
         "id": new_id(),
@@ -70,6 +72,8 @@ def new_run(
         "key_kept": keep_key,
         "max_attempts": _number("max_attempts", max_attempts or options.max_attempts or settings.max_attempts, 1),
         "timeout": _timeout(timeout or options.timeout or settings.timeout),
+        "traceparent": None if context is None else context.traceparent,
+        "tracestate": None if context is None else context.tracestate,
         "created_at": now,
     }
 

@@ -7,9 +7,36 @@ from typing import Any, Protocol
 
 import msgspec
 
+from bedplate.services.engines.trace_context import TraceContext
 from bedplate.services.tracing.models import SpanKind, Status, TokenUsage
 
-__all__ = ["Exporter", "Record", "RunRecord", "SpanRecord"]
+__all__ = ["Exporter", "Record", "RunInfo", "RunRecord", "SpanRecord"]
+
+
+class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What the records of a run and of all its spans have in common.
+
+    Attributes:
+        id: The run.
+        user_id: The owner.
+        flow_id: The flow that runs, if any.
+        session_id: The session that it runs in.
+        name: What runs.
+        trace_id: The trace that it is part of, 128 bits.
+        span_id: The span that it is, 64 bits.
+        upstream: What it goes on under; None: it begins the trace.
+        sampled: Whether it is among those that vendors are told of in any case, errors or not.
+    """
+
+    id: uuid.UUID
+    user_id: uuid.UUID
+    flow_id: uuid.UUID | None
+    session_id: str | None
+    name: str
+    trace_id: int
+    span_id: int
+    upstream: TraceContext | None = None
+    sampled: bool = True
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +48,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         id: The run or span.
         user_id: The owner.
         size: Bytes of its contents, roughly.
+        run: What it has in common with the other records of its run.
     """
 
     id: uuid.UUID
@@ -35,6 +63,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     ended_at: datetime | None = None
     size: int = 0
+    run: RunInfo | None = None
 
 
 class RunRecord(Record, frozen=True, kw_only=True):

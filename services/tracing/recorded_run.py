@@ -7,10 +7,12 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any
 
-from bedplate.services.tracing.exporter import RunRecord
+from bedplate.services.engines.trace_context import TraceContext, current_context
+from bedplate.services.tracing.exporter import RunInfo, RunRecord
+from bedplate.services.tracing.ids import is_sampled, span_id_of, trace_id_of
 from bedplate.services.tracing.models import SpanKind, Status, TokenUsage
 from bedplate.services.tracing.recorded_span import RecordedSpan
-from bedplate.services.tracing.recorder import Recorder, Timed, error_of, status_of
+from bedplate.services.tracing.recorder import Recorder, Timed, context_under, error_of, status_of
 from bedplate.services.tracing.spans import NO_SPAN, Run, Span, current
 
 __all__ = ["RecordedRun"]
@@ -21,6 +23,7 @@ class RecordedRun(Timed, Run):
 
     Attributes:
         lock: Guards what its spans change from several threads.
+        info: What its records have in common.
     """
 
     def __init__(
@@ -34,6 +37,7 @@ class RecordedRun(Timed, Run):
         name: str,
         inputs: Any,
         metadata: Mapping[str, Any] | None,
+        context: TraceContext | None = None,
     ) -> None:
         for given in (run_id, user_id, *((flow_id,) if flow_id else ())):
             if not isinstance(given, uuid.UUID):
@@ -43,9 +47,19 @@ class RecordedRun(Timed, Run):
         self.recorder = recorder
         self.user_id = user_id
         self.lock = threading.RLock()
-        self._flow_id = flow_id
-        self._session_id = recorder.content.optional_name(session_id)
-        self._name = recorder.content.name(name)
+        context = current_context() if context is None else context
+        trace_id = trace_id_of(run_id) if context is None else context.trace_id
+        self.info = RunInfo(
+            id=run_id,
+            user_id=user_id,
+            flow_id=flow_id,
+            session_id=recorder.content.optional_name(session_id),
+            name=recorder.content.name(name),
+            trace_id=trace_id,
+            span_id=span_id_of(run_id),
+            upstream=context,
+            sampled=(context is None or context.sampled) and is_sampled(trace_id, recorder.settings.vendor_sample_rate),
+        )
         self._inputs = recorder.content.value(inputs)
         self._metadata = recorder.content.fields(metadata)
         self._usage = TokenUsage()
@@ -57,6 +71,11 @@ class RecordedRun(Timed, Run):
     def recording(self) -> bool:
         """See :class:`~bedplate.services.tracing.spans.Run`."""
         return self._kept and not self.ended
+
+    @property
+    def trace_context(self) -> TraceContext:
+        """See :class:`~bedplate.services.tracing.spans.Run`."""
+        return context_under(self.info, self.info.span_id)
 
     def start_span(
         self,
@@ -156,9 +175,9 @@ class RecordedRun(Timed, Run):
         return RunRecord(
             id=self.id,
             user_id=self.user_id,
-            flow_id=self._flow_id,
-            session_id=self._session_id,
-            name=self._name,
+            flow_id=self.info.flow_id,
+            session_id=self.info.session_id,
+            name=self.info.name,
             status=self.status,
             error=self.error,
             inputs=self._inputs.value,
@@ -168,4 +187,5 @@ class RecordedRun(Timed, Run):
             started_at=self.started_at,
             ended_at=ended_at,
             size=self._inputs.size + self._metadata.size + size,
+            run=self.info,
         )

@@ -7,9 +7,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from bedplate.services.database.models import new_id, utc_now
+from bedplate.services.engines.trace_context import TraceContext
 from bedplate.services.tracing.exporter import SpanRecord
+from bedplate.services.tracing.ids import span_id_of
 from bedplate.services.tracing.models import SpanKind, Status, TokenUsage
-from bedplate.services.tracing.recorder import Timed, error_of, status_of
+from bedplate.services.tracing.recorder import Timed, context_under, error_of, status_of
 from bedplate.services.tracing.spans import Span, current
 
 if TYPE_CHECKING:
@@ -48,6 +50,11 @@ class RecordedSpan(Timed, Span):
     def recording(self) -> bool:
         """See :class:`~bedplate.services.tracing.spans.Span`."""
         return not self.ended
+
+    @property
+    def trace_context(self) -> TraceContext:
+        """See :class:`~bedplate.services.tracing.spans.Span`."""
+        return context_under(self.run.info, span_id_of(self.id))
 
     def log(self, message: str, *, level: str = "info", data: Any = None) -> None:
         """See :class:`~bedplate.services.tracing.spans.Span`."""
@@ -144,4 +151,5 @@ class RecordedSpan(Timed, Span):
             started_at=self.started_at,
             ended_at=ended_at,
             size=self._inputs.size + size + self.run.recorder.settings.max_value_bytes - self._room,
+            run=self.run.info,
         )

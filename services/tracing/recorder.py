@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from bedplate.services.database.models import utc_now
+from bedplate.services.engines.trace_context import TraceContext
 from bedplate.services.settings.groups.tracing import TracingSettings
 from bedplate.services.telemetry import Counter
 from bedplate.services.tracing.content import Content
-from bedplate.services.tracing.exporter import Record
+from bedplate.services.tracing.exporter import Record, RunInfo
 from bedplate.services.tracing.guard import Guard
 from bedplate.services.tracing.models import Status
 from bedplate.services.tracing.spans import Run, Span, current
@@ -19,7 +20,7 @@ from bedplate.services.tracing.spans import Run, Span, current
 if TYPE_CHECKING:
     from bedplate.services.tracing.recorded_run import RecordedRun
 
-__all__ = ["Recorder", "Timed", "error_of", "status_of"]
+__all__ = ["Recorder", "Timed", "context_under", "error_of", "status_of"]
 
 
 class Recorder:
@@ -74,6 +75,11 @@ class Timed:
         token, self.token = self.token, None
         if token is not None:
             current.reset(token)
+
+
+def context_under(run: RunInfo, span_id: int) -> TraceContext:
+    """Where what is called from this span of a run goes on."""
+    return TraceContext(trace_id=run.trace_id, span_id=span_id, sampled=run.sampled, recorded_id=span_id)
 
 
 def error_of(error: BaseException | None) -> BaseException | None:

@@ -3,16 +3,18 @@
 import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bedplate.services.base import Service
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import TraceRow, new_id
 from bedplate.services.database.retention import BATCH, Retention, delete_old
 from bedplate.services.engines.redactor import Redactor
+from bedplate.services.engines.trace_context import TraceContext, current_context
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
+from bedplate.services.tracing.checks import CHECKS
 from bedplate.services.tracing.content import Content
 from bedplate.services.tracing.delivery import Delivery
 from bedplate.services.tracing.exporter import Exporter, Record
@@ -22,6 +24,9 @@ from bedplate.services.tracing.reader import TraceReader
 from bedplate.services.tracing.recorded_run import RecordedRun
 from bedplate.services.tracing.recorder import Recorder
 from bedplate.services.tracing.spans import NO_SPAN, Run, Span, current
+
+if TYPE_CHECKING:
+    from bedplate.services.tracing.vendors.fanout import Fanout
 
 __all__ = ["TracingService"]
 
@@ -38,6 +43,7 @@ class TracingService(Service):
 
     type = ServiceType.TRACING
     uncounted = frozenset({"span"})
+    checks = CHECKS
 
     def __init__(
         self,
@@ -46,12 +52,14 @@ class TracingService(Service):
         database: DatabaseService,
         redactor: Redactor,
         exporters: Sequence[Exporter],
+        fanout: "Fanout | None" = None,
     ) -> None:
         self._settings = settings.values.tracing
         self._database = database
         meter = telemetry.meter
         self._active: set[RecordedRun] = set()
         self._deliveries = [Delivery(each, self._settings, meter, self._active_ids) for each in exporters]
+        self._fanout = fanout
         self._guard = Guard(
             meter.counter("bedplate_tracing_failures", "Things that could not be recorded because of an exception")
         )
@@ -68,6 +76,13 @@ class TracingService(Service):
     async def _start(self) -> None:
         for delivery in self._deliveries:
             delivery.start()
+        if self._fanout is not None:
+            self._fanout.start()
+
+    @property
+    def vendors(self) -> Sequence[str]:
+        """The vendors that are told of runs, by name."""
+        return () if self._fanout is None else self._fanout.names
 
     async def delete_old(self, *, limit: int = BATCH) -> int:
         """Delete one batch of runs beyond ``retention`` or ``max_runs``, with their spans; how many there were."""
@@ -81,13 +96,20 @@ class TracingService(Service):
         try:
             await self.flush()
         finally:
+            if self._fanout is not None:
+                self._fanout.close()
             closing = [task for delivery in self._deliveries for task in delivery.close()]
             if closing:
                 await asyncio.wait(closing)
 
     async def _check(self) -> str | None:
         troubles = [trouble for delivery in self._deliveries if (trouble := delivery.trouble)]
-        return f"runs cannot be written for now: {', '.join(troubles)}" if troubles else None
+        if troubles:
+            return f"runs cannot be written for now: {', '.join(troubles)}"
+        untold = {} if self._fanout is None else self._fanout.troubles
+        return (
+            f"vendors are not told: {', '.join(f'{name}: {why}' for name, why in untold.items())}" if untold else None
+        )
 
     def run(
         self,
@@ -99,6 +121,7 @@ class TracingService(Service):
         session_id: str | None = None,
         inputs: Any = None,
         metadata: Mapping[str, Any] | None = None,
+        context: TraceContext | None = None,
     ) -> Run:
         """A run, for ``async with``: it is recorded from the beginning of the block to its end.
 
@@ -110,9 +133,11 @@ class TracingService(Service):
             session_id: The session that it runs in.
             inputs: What it is given: any value, recorded redacted and cut.
             metadata: What else is to be noted.
+            context: What it goes on under, such as :meth:`context` gave elsewhere; None: under the current run or
+                span, else under the current span of OpenTelemetry, else where the request or task came from.
         """
         run_id = run_id or new_id()
-        if self._started and self._deliveries:
+        if self._started and (self._deliveries or self._fanout):
             with self._guard:
                 return RecordedRun(
                     self._recorder,
@@ -123,6 +148,7 @@ class TracingService(Service):
                     name=name,
                     inputs=inputs,
                     metadata=metadata,
+                    context=context,
                 )
         return Run(run_id, self._guard)
 
@@ -145,16 +171,24 @@ class TracingService(Service):
             return NO_SPAN
         return above.start_span(name, kind=kind, inputs=inputs, key=key, metadata=metadata)
 
+    def context(self) -> TraceContext | None:
+        """What a run that began now would go on under, to hand to :meth:`run` somewhere else; None: a new trace."""
+        with self._guard:
+            return current_context()
+        return None
+
     async def flush(self, timeout: float | None = None) -> bool:
-        """Wait until what was recorded is written.
+        """Wait until what was recorded is written, and vendors are told.
 
         Args:
             timeout: Most seconds; None: ``flush_timeout``.
 
         Returns:
-            Whether it was in time.
+            Whether it was in time; False as well, and at once, where a vendor is left alone because it failed.
         """
-        return await _flush(self._deliveries, self._settings.flush_timeout if timeout is None else timeout)
+        timeout = self._settings.flush_timeout if timeout is None else timeout
+        fanout = () if self._fanout is None else (self._fanout.flush(timeout),)
+        return all(await asyncio.gather(_flush(self._deliveries, timeout), *fanout))
 
     async def runs(
         self,
@@ -224,6 +258,8 @@ class TracingService(Service):
         kept = False
         for delivery in self._deliveries:
             kept |= delivery.offer(record)
+        if self._fanout is not None:
+            kept |= self._fanout.offer(record)
         return kept
 
 

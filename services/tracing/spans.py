@@ -4,10 +4,11 @@ import uuid
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import structlog
 
+from bedplate.services.engines.trace_context import TraceContext, active
 from bedplate.services.tracing.guard import Guard
 from bedplate.services.tracing.models import SpanKind, Status
 
@@ -27,6 +28,11 @@ class Span:
     def recording(self) -> bool:
         """Whether it will be seen by anyone; False spares the preparing of what nobody records."""
         return False
+
+    @property
+    def trace_context(self) -> TraceContext | None:
+        """Where a call to another system goes on with the trace (W3C Trace Context); None if it is not recorded."""
+        return None
 
     def log(self, message: str, *, level: str = "info", data: Any = None) -> None:
         """Note something that happened in it.
@@ -101,6 +107,11 @@ class Run:
         """Whether it will be seen by anyone."""
         return False
 
+    @property
+    def trace_context(self) -> TraceContext | None:
+        """Where a call to another system goes on with the trace (W3C Trace Context); None if it is not recorded."""
+        return None
+
     def start_span(
         self,
         name: str,
@@ -147,5 +158,5 @@ class Run:
             structlog.contextvars.reset_contextvars(**self._log_tokens)
 
 
-current: ContextVar[Run | Span | None] = ContextVar("bedplate_tracing", default=None)
+current = cast("ContextVar[Run | Span | None]", active)
 """The innermost run or span of this task or thread."""

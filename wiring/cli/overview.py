@@ -41,6 +41,7 @@ def _rows() -> Iterator[str]:
         if isinstance(factory, ServiceFactory):
             default = fields[service, "backend"].default
             built = [default, *(name for name in factory.backends if name != default)]
+            built += [f"+ {name}" for name in factory.beside]
             planned = sorted(set(factory.planned) - set(built))
         yield f"| {service} | {_about(service)} | {', '.join(built)} | {', '.join(planned) or '–'} |"
 

@@ -15,7 +15,7 @@ from bedplate.services.collector import collector_paused
 from bedplate.services.settings import Settings
 from bedplate.wiring.http.dashboard import Dashboard
 from bedplate.wiring.http.errors import install_error_handlers
-from bedplate.wiring.http.middleware import BodyLimitMiddleware, SecurityHeadersMiddleware
+from bedplate.wiring.http.middleware import BodyLimitMiddleware, SecurityHeadersMiddleware, TraceContextMiddleware
 from bedplate.wiring.http.openapi import install_openapi
 from bedplate.wiring.http.sockets import SocketApp
 from bedplate.wiring.lifespan import lifespan
@@ -125,6 +125,7 @@ def _body_limit(settings: Settings, path: str) -> int:
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     server = settings.server
     app.add_middleware(BodyLimitMiddleware, limit_of=functools.partial(_body_limit, settings))
+    app.add_middleware(TraceContextMiddleware)
     app.add_middleware(SecurityHeadersMiddleware, headers=_SECURITY_HEADERS)
     if server.cors_origins:
         app.add_middleware(

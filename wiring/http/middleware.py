@@ -1,4 +1,4 @@
-"""Plain ASGI middleware: the limit of a body, and the headers that every answer carries."""
+"""Plain ASGI middleware: the limit of a body, the headers that every answer carries, and the trace of a request."""
 
 import contextlib
 from collections.abc import Callable, Mapping
@@ -6,12 +6,16 @@ from collections.abc import Callable, Mapping
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bedplate.services.engines.trace_context import TraceContext, continuing
 from bedplate.services.errors import TooLargeError
+from bedplate.services.logs import get_logger
 from bedplate.wiring.http.errors import problem
 
-__all__ = ["BodyLimitMiddleware", "SecurityHeadersMiddleware"]
+__all__ = ["BodyLimitMiddleware", "SecurityHeadersMiddleware", "TraceContextMiddleware"]
 
 _MIB = 1024 * 1024
+
+_log = get_logger("bedplate.tracing")
 
 
 class _BodyTooLargeError(Exception):
@@ -97,3 +101,47 @@ class SecurityHeadersMiddleware:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+class TraceContextMiddleware:
+    """Lets what a request begins go on with the trace of its caller (W3C Trace Context).
+
+    A header that is not valid is passed over, as the standard asks, and the first one is told of in the log.
+
+    Args:
+        app: The application.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._told = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, in its trace."""
+        context = self._context(scope) if scope["type"] == "http" else None
+        if context is None:
+            await self._app(scope, receive, send)
+            return
+        with continuing(context):
+            await self._app(scope, receive, send)
+
+    def _context(self, scope: Scope) -> TraceContext | None:
+        parents: list[bytes] = []
+        states: list[bytes] = []
+        for name, value in scope["headers"]:
+            if name == b"traceparent":
+                parents.append(value)
+            elif name == b"tracestate":
+                states.append(value)
+        if not parents:
+            return None
+        context = None
+        if len(parents) == 1:
+            context = TraceContext.parse(parents[0].decode("latin-1"), b",".join(states).decode("latin-1"))
+        if context is None and not self._told:
+            self._told = True
+            _log.warning(
+                "the header traceparent of a request is not valid, and is passed over",
+                fix="send it as https://www.w3.org/TR/trace-context-2/ says",
+            )
+        return context

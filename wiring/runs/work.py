@@ -97,6 +97,8 @@ class RunWork:
         self._services = services
         self._request = request
         self._run_id = new_id()
+        # Of whoever asks for the run: when its turn comes, this is another context.
+        self._trace_context = services.tracing.context()
         self._secrets: set[str] = set()
         self._touched = False
         self._state = BoundState(
@@ -117,6 +119,7 @@ class RunWork:
             name=request.flow.name,
             inputs={"input_value": request.inputs.input_value},
             metadata={"job_id": str(log.job_id), "kind": request.kind.value},
+            context=self._trace_context,
         ) as trace:
             consumer = self._consumer(log, trace)
             outcome = await self._in_turn(consumer)

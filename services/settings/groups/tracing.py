@@ -2,12 +2,13 @@
 
 from pydantic import Field
 
-from bedplate.services.settings.groups.base import Seconds, ServiceSettings
+from bedplate.services.settings.groups.base import Seconds
+from bedplate.services.settings.groups.tracing_vendors import TracingVendorSettings
 
 __all__ = ["TracingSettings"]
 
 
-class TracingSettings(ServiceSettings):
+class TracingSettings(TracingVendorSettings):
     """Runs and spans, and the masking of secrets (``BEDPLATE_TRACING__*``)."""
 
     backend: str = "database"
@@ -52,6 +53,8 @@ class TracingSettings(ServiceSettings):
     """Most values inside of one input or output; more are cut, with a marker."""
     max_value_depth: int = Field(default=32, ge=1)
     """Most levels of an input or output; deeper ones are cut, with a marker."""
+    propagate: bool = True
+    """Whether calls of flows to other systems say which trace they belong to (W3C Trace Context)."""
     redact_keys: tuple[str, ...] = ()
     """Names of fields to mask beside the built-in ones."""
     redact_patterns: tuple[str, ...] = ()
