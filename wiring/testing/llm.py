@@ -82,12 +82,14 @@ class RecordedRequest(msgspec.Struct, kw_only=True):
         messages: The conversation.
         body: The whole body.
         authorized: Whether it had the right key.
+        traceparent: The trace that the caller says it belongs to; None: it does not say.
         closed: The client has the answer, or has gone.
     """
 
     messages: tuple[ChatMessage, ...]
     body: dict[str, Any]
     authorized: bool
+    traceparent: str | None = None
     closed: Signal = msgspec.field(default_factory=Signal)
 
     def said_by(self, role: str) -> str:
@@ -135,6 +137,7 @@ class LocalLLM(LocalServer):
             messages=tuple(ChatMessage(message["role"], _text(message["content"])) for message in body["messages"]),
             body=body,
             authorized=request.headers.get("authorization") == f"Bearer {self.key}",
+            traceparent=request.headers.get("traceparent"),
         )
         self.requests.append(recorded)
         fault = self._faults.popleft() if self._faults else Fault()

@@ -56,11 +56,11 @@ class TaskRunRow(Table, table=True):
     error: str | None = Field(default=None, sa_type=sa.Text)
     error_code: str | None = None
     traceback: str | None = Field(default=None, sa_type=sa.Text)
-    traceparent: str | None = None
-    """The trace that it is part of (W3C Trace Context)."""
-    tracestate: str | None = None
     created_at: datetime = Field(default_factory=utc_now, sa_type=UTCDateTime)
     started_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     finished_at: datetime | None = Field(default=None, sa_type=UTCDateTime, index=True)
     announced_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     """When workers were last told that it is due, by a backend that carries ids; none while nobody is about to."""
+    traceparent: str | None = None
+    """The trace that it is part of (W3C Trace Context)."""
+    tracestate: str | None = None

@@ -1,0 +1,199 @@
+"""Runs over HTTP as vendors see them: the trace of the caller, and no secret (TRACE-3, TRACE-4, TRACE-5)."""
+
+import sqlite3
+import uuid
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.contract.tracing_vendors import VENDORS, spans_of, vendor_settings
+from tests.integration.http.conftest import Upload
+from tests.servers.otlp import Collector
+
+from bedplate.containers import ApplicationContainer
+from bedplate.services.auth import User
+from bedplate.wiring.testing.clients import Clients
+from bedplate.wiring.testing.flows import Flow
+from bedplate.wiring.testing.llm import LocalLLM
+from bedplate.wiring.testing.task.harness import until
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+SPAN = "00f067aa0ba902b7"
+CANARY = "canary-Xq7secretvalue0123456789"
+
+
+@pytest.fixture
+async def keyed(clients: Clients, user: User) -> httpx.AsyncClient:
+    """A client with an API key of the user."""
+    return await clients.with_key(user.username)
+
+
+@pytest.fixture
+def container_settings(container_settings: dict[str, Any], otlp: Collector) -> dict[str, Any]:
+    vendors = {"vendor_content": True, "vendor_environment": False, "vendor_interval": 0.01}
+    return container_settings | {
+        "tracing": vendors | vendor_settings(otlp.url),
+        "task": {"poll_interval": 0.05, "progress_interval": 0.0, "retry_delay": 0.0},
+    }
+
+
+async def test_a_run_goes_on_with_the_trace_of_the_request(
+    as_user: httpx.AsyncClient,
+    keyed: httpx.AsyncClient,
+    upload: Upload,
+    container: ApplicationContainer,
+    otlp: Collector,
+    llm: LocalLLM,
+) -> None:
+    """TRACE-5: in by the header, out to the language model; only the collector is told of a parent it cannot see."""
+    flow = await upload(as_user)
+    headers = {"traceparent": f"00-{TRACE}-{SPAN}-01", "tracestate": "other=1"}
+    answer = await keyed.post(f"/api/v1/run/{flow['id']}", json={"input_value": "Hello"}, headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert await container.tracing().flush()
+    for vendor in VENDORS:
+        spans = spans_of(otlp, vendor)
+        root = spans[flow["name"]]
+        assert {span.trace_id for span in spans.values()} == {TRACE}
+        assert root.parent_id == (SPAN if vendor == "otlp" else "")
+        assert root.span_id in {span.parent_id for span in spans.values()}
+    assert llm.requests[-1].traceparent is not None
+    assert llm.requests[-1].traceparent.split("-")[1] == TRACE
+
+
+async def test_a_caller_that_is_bedplate_too_is_the_parent_everywhere(
+    as_user: httpx.AsyncClient,
+    keyed: httpx.AsyncClient,
+    upload: Upload,
+    container: ApplicationContainer,
+    otlp: Collector,
+) -> None:
+    """TRACE-5: the last span of Bedplate upstream is known by its name in tracestate."""
+    flow = await upload(as_user)
+    headers = {"traceparent": f"00-{TRACE}-{SPAN}-01", "tracestate": "bedplate=00000000000000ff"}
+    await keyed.post(f"/api/v1/run/{flow['id']}", json={"input_value": "Hello"}, headers=headers)
+    assert await container.tracing().flush()
+    parents = {vendor: spans_of(otlp, vendor)[flow["name"]].parent_id for vendor in VENDORS}
+    assert parents.pop("otlp") == SPAN
+    assert set(parents.values()) == {"00000000000000ff"}
+
+
+async def test_a_header_that_is_not_valid_is_passed_over_and_told_once(
+    as_user: httpx.AsyncClient,
+    keyed: httpx.AsyncClient,
+    upload: Upload,
+    container: ApplicationContainer,
+    otlp: Collector,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """TRACE-5: the run begins a trace of its own."""
+    flow = await upload(as_user)
+    for _ in range(3):
+        headers = {"traceparent": "00-not-a-trace"}
+        answer = await keyed.post(f"/api/v1/run/{flow['id']}", json={"input_value": "Hello"}, headers=headers)
+        assert answer.status_code == 200
+    assert await container.tracing().flush()
+    root = spans_of(otlp, "otlp")[flow["name"]]
+    assert root.parent_id == ""
+    assert root.trace_id == uuid.UUID(root.attributes["bedplate.run.id"]).hex
+    assert len([text for text in caplog.messages if "traceparent" in text]) == 1
+
+
+async def test_a_task_goes_on_with_the_trace_that_submitted_it(
+    as_user: httpx.AsyncClient,
+    keyed: httpx.AsyncClient,
+    upload: Upload,
+    container: ApplicationContainer,
+    otlp: Collector,
+) -> None:
+    """TRACE-5: through the row of the task, whichever process executes it, and later if it is put off."""
+    flow = await upload(as_user)
+    for delay in (None, 0.1):
+        otlp.forget()
+        body = {"flow_id": flow["id"], "input_value": "Hello"} | ({} if delay is None else {"delay": delay})
+        headers = {"traceparent": f"00-{TRACE}-{SPAN}-01"}
+        answer = await as_user.post("/api/v1/tasks", json=body, headers=headers)
+        assert answer.status_code == 202, answer.text
+        task = answer.json()["id"]
+
+        async def ended(task: str = task) -> bool:
+            return bool((await as_user.get(f"/api/v1/tasks/{task}")).json()["finished_at"])
+
+        await until(ended)
+        assert await container.tracing().flush()
+        root = spans_of(otlp, "otlp")[flow["name"]]
+        assert (root.trace_id, root.parent_id) == (TRACE, SPAN)
+
+
+async def test_a_planted_secret_reaches_no_vendor_log_metric_answer_or_row(
+    as_user: httpx.AsyncClient,
+    keyed: httpx.AsyncClient,
+    client: httpx.AsyncClient,
+    container: ApplicationContainer,
+    llm: LocalLLM,
+    otlp: Collector,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """TRACE-4: in a variable, a field, a header, the contents of a file and a prompt; masked before any fan-out."""
+    variable = {"name": "OPENAI_API_KEY", "value": CANARY, "type": "Credential", "default_fields": []}
+    assert (await as_user.post("/api/v1/variables/", json=variable)).status_code == 201
+    file = {"file": ("notes.txt", f"the password is {CANARY}".encode())}
+    path = (await as_user.post("/api/v2/files", files=file)).json()["path"]
+    key = {"type": "str", "value": "OPENAI_API_KEY", "load_from_db": True, "_input_type": "SecretStrInput"}
+    made = (
+        Flow()
+        .node("in", "ChatInput")
+        .node("file", "File", path=[path])
+        .node("llm", "LanguageModelComponent", provider="OpenAI", model_name="small-1", api_key=key)
+        .node("out", "ChatOutput", sender="Machine", sender_name="AI")
+        .edge("in", "message", "llm", "input_value")
+        .edge("file", "message", "llm", "system_message")
+        .edge("llm", "text_output", "out", "input_value")
+    )
+    answer = await as_user.post("/api/v1/flows/", json={"name": "leaky", "data": made.data})
+    assert answer.status_code == 201, answer.text
+    headers = {"X-Secret": CANARY, "traceparent": f"00-{TRACE}-{SPAN}-01", "tracestate": f"other={CANARY}"}
+    llm.key = CANARY
+    try:
+        answer = await keyed.post(
+            f"/api/v1/run/{answer.json()['id']}", json={"input_value": f"is it {CANARY}?"}, headers=headers
+        )
+    finally:
+        llm.key = "local-llm-key-0123456789"
+    assert await container.tracing().flush()
+    assert llm.requests, answer.text
+    assert llm.requests[-1].authorized
+    assert CANARY in llm.requests[-1].said_by("system")
+    assert CANARY in llm.requests[-1].said_by("user")
+
+    for vendor in VENDORS:
+        assert {"leaky"} <= spans_of(otlp, vendor).keys()
+    assert not otlp.holds(CANARY)
+    assert CANARY not in answer.text
+    for page in ("/metrics", "/api/v1/monitor/traces", "/api/v1/monitor/builds", "/api/v1/monitor/transactions"):
+        assert CANARY not in (await as_user.get(page)).text
+    assert CANARY not in (await client.get("/metrics")).text
+    traces = (await as_user.get("/api/v1/monitor/traces")).json()
+    assert CANARY not in (await as_user.get(f"/api/v1/monitor/traces/{traces['items'][0]['id']}")).text
+    out, err = capfd.readouterr()
+    assert CANARY not in out + err + caplog.text
+    await container.database().stop()
+    # The conversation is what its user wrote into it, for nobody but its user; nothing else has a copy.
+    assert {
+        name for name in _rows_with(tmp_path / "bedplate", CANARY) if not name.startswith("bedplate_message")
+    } == set()
+
+
+def _rows_with(folder: Path, text: str) -> set[str]:
+    """The tables in which a text stands somewhere, of all databases in a folder."""
+    found: set[str] = set()
+    for path in folder.rglob("*.db"):
+        with sqlite3.connect(path) as connection:
+            names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            for name in names:
+                rows = connection.execute(f'SELECT * FROM "{name}"').fetchall()
+                found |= {name for row in rows if text in str(row)}
+    return found
