@@ -63,7 +63,7 @@ class ApplicationContainer(ServiceContainer):
     job_queue = Singleton(build_job_queue, settings, telemetry, database, redis.provider)
     shared_component_cache = Singleton(build_shared_component_cache, settings, telemetry, workers)
     runner = Singleton(build_runner, settings, http, shared_component_cache)
-    socket = Singleton(build_socket, settings, telemetry, auth, workers)
+    socket = Singleton(build_socket, settings, telemetry, auth, workers, redis.provider)
     session = Singleton(build_session, settings, telemetry, database, cache, runner, redactor)
     task = Singleton(build_task, settings, telemetry, database)
 

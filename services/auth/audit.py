@@ -2,9 +2,10 @@
 
 import re
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 
 from bedplate.services.auth.errors import NotAllowedError
 from bedplate.services.auth.models import Client, Principal
@@ -18,6 +19,7 @@ from bedplate.services.errors import InvalidInputError
 from bedplate.services.logs import get_logger
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings.groups.auth import AuthSettings
+from bedplate.services.watchers import Watchers
 
 __all__ = ["Audit", "AuditKind"]
 
@@ -64,6 +66,7 @@ class Audit:
     def __init__(self, settings: AuthSettings, database: DatabaseService) -> None:
         self._settings = settings
         self._database = database
+        self._watchers: Watchers[tuple[str, uuid.UUID]] = Watchers()
 
     async def record(
         self,
@@ -107,6 +110,15 @@ class Audit:
         )
         async with self._database.transaction() as session:
             await AuditEventRepository(session).add(row)
+            if self._watchers and user_id is not None:
+                self._database.after_commit(partial(self._watchers.tell, (str(kind), user_id)))
+
+    def watch(self, watcher: Callable[[tuple[str, uuid.UUID]], None]) -> Callable[[], None]:
+        """Call ``watcher`` with kind and user of each event of this process about a user, once it is committed.
+
+        Returns what ends the watch.
+        """
+        return self._watchers.add(watcher)
 
     async def list(
         self,

@@ -43,16 +43,18 @@ class Membership:
         position: Up to where the client has got the events of the room; None in a room whose log is read.
         seen: Number of the last event that has been, as far as is known here.
         lagging: Whether the client has to catch up before it gets live events.
+        gap: Whether events may have been missed since it was last asked what there is.
         reader: The task that reads the log of the room.
     """
 
-    __slots__ = ("lagging", "position", "reader", "room", "seen")
+    __slots__ = ("gap", "lagging", "position", "reader", "room", "seen")
 
     def __init__(self, room: Room, position: Position | None = None) -> None:
         self.room = room
         self.position = position
         self.seen = 0 if position is None else position.offset
         self.lagging = False
+        self.gap = False
         self.reader: asyncio.Task[None] | None = None
 
 

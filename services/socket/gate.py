@@ -1,12 +1,14 @@
 """What stands between the transport and the service: who comes in, which events are worked on, who has to go."""
 
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from bedplate.services.errors import BedplateError
+from bedplate.services.errors import BedplateError, UnavailableError
 from bedplate.services.logs import get_logger
 from bedplate.services.settings.groups.socket import SocketSettings
 from bedplate.services.socket.admission import Admission
+from bedplate.services.socket.backend import Broker
 from bedplate.services.socket.connection import Connection, Link
 from bedplate.services.socket.encoding import ack_text, event_text
 from bedplate.services.socket.errors import (
@@ -60,6 +62,7 @@ class Gate:
         settings: Limits.
         admission: Who may come in.
         hub: Who is in which room.
+        broker: Counts the connections of users over all replicas.
         telemetry: For the metrics.
 
     Attributes:
@@ -68,13 +71,21 @@ class Gate:
         on_admitted: Called with each client that has come in.
     """
 
-    def __init__(self, settings: SocketSettings, admission: Admission, hub: Hub, telemetry: TelemetryService) -> None:
+    def __init__(
+        self,
+        settings: SocketSettings,
+        admission: Admission,
+        hub: Hub,
+        broker: Broker,
+        telemetry: TelemetryService,
+    ) -> None:
         self.endpoint: Endpoint = _NoEndpoint()
         self.draining = False
         self.on_admitted: Callable[[Connection], None] = lambda _connection: None
         self._settings = settings
         self._admission = admission
         self._hub = hub
+        self._broker = broker
         meter = telemetry.meter
         self._opened = meter.counter("bedplate_socket_connections_opened", "Clients that came in")
         self._closed = meter.counter("bedplate_socket_connections_closed", "Clients that went", labels=("reason",))
@@ -108,12 +119,15 @@ class Gate:
             DrainingError: Nobody comes in any more.
         """
         principal = await self._admission.authenticate(handshake)
-        self.require_open(0)
-        settings = self._settings
-        if len(self._hub) >= settings.max_connections:
-            raise self._too_many()
-        if self._hub.of_user(principal.user.id) >= settings.max_connections_per_user:
-            raise TooManyConnectionsError("yours", settings.max_connections_per_user, "MAX_CONNECTIONS_PER_USER")
+        user_id, limit = principal.user.id, self._settings.max_connections_per_user
+        self._require_seat(user_id)
+        if not await self._broker.admit(user_id, sid, limit):
+            raise TooManyConnectionsError("yours", limit, "MAX_CONNECTIONS_PER_USER")
+        try:
+            self._require_seat(user_id)
+        except BedplateError:
+            self._broker.dismiss(user_id, sid)
+            raise
         connection = Connection(sid, principal, link)
         self._hub.add(connection)
         self._opened.add()
@@ -121,6 +135,15 @@ class Gate:
         auth = {name: value for name, value in handshake.auth.items() if name not in _CREDENTIALS}
         connection.spawn(self._open(connection, auth), "bedplate-socket-open")
         return connection
+
+    def _require_seat(self, user_id: uuid.UUID) -> None:
+        """Raise unless there is room for another connection of a user here."""
+        self.require_open(0)
+        settings = self._settings
+        if len(self._hub) >= settings.max_connections:
+            raise self._too_many()
+        if self._hub.of_user(user_id) >= settings.max_connections_per_user:
+            raise TooManyConnectionsError("yours", settings.max_connections_per_user, "MAX_CONNECTIONS_PER_USER")
 
     def event(self, connection: Connection, ack_id: int | None, name: str, args: list[Any]) -> None:
         """Begin to work on an event of a client."""
@@ -170,6 +193,10 @@ class Gate:
     async def _open(self, connection: Connection, auth: Mapping[str, Any]) -> None:
         try:
             await self.endpoint.opened(connection, auth)
+        except UnavailableError as error:
+            # It would be told of nothing, and not know.
+            self.refused(error)
+            self.disconnect(connection, error, again=True)
         except Exception as error:
             self._report("a connection could not be opened", error)
             connection.send("error", error_body(error))

@@ -4,7 +4,10 @@ import asyncio
 import uuid
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator
+from typing import Final
 
+from bedplate.services.errors import BedplateError
+from bedplate.services.logs import get_logger
 from bedplate.services.settings.groups.socket import SocketSettings
 from bedplate.services.socket.backend import Broker, Position
 from bedplate.services.socket.connection import Connection, Membership
@@ -15,6 +18,11 @@ from bedplate.services.socket.models import Frame, Joined, Presence, Room, RoomK
 from bedplate.services.telemetry import TelemetryService
 
 __all__ = ["Hub"]
+
+_log = get_logger("bedplate.socket")
+
+_PATIENCE: Final = 1.0
+"""Seconds after which what a client missed is asked for again."""
 
 
 class Hub:
@@ -51,7 +59,7 @@ class Hub:
         self._resyncs = meter.counter(
             "bedplate_socket_resyncs", "Clients that missed events of a room and were told to read anew"
         )
-        broker.attach(self._deliver)
+        broker.attach(self._deliver, self._missed)
 
     def __iter__(self) -> Iterator[Connection]:
         return iter(list(self._connections.values()))
@@ -76,6 +84,7 @@ class Hub:
         """Let a connection go, out of every room."""
         if self._connections.pop(connection.id, None) is None:
             return
+        self._broker.dismiss(connection.user_id, connection.id)
         self._users[connection.user_id] -= 1
         if not self._users[connection.user_id]:
             del self._users[connection.user_id]
@@ -196,13 +205,21 @@ class Hub:
         if room not in self._members and room.kind is not RoomKind.JOB:
             self._broker.leave(room)
 
+    def _missed(self, room: Room) -> None:
+        """Events of a room may have been missed: whoever is in it is given what is kept of them, or told of a gap."""
+        for connection, membership in list(self._members.get(room, {}).items()):
+            if membership.position is not None:
+                membership.lagging = membership.gap = connection.behind = True
+                membership.seen = 0
+                self.catch_up(connection)
+
     def _deliver(self, room: Room, frame: Frame) -> None:
         members = self._members.get(room)
         if members is None:
             return
         for connection, membership in list(members.items()):
             membership.seen = frame.id
-            if membership.lagging or membership.position is None:
+            if membership.lagging or membership.position is None or frame.id <= membership.position.offset:
                 continue
             if connection.link.offer(frame.text):
                 membership.position = Position(membership.position.epoch, frame.id)
@@ -221,12 +238,16 @@ class Hub:
                     if not await self._advance(connection, membership):
                         return
             connection.behind = any(membership.lagging for membership in connection.rooms.values())
+        except BedplateError as error:
+            _log.debug("a client could not be given what it missed; trying again", error=error.code)
+            asyncio.get_running_loop().call_later(_PATIENCE, self.catch_up, connection)
         finally:
             connection.catching_up = False
 
     async def _advance(self, connection: Connection, membership: Membership) -> bool:
         """Give a client the next events of one room; returns whether there is room for more."""
         assert membership.position is not None  # noqa: S101 - its caller has looked
+        membership.gap = False
         backlog = await self._broker.since(membership.room, membership.position)
         if connection.rooms.get(membership.room) is not membership:
             membership.lagging = False
@@ -241,7 +262,7 @@ class Hub:
                 return False
             membership.position = Position(membership.position.epoch, frame.id)
             self._sent.add()
-        membership.lagging = membership.position.offset < membership.seen
+        membership.lagging = membership.gap or membership.position.offset < membership.seen
         return True
 
     async def _read(

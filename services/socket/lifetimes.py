@@ -1,8 +1,10 @@
 """How long a connection may last: until its credentials expire, or are revoked."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Iterable
+import uuid
+from collections.abc import Callable, Collection, Iterable
 
 from bedplate.services.auth import AuthService, Credentials, Principal
 from bedplate.services.auth.errors import TokenExpiredError
@@ -38,10 +40,12 @@ class Lifetimes:
         self._auth = auth
         self._connections = connections
         self._end = end
+        self._asked: set[uuid.UUID | None] = set()
+        self._look = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Look at credentials every ``revalidate_interval`` from now on."""
+        """Look at credentials every ``revalidate_interval`` from now on, and whenever somebody says so."""
         self._task = asyncio.create_task(self._keep_revalidating(), name="bedplate-socket-revalidation")
 
     async def stop(self) -> None:
@@ -88,9 +92,14 @@ class Lifetimes:
             self._end(connection, error)
             raise error
 
-    async def revalidate(self) -> None:
-        """End the connections whose credentials have been revoked."""
-        connections = list(self._connections)
+    def look(self, user_id: uuid.UUID | None) -> None:
+        """Look at the credentials of a user soon, or at everybody's."""
+        self._asked.add(user_id)
+        self._look.set()
+
+    async def revalidate(self, users: Collection[uuid.UUID | None] = (None,)) -> None:
+        """End the connections of these users whose credentials have been revoked; None among them: of everybody."""
+        connections = [one for one in self._connections if None in users or one.user_id in users]
         if not connections:
             return
         checked = {connection: connection.principal for connection in connections}
@@ -101,10 +110,19 @@ class Lifetimes:
                 self._end(connection, RevokedError())
 
     async def _keep_revalidating(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time() + self._settings.revalidate_interval
         while True:
-            await asyncio.sleep(self._settings.revalidate_interval)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(due):
+                    await self._look.wait()
+            self._look.clear()
+            asked, self._asked = self._asked, set()
+            if loop.time() >= due:
+                asked.add(None)
+                due = loop.time() + self._settings.revalidate_interval
             try:
-                await self.revalidate()
+                await self.revalidate(asked)
             except Exception as error:
                 _log.warning("connections could not be checked", error=type(error).__name__)
 

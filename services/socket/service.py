@@ -2,6 +2,7 @@
 
 import importlib
 import random
+import uuid
 from collections.abc import AsyncGenerator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -60,9 +61,10 @@ class SocketService(Service):
         self._broker = broker
         self._admission = Admission(settings.values.server, auth)
         self._hub = Hub(self._settings, broker, telemetry, self._slow)
-        self._door = Gate(self._settings, self._admission, self._hub, telemetry)
+        self._door = Gate(self._settings, self._admission, self._hub, broker, telemetry)
         self._lifetimes = Lifetimes(self._settings, auth, self._hub, self._door.disconnect)
         self._door.on_admitted = self._lifetimes.begin
+        broker.attend(self._lifetimes.look)
         self._transport: Transport | None = None
         _observe(self._hub, telemetry)
 
@@ -93,6 +95,23 @@ class SocketService(Service):
     def presence(self) -> Presence:
         """Who is connected to this process."""
         return self._hub.presence()
+
+    async def connections_of(self, user_id: uuid.UUID) -> int:
+        """How many connections a user has, over all replicas.
+
+        Raises:
+            UnavailableError: The backend cannot be reached.
+        """
+        count = await self._broker.connections_of(user_id)
+        return self._hub.of_user(user_id) if count is None else count
+
+    def recheck(self, user_id: uuid.UUID) -> None:
+        """End those connections of a user, in every replica, whose credentials have been revoked.
+
+        Returns at once. A hint: what it misses is found every ``revalidate_interval``.
+        """
+        if self._started:
+            self._broker.signal(user_id)
 
     def disconnect(self, connection: Connection, error: BedplateError, *, again: bool = False) -> None:
         """End a connection, and tell the client why.
@@ -211,6 +230,9 @@ class SocketService(Service):
         self._door.draining = False
         await self._broker.start()
         self._lifetimes.start()
+
+    async def _check(self) -> str | None:
+        return await self._broker.check()
 
     async def _stop(self) -> None:
         try:

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from bedplate.containers import ApplicationContainer
 from bedplate.services.auth import Credentials, Resource, Scope
-from bedplate.services.errors import BedplateError
+from bedplate.services.errors import BedplateError, UnavailableError
 from bedplate.services.socket import Connection, PayloadError, UnknownEventError, error_body
 from bedplate.wiring.sockets import payloads
 from bedplate.wiring.sockets.rooms import Rooms
@@ -115,6 +115,8 @@ class SocketEndpoint:
         for address, last_event_id in rooms.items():
             try:
                 entered[address] = await self._rooms.enter(connection, address, last_event_id)
+            except UnavailableError:
+                raise  # as if nothing had been entered: the client comes again
             except BedplateError as error:
                 entered[address] = {"error": error_body(error)}
         return entered

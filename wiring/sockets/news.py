@@ -1,16 +1,34 @@
-"""Tells rooms what happens in the services: jobs that come and go, messages that no run has told of."""
+"""Tells rooms what happens in the services: jobs that come and go, messages that no run has told of.
+
+And has connections looked at whose credentials may be good no longer.
+"""
 
 import contextlib
+import uuid
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from bedplate.containers import ApplicationContainer
+from bedplate.services.auth.audit import AuditKind
 from bedplate.services.chat import ChangeKind, ChatChange
 from bedplate.services.job_queue import Job
 from bedplate.services.socket import Room
 from bedplate.wiring.sockets.shapes import chat_message, job_fields
 
 __all__ = ["News"]
+
+_ENDS_CREDENTIALS: Final = frozenset(
+    (
+        AuditKind.LOGOUT,
+        AuditKind.REFRESH_REUSED,
+        AuditKind.SESSION_REVOKED,
+        AuditKind.PASSWORD_CHANGED,
+        AuditKind.API_KEY_CHANGED,
+        AuditKind.API_KEY_DELETED,
+        AuditKind.USER_DEACTIVATED,
+        AuditKind.USER_DELETED,
+    )
+)
 
 
 class News:
@@ -27,6 +45,7 @@ class News:
     def __enter__(self) -> Self:
         self._stack.callback(self._container.job_queue().watch(self._job))
         self._stack.callback(self._container.chat().watch(self._chat))
+        self._stack.callback(self._container.auth().audit.watch(self._audited))
         return self
 
     def __exit__(
@@ -36,6 +55,11 @@ class News:
 
     def _job(self, job: Job) -> None:
         self._container.socket().publish(Room.user(job.user_id), "job", job_fields(job))
+
+    def _audited(self, event: tuple[str, uuid.UUID]) -> None:
+        kind, user_id = event
+        if kind in _ENDS_CREDENTIALS:
+            self._container.socket().recheck(user_id)
 
     def _chat(self, change: ChatChange) -> None:
         socket = self._container.socket()

@@ -18,7 +18,7 @@ class SocketSettings(ServiceSettings):
     """Socket.IO (``BEDPLATE_SOCKET__*``)."""
 
     backend: str = "memory"
-    """What carries events between replicas: ``memory``, for one."""
+    """What carries events between replicas: ``memory``, for one, or ``redis``."""
     redis_url: SecretStr | None = None
     """URL of a Redis server of its own; unset: that of ``BEDPLATE_REDIS__URL``."""
     path: str = Field(default="/socket.io", pattern=r"^(/[A-Za-z0-9._~-]+)+$")
@@ -32,9 +32,9 @@ class SocketSettings(ServiceSettings):
     connect_timeout: Positive = 10.0
     """Seconds in which a client must have proved who it is."""
     max_connections: int = Field(default=1_000, ge=1)
-    """Most connections in all."""
+    """Most connections of one process."""
     max_connections_per_user: int = Field(default=20, ge=1)
-    """Most connections of one user."""
+    """Most connections of one user, over all replicas with the backend ``redis``."""
     max_rooms: int = Field(default=100, ge=1)
     """Most rooms that one connection may be in, the user's own among them."""
     max_event_bytes: int = Field(default=256 * _KIB, ge=1_024)
@@ -68,7 +68,8 @@ class SocketSettings(ServiceSettings):
     history_total_bytes: int = Field(default=64 * _MIB, ge=1_024)
     """Bytes of the kept events of all rooms; the rooms that nobody is in give way first."""
     revalidate_interval: Positive = 5.0
-    """Seconds after which a logout, a deactivation or a deleted key has ended its connections, in every replica."""
+    """Seconds after which a logout, a deactivation or a deleted key has ended its connections at the latest, in every
+    replica; most are ended at once."""
     expiry_warning: Seconds = 60.0
     """Seconds before its token expires that a client is told."""
     retry_after: Positive = 1.0

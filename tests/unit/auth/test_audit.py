@@ -238,3 +238,24 @@ async def test_over_http(clients: Clients) -> None:
     assert (await root.get("/api/v1/auth/audit?since=2030-01-01T00:00:00")).status_code == 422
     user = await clients.logged_in("alice")
     assert (await user.get("/api/v1/auth/audit")).status_code == 403
+
+
+async def test_watchers_are_told_of_what_has_been_committed(auth: AuthService, alice: TokenPair) -> None:
+    """AUTH-3: what connections that outlive a request go by."""
+    told: list[tuple[str, uuid.UUID]] = []
+
+    def watcher(event: tuple[str, uuid.UUID]) -> None:
+        told.append(event)
+
+    end = auth.audit.watch(watcher)
+    principal = await auth.verify(Credentials(bearer=alice.access_token))
+    with pytest.raises(ZeroDivisionError):
+        async with auth._database.transaction():
+            await auth.audit.record("something", user_id=principal.user.id)
+            raise ZeroDivisionError
+    assert told == []
+    await auth.logout(alice.access_token)
+    assert told == [("logout", principal.user.id)]
+    end()
+    await auth.audit.record("something", user_id=principal.user.id)
+    assert len(told) == 1

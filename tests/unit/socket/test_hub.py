@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from bedplate.services.auth import Method, Principal, User
 from bedplate.services.engines.redactor import Redactor
+from bedplate.services.errors import UnavailableError
 from bedplate.services.settings import SettingsService
 from bedplate.services.settings.groups.socket import SocketSettings
 from bedplate.services.socket import Connection, Room, TooManyRoomsError
-from bedplate.services.socket.backend import Backlog, Position
+from bedplate.services.socket.backend import Backlog, Deliver, Gap, Position
 from bedplate.services.socket.hub import Hub
 from bedplate.services.socket.memory import MemoryBroker
+from bedplate.services.socket.models import Frame
 from bedplate.services.telemetry import TelemetryService
 from bedplate.wiring.testing.cancellation import cancel_at_every_await
 
@@ -41,6 +43,37 @@ class SlowBroker(MemoryBroker):
         backlog = await super().since(room, position)
         await asyncio.sleep(0)
         return backlog
+
+
+class LateBroker(SlowBroker):
+    """Delivers when it is told to what can be read before, and may be away, as a server may."""
+
+    away = False
+
+    def __init__(self, settings: SocketSettings) -> None:
+        super().__init__(settings)
+        self.held: list[tuple[Room, Frame]] = []
+
+    def attach(self, deliver: Deliver, gap: Gap | None = None) -> None:
+        super().attach(lambda room, frame: self.held.append((room, frame)), gap)
+        self._late = deliver
+
+    def catch_up(self) -> None:
+        while self.held:
+            self._late(*self.held.pop(0))
+
+    def forget(self) -> None:
+        """Begin anew, as a server does that has lost everything."""
+        self.catch_up()
+        for room, channel in self._channels.items():
+            channel.epoch, channel.offset, channel.bytes = uuid.uuid4().hex, 0, 0
+            channel.frames.clear()
+            self._gap(room)
+
+    async def since(self, room: Room, position: Position) -> Backlog:
+        if self.away:
+            raise UnavailableError("the server is away", service="socket")
+        return await super().since(room, position)
 
 
 class Link:
@@ -81,9 +114,11 @@ class Link:
 class Stage:
     """A hub, and one client in it."""
 
-    def __init__(self, telemetry: TelemetryService, room: int = 1_000, **settings: Any) -> None:
+    def __init__(
+        self, telemetry: TelemetryService, room: int = 1_000, broker: type[SlowBroker] = SlowBroker, **settings: Any
+    ) -> None:
         values = SocketSettings(**settings)
-        self.broker = SlowBroker(values)
+        self.broker = broker(values)
         self.slow: list[Connection] = []
         self.hub = Hub(values, self.broker, telemetry, self.slow.append)
         self.link = Link(room)
@@ -171,6 +206,74 @@ def _heard(link: Link, heard: list[int]) -> int:
 def _last_id(link: Link) -> str | None:
     ids = [data.get("event_id") or data["last_event_id"] for _, data in link.read]
     return ids[-1] if ids else None
+
+
+@given(
+    st.integers(1, 4),
+    st.integers(1, 8),
+    st.lists(st.sampled_from(["say", "say", "say", "read", "turn", "turn", "deliver", "forget"]), max_size=60),
+)
+def test_a_log_that_is_ahead_of_what_is_delivered_tells_nothing_twice(room: int, kept: int, steps: list[str]) -> None:
+    """SOCK-3: and one that begins anew makes a gap that the client is told of, and hides nothing after it."""
+
+    async def check() -> None:
+        stage = Stage(_telemetry(), room, LateBroker, history_events=kept)
+        broker: Any = stage.broker
+        await stage.hub.join(stage.connection, stage.room, None)
+        forgotten = 0
+        for step in steps:
+            match step:
+                case "say":
+                    stage.say()
+                case "read":
+                    stage.read()
+                case "turn":
+                    await asyncio.sleep(0)
+                case "deliver":
+                    broker.catch_up()
+                case "forget":
+                    broker.forget()
+                    forgotten = stage.said
+        await stage.settle()
+        broker.catch_up()
+        stage.say()
+        broker.catch_up()
+        await stage.settle()
+        told = [data for event, data in stage.link.read if event == "resync"]
+        heard = stage.link.numbers()
+        assert heard == sorted(set(heard))
+        if not told:
+            assert (heard, forgotten) == (list(range(1, stage.said + 1)), 0)
+        assert stage.said in heard
+        assert not stage.connection.behind
+
+    asyncio.run(check())
+
+
+async def test_a_client_that_is_behind_while_the_log_is_away_gets_it_later(
+    telemetry: TelemetryService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SOCK-3: without another event, and without having to ask."""
+    monkeypatch.setattr("bedplate.services.socket.hub._PATIENCE", 0.01)
+    stage = Stage(telemetry, room=1, broker=LateBroker)
+    broker: Any = stage.broker
+    await stage.hub.join(stage.connection, stage.room, None)
+    await stage.settle()
+    for _ in range(3):
+        stage.say()
+    broker.away = True
+    broker.catch_up()
+    stage.read()
+    await asyncio.wait(list(stage.connection.tasks))
+    assert stage.connection.behind
+    stage.link.room, broker.away = 1_000, False
+    async with asyncio.timeout(60):
+        while stage.connection.behind:
+            stage.link.reads()
+            await asyncio.sleep(0.01)
+    assert stage.link.numbers()[:1] == [1]
+    await stage.settle()
+    assert stage.link.numbers() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("before", range(6))

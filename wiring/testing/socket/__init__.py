@@ -3,6 +3,8 @@
 Subclass :class:`SocketConformance` in a test module and give it a fixture ``harness``::
 
     class TestMyBroker(SocketConformance):
+        reaches_replicas = True
+
         @pytest.fixture
         async def harness(self):
             harness = MyHarness()
@@ -12,10 +14,9 @@ Subclass :class:`SocketConformance` in a test module and give it a fixture ``har
 
 from bedplate.wiring.testing.socket.harness import SocketHarness
 from bedplate.wiring.testing.socket.suite import Broadcast
-from bedplate.wiring.testing.suite import Suite
 
 __all__ = ["SocketConformance", "SocketHarness"]
 
 
-class SocketConformance(Broadcast, Suite):
+class SocketConformance(Broadcast):
     """The whole suite."""

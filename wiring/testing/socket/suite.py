@@ -3,7 +3,8 @@
 import asyncio
 import json
 import uuid
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from bedplate.services.socket.backend import Broker, Position
 from bedplate.services.socket.models import Frame, Room
 from bedplate.wiring.testing.socket.harness import SocketHarness
+from bedplate.wiring.testing.suite import Suite
 
 __all__ = ["Broadcast"]
 
@@ -48,8 +50,14 @@ def _room(name: str = "s") -> Room:
     return Room.session(uuid.uuid4(), name)
 
 
-class Broadcast:
-    """What a broker does."""
+class Broadcast(Suite):
+    """What a broker does.
+
+    Attributes:
+        reaches_replicas: Whether brokers that are made one after another are in the same rooms.
+    """
+
+    reaches_replicas: ClassVar[bool] = False
 
     async def test_events_of_a_room_are_numbered_and_delivered_in_order(self, harness: SocketHarness) -> None:
         broker, room = await harness.broker(), _room()
@@ -184,6 +192,67 @@ class Broadcast:
         numbers = [_number(frame) for frame in (await broker.since(room, before)).frames]
         assert numbers in ([], [2])
 
+    async def test_a_room_is_one_for_all_replicas(self, harness: SocketHarness) -> None:
+        """SOCK-3: whoever says something, all hear it, once, in the same order and under the same ids."""
+        self.require("reaches_replicas")
+        brokers, room = [await harness.broker() for _ in range(3)], _room()
+        ears = [_Ear(broker) for broker in brokers]
+        await asyncio.gather(*(broker.enter(room) for broker in brokers))
+        for number in range(30):
+            _say(brokers[number % 3], room, number)
+            if number % 7 == 0:
+                await harness.settled()
+        await harness.settled()
+        assert sorted(ears[0].numbers(room)) == list(range(30))
+        assert ears[0].heard == ears[1].heard == ears[2].heard
+        assert [number for number in ears[0].numbers(room) if number % 3 == 0] == list(range(0, 30, 3))
+        brokers[0].leave(room)
+        _say(brokers[1], room, 30)
+        await harness.settled()
+        assert [ear.numbers(room)[-1] == 30 for ear in ears] == [False, True, True]
+
+    async def test_whoever_comes_back_to_another_replica_is_told_what_was_missed(self, harness: SocketHarness) -> None:
+        """SOCK-3: also when the one before is gone."""
+        self.require("reaches_replicas")
+        before, after, room = await harness.broker(), await harness.broker(), _room()
+        position = await before.enter(room)
+        _say(before, room, 1, 2)
+        await before.stop()
+        _say(after, room, 3)
+        await harness.settled()
+        await after.enter(room)
+        _say(after, room, 4)
+        await harness.settled()
+        backlog = await after.since(room, position)
+        assert backlog.complete
+        assert [_number(frame) for frame in backlog.frames] == [1, 2, 3, 4]
+
+    async def test_connections_of_a_user_are_counted_over_all_replicas(self, harness: SocketHarness) -> None:
+        """SOCK-3: those of a replica that has stopped count no more."""
+        self.require("reaches_replicas")
+        one, other = await harness.broker(), await harness.broker()
+        user_id = uuid.uuid4()
+        assert [await one.admit(user_id, "a", 2), await other.admit(user_id, "b", 2)] == [True, True]
+        assert not await one.admit(user_id, "c", 2)
+        assert await one.admit(uuid.uuid4(), "c", 2)
+        other.dismiss(user_id, "b")
+        await _until(other.connections_of, user_id, 1)
+        assert await one.admit(user_id, "c", 2)
+        await one.stop()
+        assert await other.connections_of(user_id) == 0
+
+    async def test_signals_reach_everybody(self, harness: SocketHarness) -> None:
+        """SOCK-3: the replica that gives one, and all others."""
+        brokers = [await harness.broker() for _ in range(3 if self.reaches_replicas else 1)]
+        heard: list[list[uuid.UUID | None]] = [[] for _ in brokers]
+        for broker, signals in zip(brokers, heard, strict=True):
+            broker.attend(signals.append)
+        users = [uuid.uuid4() for _ in range(5)]
+        for number, user_id in enumerate(users):
+            brokers[number % len(brokers)].signal(user_id)
+            await harness.settled()
+        assert heard == [users] * len(brokers)
+
     def test_whatever_happens_nothing_is_told_twice_or_out_of_order(self, harness: SocketHarness) -> None:
         """A client that keeps the last event it has got, and asks from there, misses nothing without being told."""
 
@@ -221,3 +290,10 @@ class Broadcast:
         assert read == sorted(set(read))
         assert set(range(missed + 1, said + 1)) <= set(read)
         await broker.stop()
+
+
+async def _until(ask: Callable[[uuid.UUID], Awaitable[int | None]], user_id: uuid.UUID, answer: int) -> None:
+    """Ask until this is the answer."""
+    async with asyncio.timeout(60):
+        while await ask(user_id) != answer:  # each asks the server
+            pass
