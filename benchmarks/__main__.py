@@ -33,6 +33,7 @@ _MODULES = (
     "postgres",
     "replicas",
     "telemetry",
+    "redis_cache",
 )
 _BY_NAME = ("s3",)
 """Measured when asked for: files on S3 do not meet their aim yet."""

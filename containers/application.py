@@ -52,7 +52,7 @@ class ApplicationContainer(ServiceContainer):
     # Services.
     telemetry = Singleton(build_telemetry, settings, redactor)
     database = Singleton(build_database, settings, telemetry)
-    cache = Singleton(build_cache, settings, telemetry, workers)
+    cache = Singleton(build_cache, settings, telemetry, workers, redis.provider)
     auth = Singleton(build_auth, settings, telemetry, database, keyring, workers, http, policy)
     state = Singleton(build_state, settings, telemetry)
     variable = Singleton(build_variable, settings, telemetry, database, keyring, redactor, auth, kubernetes.provider)

@@ -1,6 +1,6 @@
 """What a backend of the cache does: it keeps items under namespace and key, within bounds, and forgets them in time."""
 
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, Self
 
 import msgspec
@@ -8,7 +8,18 @@ import msgspec
 from bedplate.services.cache.models import Item
 from bedplate.services.settings.groups.cache import CacheSettings
 
-__all__ = ["CacheBackend", "Counts", "Limits", "Reader", "Stale", "Terms", "Usage", "cost_of"]
+__all__ = [
+    "CacheBackend",
+    "Claim",
+    "Counts",
+    "Leases",
+    "Limits",
+    "Reader",
+    "Stale",
+    "Terms",
+    "Usage",
+    "cost_of",
+]
 
 Reader = Callable[[str], Coroutine[Any, Any, Any]]
 
@@ -54,13 +65,15 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         lifetime: Seconds until nothing but ``stale`` answers with them; ``inf``: for ever.
         grace: Seconds after that until ``stale`` does not either.
         tags: What they can be invalidated by.
-        since: What ``moment`` answered before the items were made; None: they are of now.
+        since: What ``moment`` answered, or a claim, before the items were made; None: they are of now.
+        lease: The lease under which the one item was loaded: it is kept only if that goes on; empty: under none.
     """
 
     lifetime: float
     grace: float = 0.0
     tags: tuple[str, ...] = ()
     since: object = None
+    lease: str = ""
 
 
 class Stale(NamedTuple):
@@ -73,6 +86,54 @@ class Stale(NamedTuple):
 
     item: Item
     late: float
+
+
+class Claim(NamedTuple):
+    """What a replica that is about to load a value is told.
+
+    Attributes:
+        item: The value, where another one has been faster.
+        taken: Whether another one loads it.
+        lease: The lease under which this one loads it; empty: under none, and so may everybody.
+        since: As ``moment`` would answer for its tags.
+    """
+
+    item: Item | None = None
+    taken: bool = False
+    lease: str = ""
+    since: object = None
+
+
+class Leases(Protocol):
+    """Who of all that share a backend loads a value. Each method is one step for all of them.
+
+    A lease is the fence of its load too: what writes, deletes or clears the key ends it, as invalidating one of the
+    tags does, and what was loaded under it is not kept then.
+
+    Attributes:
+        seconds: How long a lease goes on unless it is renewed.
+    """
+
+    seconds: float
+
+    async def claim(self, namespace: str, key: str, tags: Sequence[str], earlier: str) -> Claim:
+        """The value that is there, or else the lease, if nobody has one that goes on.
+
+        Args:
+            namespace: As everywhere.
+            key: As everywhere.
+            tags: What the value can be invalidated by.
+            earlier: A lease of the caller's own on this key, to take the place of; or empty.
+        """
+        ...
+
+    async def renew(self, namespace: str, key: str, lease: str) -> bool:
+        """Let a lease go on; whether it did."""
+        ...
+
+    async def release(self, namespace: str, key: str, lease: str, *, everybody: bool) -> None:
+        """Give a lease back, if it goes on; ``everybody``: let all load for a moment, as the value cannot be kept."""
+        ...
 
 
 def cost_of(key: str, item: Item, tags: Collection[str] = ()) -> int:
@@ -97,10 +158,16 @@ class CacheBackend(Protocol):
     Attributes:
         name: What the setting calls it.
         evictions: Entries removed to make room, before their time, by namespace.
+        near: Whether what ``reader`` answers is in this process.
+        instant: Whether no method waits for anything.
+        leases: Who loads a value, where several processes share the backend and ask each other; else None.
     """
 
     name: str
     evictions: dict[str, int]
+    near: bool
+    instant: bool
+    leases: Leases | None
 
     async def start(self) -> None:
         """Open what it needs."""
@@ -114,10 +181,11 @@ class CacheBackend(Protocol):
         """Raise if it does not work."""
         ...
 
-    def reader(self, namespace: str, counts: Counts, missed: Callable[[str], None]) -> Reader | None:
-        """The whole of a ``get``, for a backend that answers without waiting; else None.
+    def reader(self, namespace: str, counts: Counts, otherwise: Reader) -> Reader | None:
+        """What answers for a key faster than ``get`` does, where there is such a thing.
 
-        It counts hits in ``counts``, calls ``missed`` for every key that is not there, and never suspends.
+        It counts in ``counts`` what it answers itself. For a key that it does not find, where not everything is near,
+        or that is not a simple one, it answers what ``otherwise`` does.
         """
         ...
 
@@ -133,7 +201,8 @@ class CacheBackend(Protocol):
         """Keep the items, each in place of what was there.
 
         Returns:
-            Whether they were kept: not if one of their tags was invalidated since ``terms.since``, or might have been.
+            Whether they were kept: not if one of their tags was invalidated since ``terms.since``, or might have been,
+            and not if the lease has ended.
         """
         ...
 
@@ -177,8 +246,12 @@ class CacheBackend(Protocol):
         """Forget a whole namespace; how many items there were."""
         ...
 
-    async def purge(self) -> int:
-        """Remove what has expired; how many items there were."""
+    async def purge(self, every: float | None = None) -> int:
+        """Remove what has expired; how many items there were.
+
+        Args:
+            every: Seconds within which one of those who share the backend may do it for all; None: it is done now.
+        """
         ...
 
     def usage(self) -> Mapping[str, Usage]:

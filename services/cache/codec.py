@@ -122,6 +122,11 @@ class Codec:
         except Exception as error:
             raise UndecodableError(f"{type(error).__name__}: {error}") from error
 
+    def settled(self, item: Item) -> Item:
+        """An item that was read, with its value where nobody can change that, so that it is decoded once."""
+        value = item.data if item.raw else self.value(item)
+        return Item(item.data, item.raw, value) if type(value) in _IMMUTABLE else item
+
     def _encode(self, value: Any, depth: int) -> Any:
         kind = type(value)
         encoder = self._encoders.get(kind)

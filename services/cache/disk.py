@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import ParamSpec, Self, TypeVar
 
-from bedplate.services.cache.backend import Counts, Limits, Stale, Terms, Usage
+from bedplate.services.cache.backend import Counts, Limits, Reader, Stale, Terms, Usage
 from bedplate.services.cache.codec import Codec
 from bedplate.services.cache.disk_file import CacheFile
 from bedplate.services.cache.errors import CacheStorageError
@@ -48,6 +48,8 @@ class DiskBackend:
     """
 
     name = "disk"
+    instant = near = False
+    leases = None
 
     def __init__(
         self,
@@ -93,7 +95,7 @@ class DiskBackend:
         """Raise if the file cannot be read."""
         await self._run(lambda file: file.left("", ""))
 
-    def reader(self, namespace: str, counts: Counts, missed: Callable[[str], None]) -> None:
+    def reader(self, namespace: str, counts: Counts, otherwise: Reader) -> None:
         """None: every answer waits for the thread."""
 
     async def get(self, namespace: str, keys: Iterable[str]) -> dict[str, Item]:
@@ -150,7 +152,7 @@ class DiskBackend:
         """Forget a whole namespace; how many items there were."""
         return await self._run(lambda file: file.clear(namespace))
 
-    async def purge(self) -> int:
+    async def purge(self, every: float | None = None) -> int:
         """Remove what has expired; how many items there were. Brings :meth:`usage` up to date."""
         purged, self._usage = await self._run(lambda file: (file.purge(), file.usage()))
         return purged

@@ -11,7 +11,7 @@
     ConflictError
     └── RecursiveLoadError         a loader waits for its own result
     UnavailableError
-    ├── CacheStorageError          the file of the disk backend cannot be read or written
+    ├── CacheStorageError          the file, or the server, of the backend cannot be read or written
     ├── LoadCancelledError         the loader, or the whole cache, stopped before there was a value
     ├── LoadTimeoutError           a load took longer than its hard timeout
     └── TooManyHungLoadsError      too many loaders do not end though their time is over
@@ -123,7 +123,7 @@ class RecursiveLoadError(ConflictError):
 
 
 class CacheStorageError(UnavailableError):
-    """The file of the disk backend cannot be read or written."""
+    """The file of the disk backend, or the server of the Redis backend, cannot be read or written."""
 
     code = "cache_storage"
 

@@ -19,6 +19,7 @@ from bedplate.services.cache.flights import Flights
 from bedplate.services.cache.models import MISS, Item
 from bedplate.services.cache.policy import LoadOptions, LoadPolicy
 from bedplate.services.cache.seats import Flight, StillLoadingError
+from bedplate.services.cache.sharing import SharedLoads, Turn
 from bedplate.services.cache.values import Values
 
 __all__ = ["Loading"]
@@ -48,15 +49,19 @@ class Loading:
         namespace: Its name.
         counts: Where loads are counted.
         values: What encodes and decodes its values.
-        reader: The whole of a ``get``, of a backend that answers without waiting; else None.
+        miss: Counts the miss of a key that an instant backend does not have.
     """
 
-    def __init__(self, core: CacheCore, namespace: str, counts: Counts, values: Values, reader: Reader | None) -> None:
+    def __init__(self, core: CacheCore, namespace: str, counts: Counts, values: Values, miss: Reader) -> None:
         self._core = core
         self._name = namespace
         self._counts = counts
         self._values = values
-        self._reader = reader
+        self._instant = core.store.instant
+        self._near = (
+            core.store.reader(namespace, counts, miss if self._instant else _not_near) if core.store.near else None
+        )
+        self._shared = SharedLoads(core, namespace, self._lookup)
         self._flights: Flights[_Loaded] = Flights(self._failed_unseen)
         self._resting: OrderedDict[str, float] = OrderedDict()
         self.detach = self._flights.detach
@@ -73,7 +78,7 @@ class Loading:
         self, key: str, loader: _Loader, ttl: Lifetime, tags: Iterable[str], options: LoadOptions
     ) -> Any:
         """See :meth:`bedplate.services.cache.CacheNamespace.get_or_set`."""
-        if self._reader is not None and (value := await self._reader(key)) is not MISS:
+        if self._near is not None and (value := await self._near(key)) is not MISS:
             return value
         self._core.require(key)
         policy = self._core.policy(options)
@@ -117,50 +122,40 @@ class Loading:
         return self._core.codec.value(item)
 
     async def _load(self, flight: Flight[_Loaded], *, loader: _Loader, terms: Terms) -> _Loaded:
-        if self._reader is None:
-            item = await self._lookup(flight.key)
-            if item is not None:
-                return item, True
-        self._counts.loads += 1
-        try:
-            since, kept = await self._moment(terms)
-            item = self._core.codec.encode(await loader())
-        except BaseException:
-            self._counts.failed_loads += 1
-            raise
-        self._resting.pop(flight.key, None)
-        if flight.is_wanted:
-            await self._keep(flight.key, item, msgspec.structs.replace(terms, since=since), kept)
+        async with self._shared.turn(flight.key, terms.tags) as turn:
+            if turn.item is not None:
+                return turn.item, True
+            self._counts.loads += 1
+            try:
+                item = self._core.codec.encode(await loader())
+            except BaseException:
+                self._counts.failed_loads += 1
+                raise
+            self._resting.pop(flight.key, None)
+            if flight.is_wanted:
+                await self._keep(flight.key, item, terms, turn)
         return item, False
 
-    async def _keep(self, key: str, item: Item, terms: Terms, kept: bool) -> None:
+    async def _keep(self, key: str, item: Item, terms: Terms, turn: Turn) -> None:
+        kept = False
         try:
             if cost_of(key, item, terms.tags) > self._core.max_value_bytes:
-                kept = False
-            elif kept:
+                turn.in_vain = True
+            elif turn.may_keep:
+                terms = msgspec.structs.replace(terms, since=turn.since, lease=turn.lease)
                 kept = await self._core.store.put(self._name, {key: item}, terms)
         except CacheStorageError as error:
             self._core.warn("a loaded value could not be kept", self._name, error)
-            kept = False
         if not kept:
             self._counts.unstored += 1
 
-    async def _moment(self, terms: Terms) -> tuple[object, bool]:
-        """When the load began, as its tags are concerned, and whether that is known."""
-        if not terms.tags:
-            return None, True
-        try:
-            return await self._core.store.moment(self._name, terms.tags), True
-        except CacheStorageError as error:
-            self._core.warn("the cache could not be read, so the value is loaded", self._name, error)
-            return None, False
-
     async def _lookup(self, key: str) -> Item | None:
-        try:
-            item = (await self._core.store.get(self._name, [key])).get(key)
-        except CacheStorageError as error:
-            self._core.warn("the cache could not be read, so the value is loaded", self._name, error)
-            return None
+        """The item that is there.
+
+        Raises:
+            CacheStorageError: The backend cannot be read.
+        """
+        item = (await self._core.store.get(self._name, [key])).get(key)
         return None if self._values.of(item) is MISS else item
 
     async def _stale(self, key: str) -> Stale | None:
@@ -177,7 +172,7 @@ class Loading:
         return self._core.codec.value(stale.item)
 
     def _missed(self) -> None:
-        if self._reader is None:  # else it has counted the miss itself
+        if not self._instant:  # else it has counted the miss itself
             self._counts.misses += 1
 
     def _failed_unseen(self, key: str, error: BaseException) -> None:
@@ -198,3 +193,8 @@ class Loading:
             return True
         del self._resting[key]
         return False
+
+
+async def _not_near(_key: str) -> Any:
+    """Count nothing: it may be further away."""
+    return MISS

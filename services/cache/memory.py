@@ -10,7 +10,7 @@ from typing import Any, Self
 from bedplate.services.cache.backend import Counts, Limits, Reader, Stale, Terms, Usage
 from bedplate.services.cache.codec import Codec
 from bedplate.services.cache.memory_shelf import Entry, Shelf, Tag
-from bedplate.services.cache.models import MISS, Item
+from bedplate.services.cache.models import Item
 from bedplate.services.settings import SettingsService
 
 __all__ = ["MemoryBackend"]
@@ -28,6 +28,8 @@ class MemoryBackend:
     """
 
     name = "memory"
+    instant = near = True
+    leases = None
 
     def __init__(
         self, limits: Limits, decode: Callable[[bytes], Any], *, clock: Callable[[], float] = time.monotonic
@@ -64,7 +66,7 @@ class MemoryBackend:
     async def check(self) -> None:
         """Do nothing: there is nothing that could be down."""
 
-    def reader(self, namespace: str, counts: Counts, missed: Callable[[str], None]) -> Reader:
+    def reader(self, namespace: str, counts: Counts, otherwise: Reader) -> Reader:
         """The whole of a ``get`` on one namespace: one frame, with everything that it needs at hand."""
         entries = self._shelf(namespace).entries
         touch = entries.move_to_end
@@ -74,12 +76,10 @@ class MemoryBackend:
             try:
                 entry = entries[key]
             except (KeyError, TypeError):
-                missed(key)
-                return MISS
+                return await otherwise(key)
             now = clock()
             if now >= entry.gate and not is_fresh(entry, now):
-                missed(key)
-                return MISS
+                return await otherwise(key)
             entry.used = now
             touch(key)
             counts.hits += 1
@@ -169,7 +169,7 @@ class MemoryBackend:
         self._reschedule()
         return number
 
-    async def purge(self) -> int:
+    async def purge(self, every: float | None = None) -> int:
         """Remove what has expired; how many items there were."""
         return self._expire()
 

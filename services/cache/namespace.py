@@ -44,9 +44,10 @@ class CacheNamespace:
         self._backend = core.store
         self._counts = Counts()
         self._values = Values(core, name)
-        reader = core.store.reader(name, self._counts, self._missed)
+        otherwise = self._miss if core.store.instant else self._wait_and_read
+        reader = core.store.reader(name, self._counts, otherwise)
         self._read = reader or self._wait_and_read
-        self._loading = Loading(core, name, self._counts, self._values, reader)
+        self._loading = Loading(core, name, self._counts, self._values, self._miss)
         if reader is not None and type(self).get is CacheNamespace.get:
             # The hot path: the function itself, instead of a call to it from a method. It is no operation that is
             # timed either, which would take longer than it does; hits and misses are counted as it is.
@@ -99,10 +100,11 @@ class CacheNamespace:
     ) -> T:
         """The value of ``key``; where there is none, what ``loader`` returns, kept from then on.
 
-        For any number of callers at once one loader runs. A caller that is cancelled does not end the load while others
-        wait. When a loader fails, its caller gets the error and the next caller's loader is tried; when that fails too,
-        all who wait get its error. A key that is written or deleted while it is loaded does not get the loaded value,
-        nor does one whose tag is invalidated meanwhile.
+        For any number of callers at once one loader runs: of this process, and of all replicas where the backend is
+        shared by them and the setting ``load_lease`` is not 0. A caller that is cancelled does not end the load while
+        others wait. When a loader fails, its caller gets the error and the next caller's loader is tried; when that
+        fails too, all who wait get its error. A key that is written or deleted while it is loaded does not get the
+        loaded value, nor does one whose tag is invalidated meanwhile.
 
         Args:
             key: The key.
@@ -238,11 +240,12 @@ class CacheNamespace:
         self._core.require(key)
         value = self._values.of((await self._backend.get(self.name, [key])).get(key))
         if value is MISS:
-            self._missed(key)
+            self._counts.misses += 1
         else:
             self._counts.hits += 1
         return value
 
-    def _missed(self, key: str) -> None:
+    async def _miss(self, key: str) -> Any:
         self._counts.misses += 1
         self._core.require(key)
+        return MISS

@@ -134,7 +134,7 @@ class CacheService(Service, CacheNamespace):
         while True:
             await asyncio.sleep(self._purge_interval)
             try:
-                await self._core.store.purge()
+                await self._core.store.purge(self._purge_interval)
             except Exception as error:
                 _log.warning("what has expired could not be removed; trying again later", error=error)
 

@@ -112,6 +112,7 @@ class RedisEngine(Service):
             from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
             from redis.asyncio.retry import Retry
             from redis.backoff import NoBackoff
+            from redis.maint_notifications import MaintNotificationsConfig
         except ModuleNotFoundError as error:
             raise MissingExtraError("redis", module=error.name or "redis", service=address.service) from error
         values = self._settings.values.redis
@@ -121,6 +122,8 @@ class RedisEngine(Service):
             "socket_keepalive": True,
             "retry": Retry(NoBackoff(), 0),
             "client_name": "bedplate",
+            # With them, redis-py 8.1 hands out connections that the server has closed.
+            "maint_notifications_config": MaintNotificationsConfig(enabled=False),
         }
         if values.ca_file is not None and address.url.startswith("rediss:"):
             options["ssl_ca_certs"] = str(values.ca_file)

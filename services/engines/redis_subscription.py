@@ -39,6 +39,7 @@ class RedisSubscription:
         service: Whose server.
         on_message: Called with channel and data of each message, in the order of the server; it must not wait.
         on_restored: Called when a connection that was lost is there again.
+        on_lost: Called when it is lost, before anybody asks for it again.
     """
 
     def __init__(
@@ -47,11 +48,13 @@ class RedisSubscription:
         service: ServiceType,
         on_message: Callable[[str, bytes], None],
         on_restored: Callable[[], None] = lambda: None,
+        on_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._engine = engine
         self._service = service
         self._on_message = on_message
         self._on_restored = on_restored
+        self._on_lost = on_lost
         self._wanted: set[str] = set()
         self._asked: dict[str, int] = {}  # how many confirmations of a channel are still to come
         self._waiters: dict[str, asyncio.Future[None]] = {}
@@ -142,6 +145,7 @@ class RedisSubscription:
                     delay = _FIRST_DELAY
                     _log.warning("the connection to Redis was lost", service=self._service, error=type(error).__name__)
                     self._lost_before = True
+                    self._on_lost()
                 self._connected = self._established = False
                 self._fail(error)
             await asyncio.sleep(delay * (1 + random.random()))  # noqa: S311 - spreads replicas, guards nothing

@@ -11,7 +11,7 @@ class CacheSettings(ServiceSettings):
     """The cache (``BEDPLATE_CACHE__*``)."""
 
     backend: str = "memory"
-    """Where values are kept: ``memory`` or ``disk``."""
+    """Where values are kept: ``memory``, ``disk``, ``redis``, or ``two_tier``: in memory over Redis."""
     redis_url: SecretStr | None = None
     """URL of a Redis server of its own; unset: that of ``BEDPLATE_REDIS__URL``."""
     ttl: Seconds = 3600.0
@@ -19,9 +19,9 @@ class CacheSettings(ServiceSettings):
     ttl_jitter: float = Field(default=0.05, ge=0, lt=1)
     """Share of the time to live by which it is shortened at random, so that values set together do not end together."""
     max_entries: int = Field(default=10_000, ge=1)
-    """Most entries kept; the least recently used go first."""
+    """Most entries kept, with ``two_tier`` in memory; the least recently used go first. ``redis`` has its server's."""
     max_bytes: int = Field(default=256 * 1024 * 1024, ge=1)
-    """Most bytes of keys, tags and encoded values kept; the least recently used go first."""
+    """Most bytes of keys, tags and encoded values kept, as ``max_entries``."""
     max_value_bytes: int = Field(default=32 * 1024 * 1024, ge=1)
     """Largest encoded value, with its key; never more than ``max_bytes``."""
     max_key_bytes: int = Field(default=1024, ge=1)
@@ -40,6 +40,10 @@ class CacheSettings(ServiceSettings):
     """Seconds that ``get_or_set`` waits for a load before it gives a stale value, if there is one; 0: no limit."""
     hard_timeout: Seconds = 300.0
     """Seconds that a load may take, and that a caller waits for one; 0: without an end."""
+    load_lease: Seconds = 10.0
+    """Seconds for which a replica that loads keeps others waiting, renewed meanwhile; 0: each loads for itself."""
+    memory_ttl: float = Field(default=60.0, gt=0)
+    """Longest time, in seconds, that ``two_tier`` answers from memory before it asks the server again."""
     max_namespaces: int = Field(default=1000, ge=1)
     """Most namespaces; what varies without bound belongs into the key."""
     purge_interval: float = Field(default=60.0, gt=0)

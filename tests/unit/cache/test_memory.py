@@ -31,6 +31,10 @@ def lasting(seconds: float, **terms: Any) -> Terms:
     return Terms(lifetime=seconds, **terms)
 
 
+async def absent(_key: str) -> object:
+    return MISS
+
+
 class Blob:
     """A value that a weak reference can follow."""
 
@@ -38,7 +42,7 @@ class Blob:
 async def test_nothing_waits_so_that_everything_is_atomic(clock: ManualClock) -> None:
     """CACHE-1: no method of the backend suspends."""
     backend = build(clock)
-    reader = backend.reader("n", Counts(), lambda key: None)
+    reader = backend.reader("n", Counts(), absent)
     for call in (
         backend.put("n", {"a": item([1])}, lasting(10)),
         reader("a"),
@@ -134,7 +138,12 @@ async def test_totals_stay_right_through_everything(clock: ManualClock) -> None:
 async def test_the_reader_counts_hits_and_tells_of_misses(clock: ManualClock) -> None:
     """CACHE-7: on the hot path too."""
     backend, counts, missed = build(clock), Counts(), list[str]()
-    read = backend.reader("n", counts, missed.append)
+
+    async def note(key: str) -> object:
+        missed.append(key)
+        return MISS
+
+    read = backend.reader("n", counts, note)
     await backend.put("n", {"a": item([1])}, lasting(10))
     assert await read("a") == [1]
     assert await read("b") is MISS
@@ -146,7 +155,7 @@ async def test_the_reader_counts_hits_and_tells_of_misses(clock: ManualClock) ->
 
 async def test_a_value_expires_at_its_time_and_not_before(clock: ManualClock) -> None:
     backend = build(clock)
-    read = backend.reader("n", Counts(), lambda key: None)
+    read = backend.reader("n", Counts(), absent)
     await backend.put("n", {"a": item(1)}, lasting(10))
     clock.now += 9.999
     assert await read("a") == 1

@@ -83,10 +83,10 @@ async def test_expired_values_are_purged_without_being_asked_for(
     failures = [CacheStorageError("no", why="x", fix="y")]
     original = MemoryBackend.purge
 
-    async def purge(self: MemoryBackend) -> int:
+    async def purge(self: MemoryBackend, every: float | None = None) -> int:
         if failures:
             raise failures.pop()
-        number = await original(self)
+        number = await original(self, every)
         rounds.put_nowait(number)
         return number
 

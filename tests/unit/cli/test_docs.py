@@ -66,7 +66,7 @@ def test_the_table_has_every_service_once_with_its_backends() -> None:
     """ALL-2: those that are built with the default one first, and those that are not."""
     rows = {row.split(" | ")[0].strip("| "): row.split(" | ")[1:] for row in services_table().splitlines()[2:]}
     assert list(rows) == [str(name) for name in ServiceType]
-    assert rows["cache"][1] == "memory, disk"
+    assert rows["cache"][1] == "memory, disk, redis, two_tier"
     assert rows["storage"][1:] == ["local, s3", "– |"]
     for about, built, to_come in rows.values():
         assert about

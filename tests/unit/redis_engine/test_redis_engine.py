@@ -159,3 +159,17 @@ async def test_it_recovers_when_the_server_comes_back(tmp_path: Path) -> None:
         server.start()
         assert await client.get("key") == b"value"
         await engine.stop()
+
+
+async def test_a_connection_that_died_while_it_was_idle_is_replaced(tmp_path: Path) -> None:
+    with ValkeyServer(tmp_path) as server:
+        engine = engine_for(tmp_path, server.url)
+        await engine.start()
+        client = engine.client(ServiceType.CACHE)
+        await client.ping()
+        server.stop()
+        server.start()
+        for _ in range(10):  # for the loop to see that it was closed
+            await asyncio.sleep(0)
+        assert await client.ping()
+        await engine.stop()

@@ -34,7 +34,7 @@ class Bounds(Capabilities):
         await cache.set("f", 6, ttl=5)
         await cache.touch("f", 50)
         await harness.advance(6)
-        assert await cache.purge() == 3
+        assert await cache.purge() == (3 if self.counts_expired else 0)
         assert cache.stats().entries == 3
         assert cache.namespace("other").stats().entries == 0
         assert await cache.get_many("abdef") == {"d": 4, "e": 5, "f": 6}

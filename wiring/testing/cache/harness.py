@@ -42,11 +42,13 @@ class Capabilities(Suite):
         survives_restart: Whether a second cache finds what the first one kept.
         shared: Whether two caches that run at once see each other's values.
         bounded: Whether the backend keeps to ``max_entries`` and ``max_bytes`` itself.
+        counts_expired: Whether ``purge`` knows how much has expired; not where a server removes it by itself.
     """
 
     survives_restart: ClassVar[bool] = False
     shared: ClassVar[bool] = False
     bounded: ClassVar[bool] = True
+    counts_expired: ClassVar[bool] = True
 
     @pytest.fixture
     async def cache(self, harness: CacheHarness) -> CacheService:

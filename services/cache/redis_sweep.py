@@ -1,0 +1,87 @@
+"""Walking over the items at the server: to count them, and to remove those that count no more."""
+
+import itertools
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bedplate.services.cache.backend import Usage
+from bedplate.services.cache.redis_names import RedisNames
+from bedplate.services.cache.redis_scripts import SWEEP
+
+if TYPE_CHECKING:
+    from bedplate.services.cache.redis import RedisBackend
+
+__all__ = ["RedisSweep"]
+
+_AT_ONCE = 500
+"""Keys looked at in one step, so that the server answers others between two of them."""
+
+
+class RedisSweep:
+    """Sweeps one server.
+
+    Args:
+        backend: Runs scripts.
+        names: The names of keys.
+
+    Attributes:
+        usage: What was counted last.
+    """
+
+    def __init__(self, backend: "RedisBackend", names: RedisNames) -> None:
+        self.usage: dict[str, Usage] = {}
+        self._backend = backend
+        self._names = names
+
+    async def cleared(self, namespace: str, ended: bytes | None) -> int:
+        """Remove what is of a generation that has ended; how many of it had not expired."""
+        total = cursor = 0
+        while True:
+            cursor, items = await self._scan(cursor, self._names.items(namespace))
+            if items:
+                total += (await self._step(namespace, items, ended or b""))[0]
+            if not cursor:
+                return total
+
+    async def census(self, every: float | None) -> None:
+        """Remove what counts no more, and count the rest.
+
+        Args:
+            every: Seconds within which one replica does so for all, and the others take what it has counted; None: do
+                it now.
+        """
+        if every is not None and not await self._is_my_turn(every):
+            counted = await self._backend.execute("GET", self._names.usage)
+            if counted is not None:
+                self.usage = msgspec.msgpack.decode(counted, type=dict[str, Usage])
+            return
+        usage: dict[str, Usage] = {}
+        cursor = 0
+        while True:
+            cursor, items = await self._scan(cursor, self._names.items())
+            by_namespace = itertools.groupby(sorted(items), self._names.namespace_of)
+            for namespace, group in by_namespace:
+                _, entries, size = await self._step(namespace, list(group), b"")
+                before = usage.get(namespace, Usage(0, 0))
+                usage[namespace] = Usage(before.entries + entries, before.bytes + size)
+            if not cursor:
+                break
+        self.usage = usage
+        await self._backend.execute("SET", self._names.usage, msgspec.msgpack.encode(usage))
+
+    async def _is_my_turn(self, every: float) -> bool:
+        # A little less than the interval: whoever counted last would otherwise find its own mark.
+        milliseconds = max(1, int(every * 900))
+        return await self._backend.execute("SET", self._names.census, "1", "NX", "PX", milliseconds) is not None
+
+    async def _scan(self, cursor: int, pattern: str) -> tuple[int, list[bytes]]:
+        cursor, items = await self._backend.execute("SCAN", cursor, "MATCH", pattern, "COUNT", _AT_ONCE)
+        return cursor, items
+
+    async def _step(self, namespace: str, items: list[bytes], ended: bytes) -> list[int]:
+        keys = [self._names.generation(namespace), *(item.decode() for item in items)]
+        answer: list[int] = await self._backend.run(
+            SWEEP, keys, self._names.tags(namespace), ended, self._names.uncounted(namespace)
+        )
+        return answer
