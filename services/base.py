@@ -43,6 +43,7 @@ class Service:
     _started: bool = False
     _opened: bool = False  # _start has begun, and no _stop has ended since
     _on_part: Callable[[str, object], None] | None = None
+    _on_client: Callable[[object], None] | None = None
     _gate: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
 
     @property
@@ -99,6 +100,14 @@ class Service:
     def _tell_of_part(self, name: str, part: object) -> None:
         if self._on_part is not None:
             self._on_part(name, part)
+
+    def on_client(self, prepare: Callable[[object], None] | None) -> None:
+        """Have ``prepare`` given each client of another system that is made from now on; None: nobody."""
+        self._on_client = prepare
+
+    def _tell_of_client(self, client: object) -> None:
+        if self._on_client is not None:
+            self._on_client(client)
 
     async def _start(self) -> None:
         """Hook: open what the service needs."""

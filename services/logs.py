@@ -14,11 +14,21 @@ from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 import structlog
-from structlog.contextvars import merge_contextvars
+from structlog.contextvars import get_contextvars
 from structlog.processors import StackInfoRenderer, format_exc_info
 from structlog.stdlib import BoundLogger, filter_by_level
 
-__all__ = ["LogEvent", "Masker", "add_masker", "get_logger", "masked", "remove_masker"]
+__all__ = [
+    "LogEvent",
+    "Masker",
+    "add_context",
+    "add_masker",
+    "bound",
+    "get_logger",
+    "masked",
+    "remove_context",
+    "remove_masker",
+]
 
 Masker = Callable[[Any], Any]
 
@@ -34,6 +44,7 @@ _NOTE_LENGTH = 64
 # Filled by every started telemetry service and emptied when it stops: a logger is made when its module is imported,
 # long before any container, and must find the maskers of those that run.
 _maskers: list[Masker] = []
+_contexts: list[Callable[[], Mapping[str, Any]]] = []
 
 
 class LogEvent(dict[str, Any]):
@@ -63,6 +74,25 @@ def remove_masker(mask: Masker) -> None:
     """Undo one :func:`add_masker`; does nothing for a masker that is not there."""
     if mask in _maskers:
         _maskers.remove(mask)
+
+
+def add_context(read: Callable[[], Mapping[str, Any]]) -> None:
+    """Have what ``read`` returns be part of every event, such as the ids of the current trace, until it is removed."""
+    _contexts.append(read)
+
+
+def remove_context(read: Callable[[], Mapping[str, Any]]) -> None:
+    """Undo one :func:`add_context`; does nothing for one that is not there."""
+    if read in _contexts:
+        _contexts.remove(read)
+
+
+def bound() -> dict[str, Any]:
+    """What is part of every event here and now."""
+    parts: dict[str, Any] = {}
+    for read in tuple(_contexts):
+        parts.update(read())
+    return parts | get_contextvars()
 
 
 def masked(event: Mapping[str, Any]) -> LogEvent:
@@ -113,6 +143,10 @@ def _cut(value: Any) -> Any:
     return [_cut(item) for item in value] if isinstance(value, list) else value
 
 
+def _with_context(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return bound() | dict(event)
+
+
 def _formatted(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     args = event.pop("positional_args", ())
     if args:
@@ -130,7 +164,7 @@ def _as_record(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> t
 
 _PROCESSORS: list[structlog.typing.Processor] = [
     filter_by_level,
-    merge_contextvars,
+    _with_context,
     _formatted,
     StackInfoRenderer(),
     format_exc_info,  # to text, so that secrets in an exception are masked like any other

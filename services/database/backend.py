@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bedplate.services.errors import BedplateError
 
@@ -69,6 +69,11 @@ class DatabaseBackend(Protocol):
     @property
     def is_open(self) -> bool:
         """Whether ``open`` has been called, and ``close`` not since."""
+        ...
+
+    @property
+    def engine(self) -> AsyncEngine | None:
+        """What its connections come from, while it is open."""
         ...
 
     async def open(self) -> None:

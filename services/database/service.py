@@ -81,6 +81,8 @@ class DatabaseService(Service):
     async def _start(self) -> None:
         with typed_errors(self._backend, self._count):
             await self._backend.open()
+            if self._backend.engine is not None:
+                self._tell_of_client(self._backend.engine.sync_engine)
             await self.migrations.at_start(migrate=self._settings.migrate)
 
     async def _stop(self) -> None:

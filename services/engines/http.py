@@ -89,6 +89,7 @@ class HttpEngine(Service):
                 headers={"User-Agent": "bedplate"},
                 event_hooks={"request": [_say_trace]} if self._propagate else {},
             )
+            self._tell_of_client(self._client)
         return self._client
 
 

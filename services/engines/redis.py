@@ -104,7 +104,8 @@ class RedisEngine(Service):
         address = self.address(service)
         key = (address.url, blocking)
         if key not in self._clients:
-            self._clients[key] = self._make(address, blocking=blocking)
+            client = self._clients[key] = self._make(address, blocking=blocking)
+            self._tell_of_client(client)
         return self._clients[key]
 
     def _make(self, address: RedisAddress, *, blocking: bool) -> "Redis":

@@ -1,6 +1,7 @@
 """The settings service."""
 
 import builtins
+import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -126,6 +127,11 @@ class SettingsService(Service):
             why=wrong,
             fix=f'set them, such as BEDPLATE_PLUGINS__OPTIONS=\'{{"{plugin}": {{"name": "value"}}}}\'',
         )
+
+    def environment(self, prefix: str) -> dict[str, str]:
+        """The variables of others that begin so, such as ``OTEL_``: those of the process, over those of ``.env``."""
+        given = self._reading.foreign | os.environ
+        return {name: value for name, value in given.items() if name.startswith(prefix)}
 
     def backend_of(self, service: ServiceType) -> tuple[str, str]:
         """The name of the configured backend of a service, and where that setting came from."""

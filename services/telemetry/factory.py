@@ -12,7 +12,7 @@ __all__ = ["build_telemetry"]
 @service_factory(
     ServiceType.TELEMETRY,
     Backend(name="embedded", target="bedplate.services.telemetry.service:TelemetryService"),
-    planned=("otlp",),
+    Backend(name="otlp", target="bedplate.services.telemetry.otlp:OtlpTelemetry", extra="opentelemetry"),
 )
 def build_telemetry(settings: SettingsService, redactor: Redactor) -> TelemetryService:
     """Build the telemetry service from its settings."""

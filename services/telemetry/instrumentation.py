@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from typing import Any
 
 from bedplate.services.base import Service
-from bedplate.services.telemetry.operations import Probe
+from bedplate.services.telemetry.operations import Kind, Probe
 
 __all__ = ["Instrumentation"]
 
@@ -25,10 +25,10 @@ class Instrumentation:
     """Puts probes around the operations of services, and takes them away again.
 
     Args:
-        probe: Makes the probe of an operation, by service and operation.
+        probe: Gives the probe of an operation, by service and operation, and what its method is.
     """
 
-    def __init__(self, probe: Callable[[str, str], Probe]) -> None:
+    def __init__(self, probe: Callable[[str, str, Kind], Probe]) -> None:
         self._probe = probe
         self._classes: dict[tuple[type, str, str, frozenset[str]], type] = {}
         self._before: dict[int, tuple[Any, type]] = {}
@@ -77,7 +77,8 @@ class Instrumentation:
             "__slots__": (),
         }
         for name, method in _methods(cls, uncounted):
-            members[name] = _wrapped(method, self._probe(service, prefix + name))
+            kind = _kind_of(method)
+            members[name] = _wrapped(method, kind, self._probe(service, prefix + name, kind))
         return type(cls)(cls.__name__, (cls,), members)
 
 
@@ -93,18 +94,19 @@ def _methods(cls: type, uncounted: Collection[str]) -> list[tuple[str, Method]]:
     ]
 
 
-def _wrapped(method: Method, probe: Probe) -> Method:
+def _kind_of(method: Method) -> Kind:
     # The flags themselves: asking inspect for each of some hundred methods would be a part of the start.
     flags = method.__code__.co_flags
     if flags & inspect.CO_COROUTINE:
-        wrapper = _coroutine(method, probe)
-    elif flags & inspect.CO_ASYNC_GENERATOR:
-        wrapper = _generator(method, probe)
-    elif hasattr(method, "__wrapped__") and inspect.isasyncgenfunction(inspect.unwrap(method)):
-        wrapper = contextlib.asynccontextmanager(_block(method, probe))
-    else:
-        wrapper = _call(method, probe)
-    return functools.update_wrapper(wrapper, method)
+        return "coroutine"
+    if flags & inspect.CO_ASYNC_GENERATOR:
+        return "stream"
+    wraps_generator = hasattr(method, "__wrapped__") and inspect.isasyncgenfunction(inspect.unwrap(method))
+    return "block" if wraps_generator else "call"
+
+
+def _wrapped(method: Method, kind: Kind, probe: Probe) -> Method:
+    return functools.update_wrapper(_WRAPPERS[kind](method, probe), method)
 
 
 def _call(method: Method, probe: Probe) -> Method:
@@ -139,7 +141,8 @@ def _coroutine(method: Method, probe: Probe) -> Method:
     return operation
 
 
-def _block(method: Method, probe: Probe) -> Callable[..., AsyncIterator[Any]]:
+def _block(method: Method, probe: Probe) -> Method:
+    @contextlib.asynccontextmanager
     async def operation(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         call = probe.enter()
         try:
@@ -178,3 +181,11 @@ def _generator(method: Method, probe: Probe) -> Method:
             raise
 
     return operation
+
+
+_WRAPPERS: dict[Kind, Callable[[Method, Probe], Method]] = {
+    "call": _call,
+    "coroutine": _coroutine,
+    "block": _block,
+    "stream": _generator,
+}

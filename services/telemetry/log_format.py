@@ -6,12 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-import structlog
 from structlog.dev import ConsoleRenderer, plain_traceback
 
-from bedplate.services.logs import LogEvent, masked
+from bedplate.services.logs import LogEvent, bound, masked
 
-__all__ = ["ConsoleFormatter", "JsonFormatter"]
+__all__ = ["ConsoleFormatter", "JsonFormatter", "parts_of"]
 
 
 class JsonFormatter(logging.Formatter):
@@ -19,7 +18,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line for one record; never raises, whatever the record holds."""
-        parts = _parts_of(record)
+        parts = parts_of(record)
         try:
             return orjson.dumps(parts, default=str).decode()
         except TypeError:  # such as a text that is no valid Unicode
@@ -36,7 +35,7 @@ class ConsoleFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The lines for one record; never raises, whatever the record holds."""
-        parts = _parts_of(record)
+        parts = parts_of(record)
         try:
             text = str(self._render(None, record.levelname.lower(), parts))
         except Exception:
@@ -44,7 +43,8 @@ class ConsoleFormatter(logging.Formatter):
         return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _parts_of(record: logging.LogRecord) -> dict[str, Any]:
+def parts_of(record: logging.LogRecord) -> dict[str, Any]:
+    """What a record says, masked: timestamp, level, logger and event, and what else the event holds."""
     event = record.msg if isinstance(record.msg, LogEvent) else _of_foreign(record)
     parts: dict[str, Any] = {
         "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
@@ -64,7 +64,7 @@ def _of_foreign(record: logging.LogRecord) -> LogEvent:
         words = record.getMessage()
     except Exception:  # arguments that do not fit the message
         words = f"{record.msg!s} {record.args!r}"
-    event = structlog.contextvars.get_contextvars() | {"event": words}
+    event = bound() | {"event": words}
     if record.exc_info:
         event["exception"] = logging.Formatter().formatException(record.exc_info)
     if record.stack_info:

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from bedplate.services.telemetry.log_format import ConsoleFormatter, JsonFormatter
@@ -34,6 +34,9 @@ class LogRouter:
         look: ``"json"``, ``"console"`` or ``"auto"`` (console where standard error is a terminal).
         handler: ``"own"``, ``"app"`` or ``"auto"`` (the application's where it has configured logging).
         failed: Called for each record that could not be written.
+
+    Attributes:
+        also: Further handlers, beside the one on standard error or the application's own.
     """
 
     def __init__(
@@ -43,6 +46,8 @@ class LogRouter:
         handler: Literal["auto", "own", "app"],
         failed: Callable[[], None] = lambda: None,
     ) -> None:
+        self.also: Sequence[logging.Handler] = ()
+        self._guest = False
         self._level = level
         self._look = look
         self._policy = handler
@@ -57,11 +62,14 @@ class LogRouter:
         _put_back()
         if self._policy == "own" or (self._policy == "auto" and not logging.getLogger(_OWN).hasHandlers()):
             self._levels = {_OWN: self._level}
+        elif self.also:
+            self._levels, self._guest = {_OWN: self._level}, True
         _routers.append(self)
         _apply()
 
     def route(self, levels: Mapping[str, int]) -> None:
         """Take over Bedplate's own loggers and these as well, each from the given level up, until removed."""
+        self._guest = False
         self._levels = {_OWN: self._level, **{name: max(level, self._level) for name, level in levels.items()}}
         if self in _routers:
             _apply()
@@ -70,13 +78,16 @@ class LogRouter:
         """Give every logger back; does nothing when not installed."""
         if self in _routers:
             _routers.remove(self)
-            self._levels = {}
+            self._levels, self._guest = {}, False
             _apply()
 
     def take_over(self, name: str) -> None:
         """Put the handler on one of the routed loggers, in place of its own."""
         logger = logging.getLogger(name)
-        logger.handlers = [self._handler]
+        if self._guest:
+            logger.handlers = [*logger.handlers, *self.also]
+            return
+        logger.handlers = [self._handler, *self.also]
         logger.propagate = False
         logger.setLevel(self._levels[name])
 

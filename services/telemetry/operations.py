@@ -3,24 +3,29 @@
 import time
 from asyncio import CancelledError
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from time import perf_counter
+from typing import Any, Literal
 
 import msgspec
+from prometheus_client.samples import Exemplar
 
 from bedplate.services.errors import BedplateError
 from bedplate.services.telemetry.meter import Meter
 from bedplate.services.telemetry.observed import Observation
 from bedplate.services.telemetry.observed_histogram import Distribution
 
-__all__ = ["BUCKETS", "OperationStats", "OperationTable", "Probe", "outcome_of"]
+__all__ = ["BUCKETS", "Kind", "OperationStats", "OperationTable", "Probe", "outcome_of"]
 
 BUCKETS = (1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the durations that are counted together, in seconds."""
 
 OK = "ok"
 CANCELLED = "cancelled"
+
+Kind = Literal["call", "coroutine", "block", "stream"]
+"""What the method of an operation is: a plain function, a coroutine function, a context manager or a generator."""
 
 
 class OperationStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,9 +85,6 @@ class Probe:
 
     __slots__ = ("buckets", "failures", "last_error", "operation", "seconds", "service")
 
-    enter = staticmethod(perf_counter)
-    """Begin a call; what it returns is what :meth:`leave` is given."""
-
     def __init__(self, service: str, operation: str) -> None:
         self.service = service
         self.operation = operation
@@ -91,13 +93,16 @@ class Probe:
         self.failures: dict[str, int] = {}
         self.last_error: tuple[str, float] | None = None
 
-    def leave(self, begun: float, error: BaseException | None) -> None:
+    enter: Callable[[], Any] = staticmethod(perf_counter)
+    """Begin a call; what it returns is what :meth:`leave` is given."""
+
+    def leave(self, begun: Any, error: BaseException | None) -> None:
         """End a call: ``error`` is what it raised, None if it returned."""
-        seconds = perf_counter() - begun
-        self.seconds += seconds
-        self.buckets[bisect_left(BUCKETS, seconds)] += 1
-        if error is not None:
-            self._fail(outcome_of(error))
+        self._count(perf_counter() - begun, error)
+
+    def exemplars(self) -> dict[int, Exemplar]:
+        """By the number of the bucket, one of the calls and the trace that it is in; none where nothing is traced."""
+        return {}
 
     def stats(self) -> OperationStats:
         """What has happened so far."""
@@ -116,6 +121,14 @@ class Probe:
             last_error_at=datetime.fromtimestamp(last[1], UTC) if last else None,
         )
 
+    def _count(self, seconds: float, error: BaseException | None) -> int:
+        number = bisect_left(BUCKETS, seconds)
+        self.seconds += seconds
+        self.buckets[number] += 1
+        if error is not None:
+            self._fail(outcome_of(error))
+        return number
+
     def _fail(self, outcome: str) -> None:
         self.failures[outcome] = self.failures.get(outcome, 0) + 1
         if outcome != CANCELLED:
@@ -127,9 +140,11 @@ class OperationTable:
 
     Args:
         meter: What shows them to whoever scrapes.
+        make: Makes a probe.
     """
 
-    def __init__(self, meter: Meter) -> None:
+    def __init__(self, meter: Meter, make: Callable[[str, str, Kind], Probe]) -> None:
+        self._make = make
         self._probes: dict[tuple[str, str], Probe] = {}
         # The names come from code, and so do the codes of errors: they need no limit.
         meter.observe_counter(
@@ -148,11 +163,11 @@ class OperationTable:
             limited=False,
         )
 
-    def probe(self, service: str, operation: str) -> Probe:
+    def probe(self, service: str, operation: str, kind: Kind = "coroutine") -> Probe:
         """The probe of an operation."""
         key = service, operation
         if key not in self._probes:
-            self._probes[key] = Probe(service, operation)
+            self._probes[key] = self._make(service, operation, kind)
         return self._probes[key]
 
     def stats(self, service: str | None = None) -> list[OperationStats]:
@@ -163,19 +178,17 @@ class OperationTable:
             if service in (None, key[0])
         ]
 
-    def _called(self) -> Iterator[OperationStats]:
-        return (one for one in self.stats() if one.calls)
-
     def _counts(self) -> Iterable[Observation]:
-        for one in self._called():
-            for outcome, count in one.outcomes.items():
+        for one in self.stats():
+            for outcome, count in one.outcomes.items() if one.calls else ():
                 yield count, {"service": one.service, "operation": one.operation, "outcome": outcome}
 
     def _durations(self) -> Iterable[Distribution]:
-        for one in self._called():
-            yield Distribution(
-                labels={"service": one.service, "operation": one.operation}, counts=one.buckets, sum=one.seconds
-            )
+        for probe in tuple(self._probes.values()):
+            counts, seconds = tuple(probe.buckets), probe.seconds
+            if any(counts):
+                labels = {"service": probe.service, "operation": probe.operation}
+                yield Distribution(labels=labels, counts=counts, sum=seconds, exemplars=probe.exemplars())
 
 
 def outcome_of(error: BaseException | None) -> str:

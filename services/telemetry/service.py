@@ -1,8 +1,10 @@
 """The telemetry service."""
 
 import functools
+import itertools
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
 
 from prometheus_client import (
     CONTENT_TYPE_PLAIN_0_0_4,
@@ -13,6 +15,9 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as OPENMETRICS_TYPE
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.registry import Collector
 
 from bedplate.services.base import Service
 from bedplate.services.engines.redactor import Limits, Redactor
@@ -23,9 +28,12 @@ from bedplate.services.telemetry.checks import CHECKS
 from bedplate.services.telemetry.instrumentation import Instrumentation
 from bedplate.services.telemetry.log_router import SERVER_LOGGERS, LogRouter
 from bedplate.services.telemetry.meter import Meter
-from bedplate.services.telemetry.operations import OperationStats, OperationTable
+from bedplate.services.telemetry.operations import Kind, OperationStats, OperationTable, Probe
 
-__all__ = ["TelemetryService"]
+__all__ = ["App", "TelemetryService"]
+
+App = Callable[[Any, Any, Any], Awaitable[None]]
+"""An ASGI application."""
 
 
 class TelemetryService(Service):
@@ -41,10 +49,12 @@ class TelemetryService(Service):
 
     type = ServiceType.TELEMETRY
     checks = CHECKS
-    uncounted = frozenset({"metrics", "operations", "watch"})
+    uncounted = frozenset({"asgi", "metrics", "operations", "watch"})
 
     exposition_type = CONTENT_TYPE_PLAIN_0_0_4
     """The media type of :meth:`exposition`."""
+    openmetrics_type = OPENMETRICS_TYPE
+    """The media type of :meth:`openmetrics`."""
 
     def __init__(self, settings: SettingsService, redactor: Redactor) -> None:
         values = settings.values.telemetry
@@ -53,12 +63,13 @@ class TelemetryService(Service):
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._registry)
         lost = self.meter.counter("bedplate_telemetry_lost_log_records", "Log records that could not be written.")
+        self._count_lost_record = lost.add
         self._mask = functools.partial(redactor.value, limits=Limits(text=MAX_TEXT))
         self._router = LogRouter(
             logging.getLevelNamesMapping()[values.log_level.upper()], values.log_format, values.log_handler, lost.add
         )
 
-        self._table = OperationTable(self.meter) if values.operations else None
+        self._table = OperationTable(self.meter, self._make_probe) if values.operations else None
         self._instrumentation = Instrumentation(self._table.probe) if self._table else None
 
     def watch(self, name: str, service: Service) -> None:
@@ -73,12 +84,19 @@ class TelemetryService(Service):
         if self._instrumentation and (service.type or not service.__module__.startswith("bedplate.")):
             self._instrumentation.add(name, service)
 
+    def asgi(self, app: App) -> App:
+        """An application around ``app`` that traces and measures its requests; ``app`` itself where nothing does."""
+        return app
+
     def operations(self, service: str | None = None) -> Sequence[OperationStats]:
         """What is known of the operations of one service, by its name in the container, or of all that are watched.
 
         Those never called are among them. Empty where operations are not counted.
         """
         return self._table.stats(service) if self._table else []
+
+    def _make_probe(self, service: str, operation: str, kind: Kind) -> Probe:
+        return Probe(service, operation)
 
     async def _start(self) -> None:
         add_masker(self._mask)
@@ -107,4 +125,25 @@ class TelemetryService(Service):
 
     def exposition(self) -> bytes:
         """All metrics in the Prometheus text format 0.0.4, whose media type is :attr:`exposition_type`."""
-        return generate_latest(self._registry)
+        return generate_latest(_Together(self._registries()))
+
+    def openmetrics(self) -> bytes:
+        """All metrics in the OpenMetrics text format 1.0.0, whose media type is :attr:`openmetrics_type`.
+
+        Unlike the other format, it shows exemplars: of some calls, in which trace they are.
+        """
+        text: bytes = generate_openmetrics(_Together(self._registries()))  # type: ignore[no-untyped-call]  # not annotated
+        return text
+
+    def _registries(self) -> Iterable[Collector]:
+        return (self._registry,)
+
+
+class _Together(Collector):
+    """Several registries as one."""
+
+    def __init__(self, registries: Iterable[Collector]) -> None:
+        self._registries = registries
+
+    def collect(self) -> Iterable[Metric]:
+        return itertools.chain.from_iterable(one.collect() for one in self._registries)

@@ -18,6 +18,7 @@ from bedplate.wiring.http.errors import install_error_handlers
 from bedplate.wiring.http.middleware import BodyLimitMiddleware, SecurityHeadersMiddleware, TraceContextMiddleware
 from bedplate.wiring.http.openapi import install_openapi
 from bedplate.wiring.http.sockets import SocketApp
+from bedplate.wiring.http.telemetry import TelemetryMiddleware
 from bedplate.wiring.lifespan import lifespan
 
 __all__ = ["create_app"]
@@ -94,6 +95,8 @@ def _make(container: ApplicationContainer) -> FastAPI:
     app.mount(settings.socket.path, sockets)
     dashboard.add_to(app)
     _add_middleware(app, settings)
+    if settings.telemetry.backend != "embedded":
+        app.add_middleware(TelemetryMiddleware, telemetry=container.telemetry)
     install_error_handlers(app)
     install_openapi(app, [module.router for module in modules])
     return app

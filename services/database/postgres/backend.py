@@ -164,6 +164,11 @@ class PostgresBackend:
             await self._inspect(connection)
 
     @property
+    def engine(self) -> AsyncEngine | None:
+        """What its connections come from, while it is open."""
+        return self._pools.engine if self._pools else None
+
+    @property
     def is_open(self) -> bool:
         """Whether ``open`` has been called, and ``close`` not since."""
         return self._pools is not None

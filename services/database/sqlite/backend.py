@@ -103,6 +103,11 @@ class SQLiteBackend:
             await connection.exec_driver_sql("PRAGMA user_version = 0")
 
     @property
+    def engine(self) -> AsyncEngine | None:
+        """What its connections come from, while it is open."""
+        return self._engine
+
+    @property
     def is_open(self) -> bool:
         """Whether ``open`` has been called, and ``close`` not since."""
         return self._engine is not None

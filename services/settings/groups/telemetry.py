@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from bedplate.services.settings.groups.base import ServiceSettings
+from bedplate.services.settings.groups.base import Seconds, ServiceSettings
 
 __all__ = ["TelemetrySettings"]
 
@@ -26,5 +26,7 @@ class TelemetrySettings(ServiceSettings):
     operations: bool = True
     """Whether the public operations of all services are counted and timed, which takes about half a microsecond each;
     turned off, it takes nothing."""
+    flush_timeout: Seconds = 5.0
+    """Seconds that a stop waits for what is not delivered yet to an OpenTelemetry collector."""
     scrape_token: SecretStr | None = None
     """Bearer token with which a scraper may read /metrics and /api/v1/services."""
