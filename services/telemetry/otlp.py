@@ -1,9 +1,10 @@
 """Telemetry over OpenTelemetry: traces, metrics and logs to a collector by OTLP, beside what every backend does."""
 
 import asyncio
+import contextlib
 import threading
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from opentelemetry.trace import NoOpTracer
 from prometheus_client.registry import Collector
@@ -103,7 +104,7 @@ class OtlpTelemetry(TelemetryService):
             libraries.undo()
         self._tracers.tracer = NoOpTracer()
         pipeline, self._pipeline = self._pipeline, None
-        if pipeline and not await _in_thread(lambda: pipeline.close(self._flush_timeout)):
+        if pipeline and not await _closed(pipeline, self._flush_timeout):
             _log.warning(
                 "not all telemetry was delivered before the stop",
                 seconds=self._flush_timeout,
@@ -125,20 +126,20 @@ class OtlpTelemetry(TelemetryService):
             self._libraries.client(client)
 
 
-async def _in_thread(action: Callable[[], bool]) -> bool:
-    """Run something that blocks beside the event loop; it goes on by itself where the caller is cancelled."""
-    loop, answer = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
+async def _closed(pipeline: OtlpPipeline, timeout: float) -> bool:
+    """Close it beside the event loop, where that goes on by itself if the caller is cancelled; whether in time."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[bool] = loop.create_future()
 
     def settle(result: bool) -> None:
         if not answer.done():
             answer.set_result(result)
 
     def run() -> None:
-        result = action()
-        try:
+        result = pipeline.close(timeout)
+        with contextlib.suppress(RuntimeError):  # the loop has been closed since: nobody waits
             loop.call_soon_threadsafe(settle, result)
-        except RuntimeError:  # the loop has been closed since: nobody waits
-            return
+        pipeline.finish()
 
     threading.Thread(target=run, name="bedplate-telemetry-stop", daemon=True).start()
-    return bool(await answer)
+    return await answer

@@ -212,7 +212,9 @@ def _number(
     except ValueError:
         value = None
     if value is None or not least <= value <= most:
-        raise OtelSettingError(name, "is not a number that it can be", fix=f"set it between {least:g} and {most:g}")
+        raise OtelSettingError(
+            name, "is not a number that it can be", fix=f"set it to one between {least:.10g} and {most:.10g}"
+        )
     return value
 
 

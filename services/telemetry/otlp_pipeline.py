@@ -35,6 +35,7 @@ __all__ = ["OtlpPipeline"]
 _UNSOUND = View(instrument_name="http.server.*.body.size", aggregation=DropAggregation())
 """The package for ASGI keeps the size of one answer for the next of another request."""
 _PATIENCE = 10.0
+_AFTERTHOUGHT = 0.5
 
 
 class OtlpPipeline:
@@ -52,7 +53,7 @@ class OtlpPipeline:
         tracers: The provider of tracers; one that does nothing where traces are not delivered.
         meters: The provider of meters.
         loggers: The provider of loggers; None where logs are not delivered.
-        reader: Reads what ``meters`` measure.
+        reader: Reads for scrapes what ``meters`` measure.
         collectors: What is known of the collectors.
     """
 
@@ -80,9 +81,10 @@ class OtlpPipeline:
         self.collectors.install()
         self.tracers: AnyTracerProvider = self._make_tracers() if "traces" in options.signals else NoOpTracerProvider()
         self.loggers = self._make_loggers() if "logs" in options.signals else None
-        self.reader = InMemoryMetricReader()
+        # One for scrapes and one for deliveries: a reading takes the exemplars with it.
+        self.reader, self._delivered = InMemoryMetricReader(), InMemoryMetricReader()
         self.meters: AnyMeterProvider = MeterProvider(
-            [self.reader],
+            [self.reader, self._delivered] if "metrics" in options.signals else [self.reader],
             resource=resource,
             exemplar_filter=TraceBasedExemplarFilter(),
             shutdown_on_exit=False,
@@ -92,15 +94,27 @@ class OtlpPipeline:
             self._queues.append(Ticker(self._deliver_metrics, options.interval))
 
     def close(self, timeout: float) -> bool:
-        """Deliver what waits, for at most so many seconds; whether all was tried. Blocks: for a thread of its own."""
+        """Deliver what waits, for at most so many seconds; whether there was time for all.
+
+        Blocks, as :meth:`finish` does after it: for a thread of its own.
+        """
         # Who does not answer now will hardly do so within the time that is left.
         deadline = time.monotonic() + (min(timeout, 1.0) if self.collectors.trouble else timeout)
         for queue in self._queues:
             queue.end()
-        ended = [queue.join(max(0.0, deadline - time.monotonic())) for queue in self._queues]
+        ended = self._join(deadline)
         for exporter in self._exporters.values():
-            exporter.shutdown()
+            exporter.shutdown()  # which ends its waiting for another try
+        self._join(time.monotonic() + _AFTERTHOUGHT)
+        return ended
+
+    def finish(self) -> None:
+        """Wait for what cannot be ended, such as a request that hangs, and leave nothing behind."""
+        self._join(time.monotonic() + max((one.timeout for one in self._options.signals.values()), default=0.0) + 1)
         self.collectors.remove()
+
+    def _join(self, deadline: float) -> bool:
+        ended = [queue.join(max(0.0, deadline - time.monotonic())) for queue in self._queues]
         return all(ended)
 
     def _make_tracers(self) -> TracerProvider:
@@ -133,7 +147,7 @@ class OtlpPipeline:
     def _deliver_metrics(self) -> None:
         def export() -> bool:
             return self._exports("metrics")(
-                together(self.reader.get_metrics_data(), self._own_metrics(), self._resource)
+                together(self._delivered.get_metrics_data(), self._own_metrics(), self._resource)
             )
 
         self._deliveries["metrics"].run(1, export)

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import importlib
 import inspect
+import subprocess
+import sys
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -220,6 +222,28 @@ async def test_turned_off_there_is_no_wrapper(tmp_path: Path, settings: Settings
             assert getattr(importlib.import_module(cls.__module__), cls.__name__) is cls
         assert container.telemetry().operations() == []
         assert b"bedplate_service_operation" not in container.telemetry().exposition()
+
+
+def test_nothing_of_opentelemetry_is_imported(tmp_path: Path) -> None:
+    """TEL-2: a process whose telemetry is the embedded one, serving requests, knows no SDK."""
+    program = f"""
+import asyncio, sys
+from dependency_injector.providers import Object
+from bedplate.containers import ApplicationContainer
+from bedplate.services.settings import SettingsService
+from bedplate.wiring.http import create_app
+
+async def main():
+    container = ApplicationContainer(settings=Object(SettingsService(profile="test", data_dir={str(tmp_path)!r})))
+    app = create_app(container)
+    async with app.router.lifespan_context(app):
+        container.telemetry().exposition()
+
+asyncio.run(main())
+print([name for name in sys.modules if name.partition(".")[0] == "opentelemetry"])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def _public(cls: type) -> set[str]:

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 import orjson
 from dependency_injector.wiring import Provide
-from fastapi import APIRouter, Depends, HTTPException, Response
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
@@ -104,8 +104,10 @@ async def health_check(database: Database, chat: Chat) -> Response:
 
 @router.get("/metrics", dependencies=[Depends(require_operator)], response_class=Response)
 @inject
-async def metrics(telemetry: Telemetry) -> Response:
-    """All metrics in the Prometheus text format."""
+async def metrics(request: Request, telemetry: Telemetry) -> Response:
+    """All metrics in the Prometheus text format, or in that of OpenMetrics where ``Accept`` names it."""
+    if "application/openmetrics-text" in request.headers.get("accept", ""):
+        return Response(telemetry.openmetrics(), media_type=telemetry.openmetrics_type)
     return Response(telemetry.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
