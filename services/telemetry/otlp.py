@@ -45,6 +45,7 @@ class OtlpTelemetry(TelemetryService):
     def __init__(self, settings: SettingsService, redactor: Redactor) -> None:
         self._tracers = Tracers()
         self._options = read_options(settings.environment("OTEL_"))
+        self._propagate = settings.values.tracing.propagate
         self._flush_timeout = settings.values.telemetry.flush_timeout
         self._redactor = redactor
         self._pipeline: OtlpPipeline | None = None
@@ -87,7 +88,7 @@ class OtlpTelemetry(TelemetryService):
             self._tracers.tracer = pipeline.tracers.get_tracer("bedplate", __version__)
             if pipeline.loggers is not None:
                 self._router.also = (OtlpLogHandler(pipeline.loggers, self._count_lost_record),)
-            self._libraries = Libraries(pipeline.tracers, pipeline.meters)
+            self._libraries = Libraries(pipeline.tracers, pipeline.meters, propagate=self._propagate)
             self._libraries.runtime()
             add_context(span_ids)
         await super()._start()

@@ -47,9 +47,12 @@ class Libraries:
     Args:
         tracers: Where spans go.
         meters: Where metrics go.
+        propagate: Whether calls to other systems may say which trace they are part of; where they may not, calls
+            with httpx are not traced, which cannot be had without.
     """
 
-    def __init__(self, tracers: TracerProvider, meters: MeterProvider) -> None:
+    def __init__(self, tracers: TracerProvider, meters: MeterProvider, *, propagate: bool = True) -> None:
+        self._propagate = propagate
         self._tracers = tracers
         self._meters = meters
         self._undo: list[Callable[[], None]] = []
@@ -76,7 +79,7 @@ class Libraries:
         """Trace what goes through a client: an httpx client, one of redis-py, or an engine of SQLAlchemy."""
         package = type(client).__module__.partition(".")[0]
         with _stable_conventions():
-            if package == "httpx":
+            if package == "httpx" and self._propagate:
                 self._httpx(client)
             elif package == "redis":
                 self._redis(client)
