@@ -15,6 +15,9 @@ from bedplate.wiring.testing.job_queue import JobQueueConformance
 class TestRedis(JobQueueConformance):
     """JOB-4 with the archive in a file."""
 
+    cancels_elsewhere = True
+    polls_elsewhere = True
+
     @pytest.fixture
     async def harness(
         self, tmp_path: Path, database: DatabaseService, redis_engine: RedisEngine

@@ -181,7 +181,8 @@ class Feeds:
         while True:
             try:
                 async with asyncio.timeout(_BLOCK + _ANSWER):
-                    entries = await self._streams.follow(self._positions(), _ENTRIES, _BLOCK)
+                    wait = _BLOCK if self.failure is None else _PAUSE  # so that it is soon known to work again
+                    entries = await self._streams.follow(self._positions(), _ENTRIES, wait)
             except TimeoutError:
                 self._failed(UnavailableError("Redis does not answer", service="job_queue"))
             except BedplateError as error:

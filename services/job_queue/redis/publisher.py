@@ -127,7 +127,7 @@ class Publisher:
                     return
             elif (pause := self._pause(begun)) > 0:
                 await asyncio.sleep(pause)
-            if self._dirty or self._closing:
+            if self._dirty or self._closing or self.failure is not None:
                 self._due.set()
 
     def _pause(self, begun: float) -> float:
@@ -138,12 +138,14 @@ class Publisher:
 
     async def _flush(self) -> None:
         batch = self._gather()
-        if not batch:
+        if not batch and self.failure is None:
             return
         loop = asyncio.get_running_loop()
         begun = loop.time()
         try:
             tops = await self._streams.append([addition for _, addition in batch])
+            if not batch:
+                await self._streams.ping()
         except BedplateError as error:
             self._failed([live for live, _ in batch], error, begun)
             return

@@ -137,6 +137,8 @@ class Streams:
 
     async def append(self, additions: Sequence[Addition]) -> list[Top]:
         """Add runs of events, all in one round trip; returns what each stream then ends with."""
+        if not additions:
+            return []
         with self._redis.typed_errors(_SERVICE):
             pipeline = self._client.pipeline(transaction=False)
             for one in additions:
@@ -176,7 +178,7 @@ class Streams:
         """At most ``count`` entries of each stream after a position in it; waits for the first for some seconds."""
         with self._redis.typed_errors(_SERVICE):
             client: Any = self._redis.blocking_client(_SERVICE)
-            answer = await client.xread(positions, count=count, block=int(seconds * 1e3))
+            answer = await client.xread(positions, count=count, block=max(1, int(seconds * 1e3)))
         return [Entry(key, entry_id, fields) for key, entries in answer for entry_id, fields in entries]
 
     async def forget(self, *keys: bytes) -> None:

@@ -3,6 +3,7 @@
 Subclass :class:`JobQueueConformance` in a test module and give it a fixture ``harness``, a :class:`JobQueueHarness`.
 """
 
+from bedplate.wiring.testing.job_queue.elsewhere import Elsewhere
 from bedplate.wiring.testing.job_queue.endings import Endings
 from bedplate.wiring.testing.job_queue.harness import JobQueueHarness, Work
 from bedplate.wiring.testing.job_queue.logs import Logs
@@ -13,5 +14,5 @@ from bedplate.wiring.testing.job_queue.watching import Watching
 __all__ = ["JobQueueConformance", "JobQueueHarness", "Work"]
 
 
-class JobQueueConformance(Logs, Polls, Endings, Watching, Machine):
+class JobQueueConformance(Logs, Polls, Endings, Watching, Elsewhere, Machine):
     """The whole suite."""
