@@ -7,9 +7,12 @@ import sqlalchemy as sa
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bedplate.services.database.models import SetupTokenRow
+from bedplate.services.database.models import PREFIX, SetupTokenRow, metadata
+from bedplate.services.database.upsert import insert_or
 
 __all__ = ["SetupTokenRepository"]
+
+_TABLE = metadata.tables[f"{PREFIX}setup_token"]
 
 
 class SetupTokenRepository:
@@ -19,9 +22,12 @@ class SetupTokenRepository:
         self._session = session
 
     async def replace(self, row: SetupTokenRow) -> None:
-        """Make this the only token."""
-        await self._session.merge(row)
-        await self._session.flush()
+        """Make this the only token, also when another replica makes one at the same moment."""
+        connection = await self._session.connection()
+        values = row.model_dump()
+        insert = insert_or(connection.dialect, _TABLE).values(values)
+        del values["id"]
+        await connection.execute(insert.on_conflict_do_update(index_elements=[_TABLE.c.id], set_=values))
 
     async def clear(self) -> None:
         """Forget the token."""

@@ -51,6 +51,20 @@ async def test_there_is_no_default_account(auth: AuthService, name: str) -> None
     assert await superusers(auth) == []
 
 
+@pytest.mark.postgres
+async def test_replicas_that_start_at_once_make_one_link(auth: AuthService) -> None:
+    """AUTH-6: the last one made is good, and none of the others stops its replica."""
+    links = await asyncio.gather(*(link(auth) for _ in range(8)))
+    good = []
+    for one in links:
+        try:
+            await auth.check_setup_token(one)
+        except InvalidSetupTokenError:
+            continue
+        good.append(one)
+    assert len(good) == 1
+
+
 async def test_the_link_makes_the_first_superuser_once(auth: AuthService) -> None:
     """AUTH-6: one-time; afterwards there is neither a link nor a use for an old one."""
     token = await link(auth)
