@@ -45,6 +45,11 @@ class Replica:
         return f"http://127.0.0.1:{self._port}"
 
     @property
+    def running(self) -> bool:
+        """Whether its process runs."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def pid(self) -> int:
         """The id of its process."""
         assert self._process is not None
