@@ -32,6 +32,7 @@ _MODULES = (
     "session",
     "postgres",
     "replicas",
+    "job_streams",
     "telemetry",
     "redis_cache",
 )
