@@ -54,7 +54,7 @@ class ApplicationContainer(ServiceContainer):
     database = Singleton(build_database, settings, telemetry)
     cache = Singleton(build_cache, settings, telemetry, workers, redis.provider)
     auth = Singleton(build_auth, settings, telemetry, database, keyring, workers, http, policy)
-    state = Singleton(build_state, settings, telemetry)
+    state = Singleton(build_state, settings, telemetry, redis.provider)
     variable = Singleton(build_variable, settings, telemetry, database, keyring, redactor, auth, kubernetes.provider)
     storage = Singleton(build_storage, settings, telemetry, database, keyring, workers, s3.provider)
     store = Singleton(build_store, settings, telemetry, database, cache, keyring, redactor, workers, http, variable)

@@ -103,6 +103,16 @@ class RedisFeeds:
         """Whether what is published is heard at once, as far as is known."""
         return self._subscription is not None and self._subscription.connected
 
+    @property
+    def prefix(self) -> str:
+        """What the keys of the feeds begin with: the only key that scripts with events of their own are given."""
+        return self._store.prefix
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """What such scripts are given first."""
+        return self._store.arguments
+
     async def start(self) -> None:
         """Begin to listen and to send.
 
@@ -113,10 +123,11 @@ class RedisFeeds:
         await self._store.start()
         limits = self._limits
         self._outbox = FeedOutbox(self._store.execute, max_items=limits.waiting, max_bytes=limits.waiting_bytes)
-        self._subscription = RedisSubscription(self._engine, self._service, self._hear, self._due.set)
+        self._subscription = RedisSubscription(self._engine, self._service, self._heard, self._due.set)
         self._outbox.start()
         self._subscription.start()
         self._spawn(self._keep_registering())
+        await self._subscription.barrier()
 
     async def stop(self) -> None:
         """Send what waits, within two seconds, leave every feed, and listen no more."""
@@ -216,13 +227,12 @@ class RedisFeeds:
         if self._outbox is not None and feed.place is not None:
             self._outbox.leave(name, f"{self._store.replica}:{feed.registration}".encode())
 
-    def _hear(self, channel: str, data: bytes) -> None:
-        name = channel[len(self._store.prefix) + len("feed:") :]
+    def hear(self, name: str, epoch: str, offset: int, payload: bytes) -> None:
+        """Deliver an event of which this process knows already, unless it has been delivered, or others go before."""
         feed = self._feeds.get(name)
         if feed is None:
             return
-        epoch_bytes, number, payload = data.split(b" ", 2)
-        epoch, offset, place = epoch_bytes.decode(), int(number), feed.place
+        place = feed.place
         if place is not None and epoch == place.epoch:
             if offset <= place.offset:
                 return
@@ -232,6 +242,10 @@ class RedisFeeds:
                 return
         feed.ahead = FeedPlace(epoch, offset)
         self._fill(name, feed)
+
+    def _heard(self, channel: str, data: bytes) -> None:
+        epoch, offset, payload = data.split(b" ", 2)
+        self.hear(channel[len(self._store.prefix) + len("feed:") :], epoch.decode(), int(offset), payload)
 
     def _fill(self, name: str, feed: _Feed) -> None:
         if feed.behind and feed.filling is None:

@@ -67,6 +67,7 @@ local function append(name, payload)
     while sum > TOTAL and count > 0 do drop() end
   end
   redis.call('PUBLISH', key, epoch .. ' ' .. whole(offset) .. ' ' .. payload)
+  return epoch, offset
 end
 """
 """Arguments: now in ms, or nothing for the server's clock; ms that a feed is kept; events and bytes of it; of all."""

@@ -25,10 +25,10 @@ def build_socket(
     telemetry: TelemetryService,
     auth: AuthService,
     workers: Workers,
-    redis: Callable[[], RedisEngine],
+    redis: Callable[[], RedisEngine] | None = None,
 ) -> SocketService:
     """Build the socket service from its settings; ``redis`` is called for the engine if the backend needs it."""
     choice = build_socket.choose(settings)
-    engines = {"redis": redis()} if "redis" in choice.backend.needs else {}
+    engines = {"redis": redis()} if redis is not None and "redis" in choice.backend.needs else {}
     broker: Broker = choice.make(settings, **engines)
     return SocketService(settings, telemetry, auth, workers, broker)

@@ -86,8 +86,8 @@ class StateBackend(Protocol):
         """End the subscriptions and close what ``start`` opened, as far as it got."""
         ...
 
-    async def check(self) -> None:
-        """Raise if it does not work."""
+    async def check(self) -> str | None:
+        """Raise if it does not work; what is wrong if it works but not well."""
         ...
 
     async def get(self, scope: Scope, key: str) -> Record | None:

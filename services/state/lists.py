@@ -10,7 +10,7 @@ import msgspec
 
 from bedplate.services.cache import Item
 
-__all__ = ["GrowingList"]
+__all__ = ["GrowingList", "array"]
 
 _FIXARRAY: Final = range(0x90, 0xA0)
 _ARRAY16: Final = 0xDC
@@ -54,12 +54,17 @@ class GrowingList:
         """The whole list, encoded."""
         if len(self._parts) > 1:
             self._parts = [b"".join(self._parts)]
-        return Item(_header(self._count) + (self._parts[0] if self._parts else b""))
+        return Item(array(self._count, self._parts[0] if self._parts else b""))
 
     def _add(self, count: int, body: bytes) -> None:
         self._count += count
         self._parts.append(body)
         self.size += len(body)
+
+
+def array(count: int, items: bytes) -> bytes:
+    """A list, encoded, of so many items that are."""
+    return _header(count) + items
 
 
 def _encoded(item: Item) -> bytes:

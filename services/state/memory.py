@@ -64,8 +64,9 @@ class MemoryBackend:
             self._empty(shelf, close=True)
         self._due.clear()
 
-    async def check(self) -> None:
+    async def check(self) -> str | None:
         """Do nothing: there is nothing that could be down."""
+        return None
 
     async def get(self, scope: Scope, key: str) -> Record | None:
         """The value that is there."""

@@ -116,8 +116,9 @@ class StateChange(msgspec.Struct, frozen=True, kw_only=True):
         kind: What has happened.
         value: The subscriber's own copy of the value, or of the item; None where there is none.
         version: The version that the change made.
-        missed: How many changes before this one the subscriber did not get because it lagged; such a change is
-            ``CURRENT``, or ``DELETE`` where nothing is left.
+        missed: How many changes before this one, at least, the subscriber did not get because it lagged, or because
+            they were lost on their way from another replica; such a change is ``CURRENT``, or ``DELETE`` where
+            nothing is left.
     """
 
     key: str
@@ -131,11 +132,12 @@ class StateUsage(msgspec.Struct, frozen=True, kw_only=True):
     """How much there is now, and what has happened since the service was built.
 
     Attributes:
-        scopes: Runs, sessions, users that have values or subscriptions; the application may be one more.
+        scopes: Runs, sessions, users that have values, or subscriptions where these are kept with them; the application
+            may be one more.
         entries: Values kept.
         bytes: Bytes that they count for, about half a KiB for each included.
-        subscriptions: Subscriptions that have not ended.
-        expired: Values whose time was over.
+        subscriptions: Subscriptions of this process that have not ended.
+        expired: Values whose time was over, as this process found.
     """
 
     scopes: int

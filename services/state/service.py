@@ -2,6 +2,7 @@
 
 import asyncio
 import builtins
+import random
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -163,6 +164,7 @@ class StateService(Service):
             except StateConflictError:
                 if attempt == _UPDATE_ATTEMPTS:
                     raise
+                await asyncio.sleep(random.random() * min(attempt, 20) / 1e3)  # noqa: S311 - spreads those who wait
             else:
                 return value
 
@@ -233,7 +235,8 @@ class StateService(Service):
         await self._store.stop()
 
     async def _check(self) -> str | None:
-        await self._store.check()
+        if reason := await self._store.check():
+            return reason
         used, limit = self._store.usage().bytes, self._values.max_bytes
         if used > 0.95 * limit:
             return f"{used} of {limit} bytes are taken; see BEDPLATE_STATE__MAX_BYTES"

@@ -81,12 +81,14 @@ class Subscription:
             self._waiting.append(change)
             self._bytes += size
         else:
-            lost = len(self._waiting) + 1
-            self._waiting.clear()
-            self._bytes = 0
-            self._missed += lost
-            self._dropped(lost)
+            self._lose()
         self._news.set()
+
+    def miss(self) -> None:
+        """Note that at least one change has been lost on its way from the backend."""
+        if not self._ended:
+            self._lose()
+            self._news.set()
 
     @property
     def ended(self) -> bool:
@@ -130,6 +132,13 @@ class Subscription:
                 raise StopAsyncIteration
             self._news.clear()
             await self._news.wait()
+
+    def _lose(self) -> None:
+        lost = len(self._waiting) + 1
+        self._waiting.clear()
+        self._bytes = 0
+        self._missed += lost
+        self._dropped(lost)
 
     async def _catch_up(self) -> StateChange:
         missed, self._missed = self._missed, 0

@@ -13,7 +13,7 @@ class StateSettings(ServiceSettings):
     """Shared values of runs, sessions and users (``BEDPLATE_STATE__*``)."""
 
     backend: str = "memory"
-    """Where values are kept: ``memory``, in this process."""
+    """Where values are kept: ``memory``, in this process, or ``redis``, for all replicas."""
     redis_url: SecretStr | None = None
     """URL of a Redis server of its own; unset: that of ``BEDPLATE_REDIS__URL``."""
     run_ttl: Seconds = 86_400.0
@@ -35,9 +35,9 @@ class StateSettings(ServiceSettings):
     max_bytes: int = Field(default=256 * _MIB, ge=1)
     """Most bytes that everything takes, about half a KiB for every value included; a write over it is refused."""
     max_subscriptions: int = Field(default=10_000, ge=1)
-    """Most subscriptions in all."""
+    """Most subscriptions of one process."""
     max_scope_subscriptions: int = Field(default=100, ge=1)
-    """Most subscriptions to the values of one run, session, user or application."""
+    """Most subscriptions of one process to the values of one run, session, user or application."""
     buffer_events: int = Field(default=256, ge=1)
     """Most changes that wait for one subscriber; one that lags further behind gets the current value instead."""
     buffer_bytes: int = Field(default=4 * _MIB, ge=1)

@@ -16,6 +16,7 @@ from bedplate.wiring.testing.state.bounds import Bounds
 from bedplate.wiring.testing.state.harness import StateHarness
 from bedplate.wiring.testing.state.lifecycle import Lifecycle
 from bedplate.wiring.testing.state.machine import Machine
+from bedplate.wiring.testing.state.replicas import Replicas
 from bedplate.wiring.testing.state.subscriptions import Subscriptions
 from bedplate.wiring.testing.state.times import Times
 from bedplate.wiring.testing.state.values import Values
@@ -23,5 +24,5 @@ from bedplate.wiring.testing.state.values import Values
 __all__ = ["StateConformance", "StateHarness"]
 
 
-class StateConformance(Values, Times, Subscriptions, Bounds, Machine, Lifecycle):
+class StateConformance(Values, Times, Subscriptions, Bounds, Machine, Lifecycle, Replicas):
     """The whole suite."""

@@ -28,9 +28,11 @@ class Capabilities(Suite):
 
     Attributes:
         survives_restart: Whether a second service finds what the first one kept.
+        reaches_replicas: Whether services that run at once share what they keep, and hear of each other's changes.
     """
 
     survives_restart: ClassVar[bool] = False
+    reaches_replicas: ClassVar[bool] = False
 
     @pytest.fixture
     async def state(self, harness: StateHarness) -> StateService:

@@ -1,0 +1,306 @@
+"""What is done to the state at the server: each script happens wholly or not at all, and no other command in between.
+
+Keys, all of which begin with the prefix of the service:
+
+- ``values:<scope>``: a hash of the values by key, each as ``version due cost born kind count data``: when it expires in
+  ms, 0 for never; the bytes that it counts for; the version under which its key was first set; 0 for an encoded value,
+  1 for bytes, 2 for a list that grows, whose number of items is the count and whose items are elsewhere:
+- ``list:<length of the scope>:<scope><key>``: its encoded items, one after another.
+- ``scopes``: those that have values, by when they are to be forgotten.
+- ``due``: the values that expire, by when they do.
+- ``owners``, ``totals``: bytes by owner; values and bytes of all.
+- ``version``: the last that was given, which is never under the server's clock in µs: one that is given after
+  everything was lost is none that was given before.
+
+Changes of scopes that somebody watches are told by feeds, within the same script.
+"""
+
+from typing import Final
+
+from bedplate.services.engines.redis_feeds_scripts import FEEDS
+
+__all__ = ["ALL", "APPEND", "CLEAR", "DELETE", "GET", "PURGE", "PUT"]
+
+_STATE: Final = (
+    FEEDS
+    + """
+local AT = tonumber(ARGV[6])
+if not AT then
+  local time = redis.call('TIME')
+  AT = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local SCOPES, DUE, OWNERS, TOTALS = P .. 'scopes', P .. 'due', P .. 'owners', P .. 'totals'
+local events, expired = {}, 0
+
+local function values(scope) return P .. 'values:' .. scope end
+local function member(scope, key) return #scope .. ':' .. scope .. key end
+
+local function next_version()
+  local time = redis.call('TIME')
+  local version = math.max(time[1] * 1000000 + time[2], tonumber(redis.call('GET', P .. 'version') or 0) + 1)
+  redis.call('SET', P .. 'version', whole(version))
+  return version
+end
+
+local function tell(scope, kind, version, key, raw, data)
+  local payload = kind .. ' ' .. whole(version) .. ' ' .. raw .. ' ' .. #key .. ' ' .. key .. data
+  local epoch, offset = append(scope, payload)
+  if epoch then
+    local index = #events
+    events[index + 1], events[index + 2], events[index + 3], events[index + 4] = scope, epoch, whole(offset), payload
+  end
+end
+
+local function parse(entry)
+  local version, due, cost, born, kind, count, start = string.match(entry, '^(%d+) (%d+) (%d+) (%d+) (%d) (%d+) ()')
+  return {
+    version = version, due = tonumber(due), cost = tonumber(cost), born = born, kind = kind, count = tonumber(count),
+    start = start,
+  }
+end
+
+local function count(scope, number, bytes)
+  redis.call('HINCRBY', TOTALS, 'entries', number)
+  redis.call('HINCRBY', TOTALS, 'bytes', whole(bytes))
+  local owner = string.match(scope, '^%a+/([^/]+)')
+  if owner and redis.call('HINCRBY', OWNERS, owner, whole(bytes)) <= 0 then redis.call('HDEL', OWNERS, owner) end
+end
+
+local function remove(scope, key, found, kind)
+  redis.call('HDEL', values(scope), key)
+  if found.due > 0 then redis.call('ZREM', DUE, member(scope, key)) end
+  if found.kind == '2' then redis.call('DEL', P .. 'list:' .. member(scope, key)) end
+  count(scope, -1, -found.cost)
+  if redis.call('EXISTS', values(scope)) == 0 then redis.call('ZREM', SCOPES, scope) end
+  tell(scope, kind, next_version(), key, 0, '')
+end
+
+local function expire(scope, key, found)
+  expired = expired + 1
+  remove(scope, key, found, 'x')
+end
+
+local function find(scope, key)
+  local entry = redis.call('HGET', values(scope), key)
+  if not entry then return nil end
+  local found = parse(entry)
+  if found.due > 0 and found.due <= AT then
+    expire(scope, key, found)
+    return nil
+  end
+  return found, entry
+end
+
+local function expire_due()
+  local before = expired
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', whole(AT), 'LIMIT', 0, 500)) do
+    local length, start = string.match(name, '^(%d+):()')
+    local scope, key = string.sub(name, start, start + length - 1), string.sub(name, start + length)
+    local entry = redis.call('HGET', values(scope), key)
+    if entry then expire(scope, key, parse(entry)) else redis.call('ZREM', DUE, name) end
+  end
+  return expired > before
+end
+
+local function check(expected, found)
+  if expected == '' then return nil end
+  local version = found and found.version or '0'
+  if version ~= expected then return {'conflict', version} end
+end
+
+local function no_room(scope, found, cost, limits)
+  if not found and redis.call('HLEN', values(scope)) >= limits.entries then
+    while expire_due() do end
+    if redis.call('HLEN', values(scope)) >= limits.entries then return {'full', 'max_entries'} end
+  end
+  local grown = cost - (found and found.cost or 0)
+  while grown > 0 do
+    local all = tonumber(redis.call('HGET', TOTALS, 'bytes') or 0)
+    local owner, owned = string.match(scope, '^%a+/([^/]+)'), 0
+    if owner then owned = tonumber(redis.call('HGET', OWNERS, owner) or 0) end
+    if all + grown <= limits.bytes and (not owner or owned + grown <= limits.user_bytes) then return nil end
+    if not expire_due() then
+      return {'full', all + grown > limits.bytes and 'max_bytes' or 'max_user_bytes'}
+    end
+  end
+end
+
+local function changed(scope, idle)
+  local last = '+inf'
+  if idle ~= '' then last = whole(AT + idle) end
+  if redis.call('EXISTS', values(scope)) == 1 then redis.call('ZADD', SCOPES, last, scope) end
+end
+
+local function keep(scope, key, found, version, lifetime, cost, kind, number, data, idle)
+  local due, born = 0, found and found.born or whole(version)
+  if lifetime ~= '' then due = math.ceil(AT + lifetime) end
+  local name = member(scope, key)
+  if found and found.kind == '2' and kind ~= 2 then redis.call('DEL', P .. 'list:' .. name) end
+  redis.call('HSET', values(scope), key, table.concat({
+    whole(version), whole(due), whole(cost), born, kind, number, data,
+  }, ' '))
+  if due > 0 then redis.call('ZADD', DUE, whole(due), name)
+  elseif found and found.due > 0 then redis.call('ZREM', DUE, name) end
+  count(scope, found and 0 or 1, cost - (found and found.cost or 0))
+  changed(scope, idle)
+end
+
+local function finish(result)
+  local totals = redis.call('HMGET', TOTALS, 'entries', 'bytes')
+  return {
+    result, events,
+    {tonumber(totals[1] or 0), tonumber(totals[2] or 0), redis.call('ZCARD', SCOPES), expired},
+  }
+end
+
+local function record(scope, key, found, entry)
+  local left = found.due > 0 and whole(found.due - AT) or ''
+  local data
+  if found.kind == '2' then data = redis.call('GET', P .. 'list:' .. member(scope, key))
+  else data = string.sub(entry, found.start) end
+  return {key, found.version, left, found.born, found.kind, found.count, data}
+end
+"""
+)
+"""First arguments: those of feeds; then now in ms, or nothing for the server's clock."""
+
+_WRITE: Final = """
+local scope, key, data, raw = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
+local lifetime, expected, idle = ARGV[11], ARGV[12], ARGV[13]
+local limits = {
+  entries = tonumber(ARGV[14]), value = tonumber(ARGV[15]), user_bytes = tonumber(ARGV[16]), bytes = tonumber(ARGV[17]),
+}
+local OVERHEAD = 512
+local found, entry = find(scope, key)
+"""
+
+GET: Final = (
+    _STATE
+    + """
+local scope, key = ARGV[7], ARGV[8]
+local found, entry = find(scope, key)
+if found then return finish({'found', record(scope, key, found, entry)}) end
+return finish({'none', redis.call('GET', P .. 'version') or '0'})
+"""
+)
+
+ALL: Final = (
+    _STATE
+    + """
+local scope = ARGV[7]
+local records, entries = {}, redis.call('HGETALL', values(scope))
+for index = 1, #entries, 2 do
+  local found, entry = find(scope, entries[index])
+  if found then records[#records + 1] = record(scope, entries[index], found, entry) end
+end
+return finish(records)
+"""
+)
+
+PUT: Final = (
+    _STATE
+    + _WRITE
+    + """
+local cost = OVERHEAD + #key + #data
+local refused = check(expected, found) or no_room(scope, found, cost, limits)
+if refused then return finish(refused) end
+local version = next_version()
+keep(scope, key, found, version, lifetime, cost, raw, 0, data, idle)
+tell(scope, 's', version, key, raw, data)
+return finish({'done', whole(version)})
+"""
+)
+
+APPEND: Final = (
+    _STATE
+    + _WRITE
+    + """
+local HEADER = 5
+local function big(text)
+  local number = 0
+  for index = 1, #text do number = number * 256 + string.byte(text, index) end
+  return number
+end
+local function bytes_of(number, length)
+  local text = ''
+  for _ = 1, length do
+    text = string.char(number % 256) .. text
+    number = math.floor(number / 256)
+  end
+  return text
+end
+-- What is there already as a list: number of items, and the items (MessagePack, formats array and bin).
+local function opened(kind, body)
+  if kind == '1' then
+    if #body < 256 then return 1, '\\196' .. bytes_of(#body, 1) .. body end
+    if #body < 65536 then return 1, '\\197' .. bytes_of(#body, 2) .. body end
+    return 1, '\\198' .. bytes_of(#body, 4) .. body
+  end
+  local first = string.byte(body, 1)
+  if first >= 144 and first <= 159 then return first - 144, string.sub(body, 2) end
+  if first == 220 then return big(string.sub(body, 2, 3)), string.sub(body, 4) end
+  if first == 221 then return big(string.sub(body, 2, 5)), string.sub(body, 6) end
+  return 1, body
+end
+local list, number, size, body = P .. 'list:' .. member(scope, key), 0, HEADER, nil
+if found and found.kind == '2' then
+  number, size = found.count, HEADER + redis.call('STRLEN', list)
+elseif found then
+  number, body = opened(found.kind, string.sub(entry, found.start))
+  size = HEADER + #body
+end
+size = size + #data
+if size > limits.value then return finish({'large', size}) end
+local cost = OVERHEAD + #key + size
+local refused = no_room(scope, found, cost, limits)
+if refused then return finish(refused) end
+if body then redis.call('SET', list, body) end
+redis.call('APPEND', list, data)
+local version = next_version()
+keep(scope, key, found, version, lifetime, cost, 2, number + 1, '', idle)
+tell(scope, 'a', version, key, 0, data)
+return finish({'done', whole(version)})
+"""
+)
+
+DELETE: Final = (
+    _STATE
+    + """
+local scope, key, expected, idle = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
+local found = find(scope, key)
+local refused = check(expected, found)
+if refused then return finish(refused) end
+if not found then return finish({'none'}) end
+remove(scope, key, found, 'd')
+changed(scope, idle)
+return finish({'done'})
+"""
+)
+
+CLEAR: Final = (
+    _STATE
+    + """
+local scope, close, alive = ARGV[7], ARGV[8], 0
+local entries = redis.call('HGETALL', values(scope))
+for index = 1, #entries, 2 do
+  local found = parse(entries[index + 1])
+  if found.due == 0 or found.due > AT then alive = alive + 1 end
+  remove(scope, entries[index], found, 'd')
+end
+if close == '1' then tell(scope, 'e', 0, '', 0, '') end
+return finish(alive)
+"""
+)
+
+PURGE: Final = (
+    _STATE
+    + """
+expire_due()
+for _, scope in ipairs(redis.call('ZRANGEBYSCORE', SCOPES, '-inf', whole(AT), 'LIMIT', 0, 50)) do
+  local entries = redis.call('HGETALL', values(scope))
+  for index = 1, #entries, 2 do expire(scope, entries[index], parse(entries[index + 1])) end
+  redis.call('ZREM', SCOPES, scope)
+end
+return finish(expired)
+"""
+)
