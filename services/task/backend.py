@@ -18,12 +18,17 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
         name: Its task.
         run_at: It is not started before, in UTC.
         priority: Higher goes first.
+        traceparent: The trace that it is part of (W3C Trace Context), for those who watch the messages of a backend:
+            its function is given the one that is in the database.
+        tracestate: The header that belongs to it.
     """
 
     id: uuid.UUID
     name: str
     run_at: datetime
     priority: int
+    traceparent: str | None = None
+    tracestate: str | None = None
 
 
 class RunsTasks(Protocol):

@@ -14,7 +14,7 @@ __all__ = ["build_task"]
 @service_factory(
     ServiceType.TASK,
     Backend(name="anyio", target="bedplate.services.task.anyio_backend:AnyIOBackend"),
-    planned=("celery",),
+    Backend(name="celery", target="bedplate.services.task.celery:CeleryBackend", extra="celery"),
 )
 def build_task(settings: SettingsService, telemetry: TelemetryService, database: DatabaseService) -> TaskService:
     """Build the task service from its settings."""

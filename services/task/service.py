@@ -167,7 +167,7 @@ class TaskService(Runs):
         if here and worker is not None:
             worker.begin(Claim(**{name: row[name] for name in Claim.__struct_fields__ if name in row}, waited=0.0))
         else:
-            due = Due(id=row["id"], name=row["name"], run_at=row["run_at"], priority=row["priority"])
+            due = Due(**{name: row[name] for name in Due.__struct_fields__})
             self._database.after_commit(lambda: self.carrier.announce(due))
 
     async def _insert(self, row: dict[str, Any], *, check_room: bool) -> None:

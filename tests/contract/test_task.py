@@ -14,7 +14,7 @@ from bedplate.services.database.repositories.instance import InstanceRepository
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.engines.workers import Workers
 from bedplate.services.settings import SettingsService
-from bedplate.services.task import TaskRegistry, TaskService, TaskWorker
+from bedplate.services.task import TaskBackend, TaskRegistry, TaskService, TaskWorker
 from bedplate.services.task.anyio_backend import AnyIOBackend
 from bedplate.services.telemetry import TelemetryService
 from bedplate.wiring.testing.task import Node, TaskConformance
@@ -29,25 +29,38 @@ class Harness:
         self._workers = workers
         self._made: list[Node] = []
 
-    async def node(self, registry: TaskRegistry, *, execute: bool = True, **values: Any) -> Node:
-        quick = {
+    def values(self, **values: Any) -> dict[str, Any]:
+        """The settings of a process, with these in place of what is usual here."""
+        return {
             "poll_interval": 0.01,
             "progress_interval": 0.0,
             "cancel_timeout": 1.0,
             "drain_timeout": 0.0,
             "schedules": False,
+            **values,
         }
-        task = quick | {"execute": execute} | values
+
+    def backend(self, settings: SettingsService) -> TaskBackend:
+        """The backend of a process."""
+        return AnyIOBackend(0.01)
+
+    async def started(self, settings: SettingsService, backend: Any) -> None:
+        """Do what is to be done when the services of a process have started."""
+
+    async def node(self, registry: TaskRegistry, *, execute: bool = True, **values: Any) -> Node:
+        task = self.values(execute=execute, **values)
         settings = SettingsService(profile="test", data_dir=self._folder, task=task)
         redactor = Redactor(settings)
         telemetry = TelemetryService(settings, redactor)
-        tasks = TaskService(settings, telemetry, self._database, AnyIOBackend(0.01), registry)
+        backend = self.backend(settings)
+        tasks = TaskService(settings, telemetry, self._database, backend, registry)
         workers = Workers()
         worker = TaskWorker(settings, telemetry, self._database, redactor, workers, tasks)
         node = Node(tasks, worker, self._database)
         self._made.append(node)
         for service in (tasks, workers, worker):
             await service.start()
+        await self.started(settings, backend)
         return node
 
     async def lapse(self, node: Node) -> None:

@@ -1,12 +1,13 @@
 """Tasks that use the services: the modules that register them, imported and wired before a start."""
 
+from collections.abc import Iterable
 from importlib import import_module
 from types import ModuleType
 
 from bedplate.containers import ContainerInstance
 from bedplate.services.errors import ConfigurationError
 
-__all__ = ["BUILT_IN", "TaskModuleError", "wire_tasks"]
+__all__ = ["BUILT_IN", "TaskModuleError", "import_tasks", "wire_tasks"]
 
 BUILT_IN = ("bedplate.wiring.tasks.flows", "bedplate.wiring.tasks.maintenance")
 """Modules with Bedplate's own tasks."""
@@ -28,8 +29,17 @@ def wire_tasks(container: ContainerInstance) -> None:
     """
     if not {"task", "settings"} <= container.providers.keys():
         return
-    names = container.get("settings").values.task.modules
-    container.wire(modules=[*map(import_module, BUILT_IN), *map(_imported, names)])
+    container.wire(modules=import_tasks(container.get("settings").values.task.modules))
+
+
+def import_tasks(names: Iterable[str]) -> list[ModuleType]:
+    """Import the modules of tasks, Bedplate's own and these.
+
+    Raises:
+        TaskModuleError: One cannot be imported.
+        TaskDefinitionError: A function in one cannot be a task.
+    """
+    return [*map(import_module, BUILT_IN), *map(_imported, names)]
 
 
 def _imported(name: str) -> ModuleType:

@@ -46,6 +46,7 @@ _held = sa.and_(
     _RUNS.c.status == "running",
     sa.bindparam("holder", type_=_RUNS.c.instance_id.type).in_(_ALIVE),
 )
+_ANNOUNCED: Final = tuple(_RUNS.c[name] for name in ("id", "name", "run_at", "priority", "traceparent", "tracestate"))
 _OUTCOME = ("status", "finished_at", "failures", "progress", "result", "error", "error_code", "traceback")
 
 kept_key: Final = sa.case((_RUNS.c.key_kept, _RUNS.c.unique_key), else_=None)
@@ -208,7 +209,7 @@ class TaskRunRepository(InstanceRepository):
             limit: Most runs; the most important first, and of these the oldest.
 
         Returns:
-            ``id``, ``name``, ``run_at`` and ``priority``.
+            What is announced of each; see :class:`bedplate.services.task.backend.Due`.
         """
         due = sa.select(_RUNS.c.id).where(_unannounced, _RUNS.c.run_at <= now)
         due = due.order_by(_RUNS.c.priority.desc(), _RUNS.c.run_at, _RUNS.c.id).limit(limit)
@@ -235,8 +236,7 @@ class TaskRunRepository(InstanceRepository):
         return {row["name"]: (row["due"], row["unheard"]) for row in (await self._execute(statement)).mappings()}
 
     async def _announce(self, *where: sa.ColumnElement[bool], now: datetime) -> Sequence[sa.RowMapping]:
-        columns = (_RUNS.c.id, _RUNS.c.name, _RUNS.c.run_at, _RUNS.c.priority)
-        statement = sa.update(_RUNS).where(*where).values(announced_at=now).returning(*columns)
+        statement = sa.update(_RUNS).where(*where).values(announced_at=now).returning(*_ANNOUNCED)
         rows = (await self._execute(statement)).mappings().all()
         return sorted(rows, key=lambda row: (-row["priority"], row["run_at"], row["id"]))
 
@@ -309,12 +309,11 @@ class TaskRunRepository(InstanceRepository):
     async def requeue(
         self, user_id: uuid.UUID | None, run_ids: Collection[uuid.UUID] | None, values: Mapping[str, Any]
     ) -> Sequence[sa.RowMapping]:
-        """Change failed runs of this owner, those named or all; ``id``, ``name``, ``run_at``, ``priority`` of each."""
+        """Change failed runs of this owner, those named or all; what is announced of each."""
         statement = sa.update(_RUNS).where(_own(user_id), _RUNS.c.status == "failed").values(**values)
         if run_ids is not None:
             statement = statement.where(_RUNS.c.id.in_(run_ids))
-        columns = (_RUNS.c.id, _RUNS.c.name, _RUNS.c.run_at, _RUNS.c.priority)
-        return (await self._execute(statement.returning(*columns))).mappings().all()
+        return (await self._execute(statement.returning(*_ANNOUNCED))).mappings().all()
 
     async def delete(self, user_id: uuid.UUID | None, run_id: uuid.UUID) -> bool:
         """Remove a finished run of this owner; False if it is not there, or has not finished."""

@@ -1,17 +1,22 @@
 """Settings of the task service."""
 
-from pydantic import Field
+from typing import Annotated, Final, Literal
 
-from bedplate.services.settings.groups.base import Seconds, ServiceSettings
+from pydantic import Field, SecretStr
+
+from bedplate.services.settings.groups.base import Location, Seconds, ServiceSettings
 
 __all__ = ["TaskSettings"]
+
+_QUEUE: Final = r"^[A-Za-z0-9_.-]{1,100}$"
 
 
 class TaskSettings(ServiceSettings):
     """Background tasks (``BEDPLATE_TASK__*``)."""
 
     backend: str = "anyio"
-    """How workers come by tasks: ``anyio``, from the database, woken at once in the process that submits."""
+    """How workers come by tasks: ``anyio``, from the database, woken at once in the process that submits; ``celery``,
+    by its messages, in the processes of ``bedplate worker``."""
     execute: bool = True
     """Whether a full boot, such as that of ``bedplate serve``, executes tasks; false: it only submits them."""
     modules: tuple[str, ...] = ()
@@ -54,6 +59,28 @@ class TaskSettings(ServiceSettings):
     """Largest result of a task, in bytes of JSON."""
     max_delay: Seconds = 366 * 24 * 3600.0
     """Longest time, in seconds, for which a task may be put off."""
+    broker_url: SecretStr | None = None
+    """URL of the broker of Celery: ``redis://``, ``rediss://``, ``amqp://`` or ``amqps://``; unset: that of
+    ``BEDPLATE_REDIS__URL``."""
+    broker_ca_file: Location | None = None
+    """Certificates that the broker's is checked against, in place of ``BEDPLATE_REDIS__CA_FILE`` or the usual ones."""
+    broker_queue: str = Field(default="bedplate", pattern=_QUEUE)
+    """The queue of tasks that no route leads elsewhere."""
+    broker_routes: dict[str, Annotated[str, Field(pattern=_QUEUE)]] = Field(default={}, max_length=100)
+    """Queues of tasks by patterns of their names, as JSON: ``{"reports.*": "slow"}``; the first that fits counts."""
+    broker_consume: tuple[str, ...] = ()
+    """Queues that ``bedplate worker`` takes tasks from; empty: all."""
+    broker_timeout: float = Field(default=5.0, gt=0)
+    """Seconds in which the broker must accept a connection, and answer."""
+    broker_visibility_timeout: float = Field(default=3600.0, ge=1)
+    """Seconds after which Redis hands a message out again that a worker keeps; a longer task still runs once."""
+    resend_after: float = Field(default=30.0, gt=0)
+    """Seconds after which a due task is announced to the broker again if its message seems to be lost."""
+    worker_pool: Literal["prefork", "threads"] = "prefork"
+    """How ``bedplate worker`` executes with Celery: ``prefork``, one task at a time in each of several processes;
+    ``threads``, so many tasks as ``concurrency`` says in one."""
+    worker_processes: int = Field(default=0, ge=0)
+    """Processes of the pool ``prefork``; 0: one for each processor."""
     retention: Seconds = 7 * 24 * 3600.0
     """Seconds after which a task that succeeded or was cancelled is deleted."""
     dead_letter_retention: Seconds = 30 * 24 * 3600.0
