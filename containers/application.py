@@ -53,7 +53,7 @@ class ApplicationContainer(ServiceContainer):
     telemetry = Singleton(build_telemetry, settings, redactor)
     database = Singleton(build_database, settings, telemetry)
     cache = Singleton(build_cache, settings, telemetry, workers, redis.provider)
-    auth = Singleton(build_auth, settings, telemetry, database, keyring, workers, http, policy)
+    auth = Singleton(build_auth, settings, telemetry, database, keyring, workers, http, policy, redis.provider)
     state = Singleton(build_state, settings, telemetry, redis.provider)
     variable = Singleton(build_variable, settings, telemetry, database, keyring, redactor, auth, kubernetes.provider)
     storage = Singleton(build_storage, settings, telemetry, database, keyring, workers, s3.provider)

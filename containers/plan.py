@@ -149,7 +149,9 @@ class _Graph:
 
     def _on_demand(self, everything: Iterable[ProviderLike]) -> set[ProviderLike]:
         factories = [factory for one in everything if (factory := _factory_of(one)) is not None]
-        needs = {need for factory in factories for backend in factory.backends.values() for need in backend.needs}
+        backends = [backend for factory in factories for backend in factory.backends.values()]
+        needs = {need for backend in backends for need in backend.needs}
+        needs |= {need.engine for backend in backends for need in backend.may_need}
         return {self._named[need] for need in needs if need in self._named}
 
     def nodes(self, live: set[ProviderLike]) -> list[Node]:
@@ -223,7 +225,7 @@ class _Graph:
         factory = _factory_of(provider)
         if provider.last_overriding is None and factory is not None and self._settings is not None:
             choice = self._choices[provider] = factory.choose(self._settings)
-            for need in choice.backend.needs:
+            for need in choice.needs:
                 if need not in self._named:
                     raise UnknownServiceError(
                         f"its backend {choice.backend.name!r} needs {need!r}, which the container does not have",

@@ -20,7 +20,7 @@ import msgspec
 from bedplate.services.errors import ConfigurationError, MissingExtraError
 from bedplate.services.schema import ServiceType
 
-__all__ = ["GROUP", "Backend", "BackendPluginError", "Choice", "ServiceFactory", "service_factory"]
+__all__ = ["GROUP", "Backend", "BackendPluginError", "Choice", "Need", "ServiceFactory", "service_factory"]
 
 GROUP = "bedplate.backends"
 """The group of the entry points of backends that other distributions bring."""
@@ -42,6 +42,20 @@ class BackendPluginError(ConfigurationError):
     code = "backend_plugin"
 
 
+class Need(msgspec.Struct, frozen=True):
+    """An engine that a backend uses if another setting of its service says so.
+
+    Attributes:
+        engine: The engine, by attribute name.
+        setting: The setting, by its name in the group of the service.
+        value: The value with which it is needed.
+    """
+
+    engine: str
+    setting: str
+    value: object
+
+
 class Backend(msgspec.Struct, frozen=True, kw_only=True):
     """One way in which a service can work.
 
@@ -50,6 +64,7 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
         target: Where its class is, as ``"package.module:Class"``; imported only when chosen.
         extra: The extra that brings its libraries, or None for an embedded one.
         needs: The engines of the container that it uses, by attribute name.
+        may_need: Those that it uses if further settings say so.
         reach: Who shares what it keeps: the tasks of one process, the processes of one machine, or all replicas; left
             out: what the name suggests.
     """
@@ -58,6 +73,7 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     extra: str | None = None
     needs: tuple[str, ...] = ()
+    may_need: tuple[Need, ...] = ()
     reach: Literal["process", "machine", "all"] | None = None
 
     @property
@@ -89,12 +105,19 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
             which distribution brought the backend if it was not Bedplate.
         service: The service that it is for.
         distribution: The distribution that brought it; None: Bedplate.
+        asked: The engines that it needs because further settings say so.
     """
 
     backend: Backend
     origin: str
     service: ServiceType
     distribution: str | None = None
+    asked: tuple[str, ...] = ()
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The engines of the container that it uses with these settings, by attribute name."""
+        return (*self.backend.needs, *self.asked)
 
     def make(self, *args: Any, **engines: Any) -> Any:
         """Make the backend: ``Class.from_settings(*args, **engines)`` with those of the engines that it needs.
@@ -105,7 +128,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         """
         try:
             cls = self.backend.load(self.service)
-            return cls.from_settings(*args, **{need: engines[need] for need in self.backend.needs if need in engines})
+            return cls.from_settings(*args, **{need: engines[need] for need in self.needs if need in engines})
         except Exception as error:
             if self.distribution is None or isinstance(error, MissingExtraError):
                 raise
@@ -149,7 +172,10 @@ class ServiceFactory(Generic[P, S]):
         """
         name, origin = settings.backend_of(self.service)
         if name in self.backends:
-            return Choice(backend=self.backends[name], origin=origin, service=self.service)
+            backend = self.backends[name]
+            group = getattr(getattr(settings, "values", None), self.service, None)
+            asked = (need.engine for need in backend.may_need if getattr(group, need.setting, None) == need.value)
+            return Choice(backend=backend, origin=origin, service=self.service, asked=tuple(asked))
         installed = _installed(self.service)
         if name not in installed:
             raise ConfigurationError(

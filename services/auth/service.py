@@ -27,7 +27,7 @@ from bedplate.services.auth.scopes import Scope, covers
 from bedplate.services.auth.sessions import Sessions
 from bedplate.services.auth.setup import Setup
 from bedplate.services.auth.throttle import LoginThrottle
-from bedplate.services.auth.throttle_store import DatabaseThrottleStore
+from bedplate.services.auth.throttle_store import ThrottleStore
 from bedplate.services.auth.tokens import Tokens
 from bedplate.services.auth.usage import Usage
 from bedplate.services.auth.user_sessions import UserSessions
@@ -42,6 +42,7 @@ from bedplate.services.database.repositories.user import UserRepository
 from bedplate.services.engines.http import HttpEngine
 from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.workers import Workers
+from bedplate.services.errors import BedplateError
 from bedplate.services.logs import get_logger
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
@@ -79,6 +80,7 @@ class AuthService(Service):
         workers: Workers,
         http: HttpEngine,
         policy: AuthorizationPolicy,
+        throttle: ThrottleStore,
     ) -> None:
         self._policy = policy
         self._settings = settings.values.auth
@@ -91,7 +93,7 @@ class AuthService(Service):
         self._sessions = Sessions(self._settings, database, self._tokens, self._usage, self.audit)
         self.sessions = UserSessions(database, self._usage, self.audit)
         passwords = Passwords(self._settings, workers)
-        self._throttle = LoginThrottle(self._settings, DatabaseThrottleStore(database), keyring, self.audit)
+        self._throttle = LoginThrottle(self._settings, throttle, keyring, self.audit)
         self._logins = Logins(
             self._settings, telemetry, database, passwords, self._sessions, self.audit, self._throttle
         )
@@ -105,6 +107,7 @@ class AuthService(Service):
         )
 
     async def _start(self) -> None:
+        await self._throttle.check_store()
         await self._keys.start()
         self.oidc.start()
         await self._setup.provision()
@@ -112,6 +115,13 @@ class AuthService(Service):
             _log.warning("automatic login is on: whoever works on this machine is a superuser; for development only")
         self._usage.start()
         self._housekeeping.start()
+
+    async def _check(self) -> str | None:
+        try:
+            await self._throttle.check_store()
+        except BedplateError as error:
+            return f"nobody can log in with a password: {error}"
+        return None
 
     async def _stop(self) -> None:
         await self._housekeeping.stop()

@@ -14,6 +14,7 @@ from bedplate.services.auth.errors import LoginThrottledError
 from bedplate.services.auth.models import Client
 from bedplate.services.auth.throttle_store import Limit, ThrottleStore
 from bedplate.services.engines.keyring import Keyring
+from bedplate.services.errors import UnavailableError
 from bedplate.services.logs import get_logger
 from bedplate.services.settings.groups.auth import AuthSettings
 
@@ -58,11 +59,16 @@ class LoginThrottle:
         store: Counts failures.
         keyring: Keys the hashes of names and addresses.
         audit: Records lockouts.
+
+    Attributes:
+        joins_transactions: Whether what is done in a transaction of the database is part of it; if not, it is nothing
+            that should be waited for in one.
     """
 
     def __init__(self, settings: AuthSettings, store: ThrottleStore, keyring: Keyring, audit: Audit) -> None:
         self._settings = settings
         self._store = store
+        self.joins_transactions = store.joins_transactions
         self._keyring = keyring
         self._audit = audit
         self._rate = _Rate(settings.login_rate_per_address, MINUTE, MAX_ADDRESSES)
@@ -113,8 +119,8 @@ class LoginThrottle:
     async def check(self, attempt: Attempt) -> None:
         """Raise if account or address are locked.
 
-        Asked before the password is verified, and within the transaction that lets the user in: of any number of
-        guesses at once, no more than the limit allows learn whether they were right.
+        Asked before the password is verified, and before the user is let in, within the same transaction if there can
+        be one: of any number of guesses at once, no more than the limit allows learn whether they were right.
 
         Raises:
             LoginThrottledError: They were.
@@ -154,13 +160,23 @@ class LoginThrottle:
 
     async def succeeded(self, attempt: Attempt) -> None:
         """Forget the failures of an account; those of the address stay, since its other guesses may be at others."""
-        if attempt.account is not None:
+        if attempt.account is None:
+            return
+        try:
             await self._store.clear(attempt.account)
+        except UnavailableError as error:
+            if self.joins_transactions:
+                raise
+            _log.warning("the failures before a login were not forgotten", error=error.code)  # who is in stays in
 
     async def unlock(self, username: str) -> bool:
         """Forget failures and lockouts of an account; whether there were any."""
         account = self.attempt(username, Client()).account
         return account is not None and await self._store.clear(account)
+
+    async def check_store(self) -> None:
+        """Raise if failures cannot be counted."""
+        await self._store.check()
 
     async def prune(self) -> int:
         """Forget what is too old to count."""

@@ -30,7 +30,17 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ThrottleStore(Protocol):
-    """Counts failures by key, for all replicas that share it, across restarts."""
+    """Counts failures by key, for all replicas that share it, across restarts.
+
+    Attributes:
+        joins_transactions: Whether what is done in a transaction of the database is part of it.
+    """
+
+    joins_transactions: bool
+
+    async def check(self) -> None:
+        """Raise if it does not work."""
+        ...
 
     async def locked_for(self, keys: Collection[str]) -> float:
         """Seconds until none of the keys is locked; 0 if none is."""
@@ -61,8 +71,13 @@ class DatabaseThrottleStore:
         database: Keeps them.
     """
 
+    joins_transactions = True
+
     def __init__(self, database: DatabaseService) -> None:
         self._database = database
+
+    async def check(self) -> None:
+        """Nothing: the database looks after itself."""
 
     async def locked_for(self, keys: Collection[str]) -> float:
         """As in :class:`ThrottleStore`."""

@@ -57,6 +57,10 @@ class AuthSettings(ServiceSettings):
     """Passwords that are hashed at once."""
     hashing_queue: int = Field(default=256, ge=0)
     """Passwords that may wait to be hashed; a login beyond that is told to come back later."""
+    throttle: Literal["database", "redis"] = "database"
+    """Where failed logins are counted, for all replicas that share it: in the database, or at a Redis server."""
+    redis_url: SecretStr | None = None
+    """URL of a Redis server of its own, for ``throttle``; unset: that of ``BEDPLATE_REDIS__URL``."""
     login_failures_per_account: int = Field(default=10, ge=0)
     """Failed logins for one name, known or not, after which it is locked for a while; 0: any number."""
     login_failure_window: float = Field(default=900.0, gt=0)

@@ -14,6 +14,7 @@ from bedplate.services.database import DatabaseService
 from bedplate.services.database.factory import build_database
 from bedplate.services.engines.http import HttpEngine
 from bedplate.services.engines.keyring import Keyring
+from bedplate.services.engines.redis import RedisEngine
 from bedplate.services.engines.workers import Workers
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
@@ -48,12 +49,20 @@ async def make_auth(
     """
     made: list[Service] = []
 
-    async def make(*, replica: bool = False, policy: AuthorizationPolicy | None = None, **auth: Any) -> AuthService:
+    async def make(
+        *,
+        replica: bool = False,
+        policy: AuthorizationPolicy | None = None,
+        redis: RedisEngine | None = None,
+        **auth: Any,
+    ) -> AuthService:
         policy = policy or OwnershipPolicy()
         settings = SettingsService(data_dir=tmp_path, secret_key=SECRET_KEY, auth=CHEAP | auth)
         own_database = build_database(settings, telemetry) if replica else database
         await own_database.start()
-        service = build_auth(settings, telemetry, own_database, keyring, workers, http, policy)
+        service = build_auth(
+            settings, telemetry, own_database, keyring, workers, http, policy, redis and (lambda: redis)
+        )
         made.extend([service, own_database])
         await service.start()
         return service
