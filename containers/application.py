@@ -61,7 +61,7 @@ class ApplicationContainer(ServiceContainer):
     tracing = Singleton(build_tracing, settings, telemetry, database, redactor)
     chat = Singleton(build_chat, settings, telemetry, database)
     job_queue = Singleton(build_job_queue, settings, telemetry, database, redis.provider)
-    shared_component_cache = Singleton(build_shared_component_cache, settings, telemetry, workers)
+    shared_component_cache = Singleton(build_shared_component_cache, settings, telemetry, workers, redis.provider)
     runner = Singleton(build_runner, settings, http, shared_component_cache)
     socket = Singleton(build_socket, settings, telemetry, auth, workers, redis.provider)
     session = Singleton(build_session, settings, telemetry, database, cache, runner, redactor)

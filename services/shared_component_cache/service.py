@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import hashlib
 import sys
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -25,9 +26,11 @@ from bedplate.services.shared_component_cache.errors import (
     ReloadTimeoutError,
     UnknownComponentError,
 )
+from bedplate.services.shared_component_cache.following import Following
 from bedplate.services.shared_component_cache.loading import Found, find_components
 from bedplate.services.shared_component_cache.models import ComponentDocument, ComponentFailure, Reloaded
 from bedplate.services.shared_component_cache.objects import Owner, SharedObjects
+from bedplate.services.shared_component_cache.peers import Peers
 from bedplate.services.telemetry import TelemetryService
 
 __all__ = ["SharedComponentCacheService"]
@@ -51,12 +54,15 @@ class SharedComponentCacheService(Service):
         settings: The settings service; its group is ``shared_component_cache``.
         telemetry: For the metrics.
         workers: Where files are imported.
+        peers: The other replicas, which do what this one does; None: each is on its own.
     """
 
     type = ServiceType.SHARED_COMPONENT_CACHE
-    backend = "memory"
 
-    def __init__(self, settings: SettingsService, telemetry: TelemetryService, workers: Workers) -> None:
+    def __init__(
+        self, settings: SettingsService, telemetry: TelemetryService, workers: Workers, peers: Peers | None = None
+    ) -> None:
+        self.backend = settings.values.shared_component_cache.backend
         self._settings = settings.values.shared_component_cache
         self._workers = workers
         self._components: dict[str, ComponentType] = {}
@@ -65,6 +71,10 @@ class SharedComponentCacheService(Service):
         self._modules: tuple[str, ...] = ()
         self._document: ComponentDocument | None = None
         self._reloading: asyncio.Lock | None = None
+        self._letting_go: set[asyncio.Task[int]] = set()
+        self._following = None
+        if peers is not None:
+            self._following = Following(peers, self._reload, lambda: self.document().etag, self._discarded)
         self._objects = SharedObjects(
             most=self._settings.max_objects,
             most_of_owner=self._settings.max_objects_per_user,
@@ -139,11 +149,18 @@ class SharedComponentCacheService(Service):
         """Load the components of folders and packages anew; runs under way go on with those that they have.
 
         A file that cannot be imported any more is listed with its error, and the version of it that could be stays.
-        Types registered by code stay as they are. One reload runs at a time, and one that fails changes nothing.
+        Types registered by code stay as they are. One reload runs at a time, and one that fails changes nothing. Where
+        replicas know of each other, the others do the same a moment later.
 
         Raises:
             ReloadTimeoutError: It took longer than ``reload_timeout`` of the settings.
         """
+        reloaded = await self._reload()
+        if self._following is not None:
+            self._following.changed()
+        return reloaded
+
+    async def _reload(self) -> Reloaded:
         if self._reloading is None:  # of the loop that this runs in
             self._reloading = asyncio.Lock()
         async with self._reloading:
@@ -200,14 +217,30 @@ class SharedComponentCacheService(Service):
     async def discard(self, owner: Owner, key: str | None = None) -> int:
         """Let go of an object of an owner, or of all; one that is in use is closed when its last user is done.
 
+        Where replicas know of each other, the others let go of theirs too.
+
         Returns:
-            How many there were.
+            How many there were here.
         """
-        return await self._objects.discard(owner, key)
+        number = await self._objects.discard(owner, key)
+        if self._following is not None:
+            await self._following.discard("" if owner is None else str(owner), key)
+        return number
+
+    def _discarded(self, owner: str, key: str | None) -> None:
+        """Let go of what another replica has let go of."""
+        discarding = self._objects.discard(uuid.UUID(owner) if owner else None, key)
+        task = asyncio.get_running_loop().create_task(discarding)
+        self._letting_go.add(task)
+        task.add_done_callback(self._letting_go.discard)
 
     async def _start(self) -> None:
+        if self._following is not None:
+            await self._following.begin()
         self._take(await self._find())
         self._objects.start()
+        if self._following is not None:
+            self._following.start()
 
     async def _find(self) -> Found:
         return await self._workers.run("components", 1, find_components, self._settings.components_path)
@@ -232,6 +265,10 @@ class SharedComponentCacheService(Service):
         self.document()
 
     async def _stop(self) -> None:
+        if self._following is not None:
+            await self._following.stop()
+        if self._letting_go:
+            await asyncio.wait(set(self._letting_go))
         self._reloading = None
         await self._objects.stop()
         for name, origin in list(self._origins.items()):
@@ -244,7 +281,7 @@ class SharedComponentCacheService(Service):
     async def _check(self) -> str | None:
         if self._failures:
             return f"could not load {', '.join(failure.origin for failure in self._failures)}"
-        return None
+        return None if self._following is None else self._following.trouble()
 
     def _add_all(self, found: Found) -> list[ComponentFailure]:
         failures = []

@@ -1,6 +1,6 @@
 """Settings of the shared component cache service."""
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from bedplate.services.settings.groups.base import Location, ServiceSettings
 
@@ -11,7 +11,9 @@ class SharedComponentCacheSettings(ServiceSettings):
     """Component types (``BEDPLATE_SHARED_COMPONENT_CACHE__*``)."""
 
     backend: str = "memory"
-    """Where the definitions are kept: ``memory``."""
+    """Where replicas meet: ``memory``, nowhere, or ``redis``, where they reload together and see what each has."""
+    redis_url: SecretStr | None = None
+    """URL of a Redis server of its own; unset: that of ``BEDPLATE_REDIS__URL``."""
     components_path: tuple[Location, ...] = ()
     """Folders whose Python files define further components."""
     max_objects: int = Field(default=256, ge=1)
