@@ -1,7 +1,7 @@
 """The tracing service: what runs did, step by step, without their secrets."""
 
 from bedplate.services.tracing.errors import TraceNotFoundError
-from bedplate.services.tracing.exporter import Exporter, Record, RunRecord, SpanRecord
+from bedplate.services.tracing.exporter import Exporter, Record, RunInfo, RunRecord, SpanRecord
 from bedplate.services.tracing.models import SpanKind, SpanNode, Status, TokenUsage, Trace, TracePage, TraceTree
 from bedplate.services.tracing.service import TracingService
 from bedplate.services.tracing.spans import NO_SPAN, Run, Span
@@ -11,6 +11,7 @@ __all__ = [
     "Exporter",
     "Record",
     "Run",
+    "RunInfo",
     "RunRecord",
     "Span",
     "SpanKind",

@@ -12,7 +12,7 @@ import pytest
 from tests.contract.tracing_vendors import VENDORS, MakeTold, spans_of, vendor_settings
 from tests.servers.otlp import Collector, Span
 
-from bedplate.services.database import DatabaseService
+from bedplate.services.database.factory import build_database
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.health import HealthStatus
 from bedplate.services.settings import SettingsService
@@ -28,10 +28,11 @@ QUICK: dict[str, Any] = {
 
 @pytest.fixture
 async def make_told(
-    tmp_path: Path, database: DatabaseService, redactor: Redactor, telemetry: TelemetryService
+    tmp_path: Path, settings: SettingsService, redactor: Redactor, telemetry: TelemetryService
 ) -> AsyncIterator[MakeTold]:
     """Starts tracing services with settings of the test's choice; stops them."""
     made: list[TracingService] = []
+    database = build_database(settings, telemetry)  # not started: vendors are told, and nobody else
 
     async def make(**tracing: Any) -> TracingService:
         service = build_tracing(
@@ -44,6 +45,12 @@ async def make_told(
     yield make
     for service in made:
         await service.stop()
+
+
+@pytest.fixture
+def alice() -> uuid.UUID:
+    """A user, who needs no row."""
+    return uuid.uuid4()
 
 
 @pytest.fixture

@@ -7,10 +7,9 @@ and that of OpenInference comes with one vendor's extra. A test compares them wi
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
 from bedplate.services.tracing.models import SpanKind, Status
 from bedplate.services.tracing.vendors.messages import Message, input_messages, output_messages
+from bedplate.services.tracing.vendors.texts import json_of
 
 if TYPE_CHECKING:
     from bedplate.services.tracing.vendors.step import Step
@@ -84,7 +83,7 @@ def _open_inference(step: "Step") -> dict[str, Any]:
         "llm.token_count.completion": usage.output_tokens if counted else None,
         "llm.token_count.total": usage.input_tokens + usage.output_tokens if counted else None,
         "tool.name": step.record.name if step.kind is SpanKind.TOOL else None,
-        "metadata": orjson.dumps(step.metadata, default=str).decode(),
+        "metadata": json_of(step.metadata),
     }
 
 
@@ -111,7 +110,7 @@ def _messages(side: str, messages: list[Message]) -> dict[str, Any]:
     if not messages:
         return {}
     parts = [{"role": role, "parts": [{"type": "text", "content": text}]} for role, text in messages]
-    told: dict[str, Any] = {f"gen_ai.{side}.messages": orjson.dumps(parts).decode()}
+    told: dict[str, Any] = {f"gen_ai.{side}.messages": json_of(parts)}
     for number, (role, text) in enumerate(messages):
         told[f"llm.{side}_messages.{number}.message.role"] = role
         told[f"llm.{side}_messages.{number}.message.content"] = text

@@ -11,7 +11,8 @@ import orjson
 
 from bedplate.services.tracing.models import SpanKind
 from bedplate.services.tracing.vendors.sources import Sources, VendorProblem
-from bedplate.services.tracing.vendors.step import Attributes, Step, text_of
+from bedplate.services.tracing.vendors.step import Attributes, Step
+from bedplate.services.tracing.vendors.texts import text_of
 from bedplate.services.tracing.vendors.vendor import Destination, Vendor
 
 __all__ = ["Langfuse"]

@@ -8,7 +8,8 @@ from typing import ClassVar, Final
 
 from bedplate.services.tracing.models import SpanKind
 from bedplate.services.tracing.vendors.sources import Sources
-from bedplate.services.tracing.vendors.step import Attributes, Step, text_of
+from bedplate.services.tracing.vendors.step import Attributes, Step
+from bedplate.services.tracing.vendors.texts import text_of
 from bedplate.services.tracing.vendors.vendor import Destination, Vendor
 
 __all__ = ["LangSmith"]

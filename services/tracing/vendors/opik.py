@@ -6,7 +6,8 @@ See https://www.comet.com/docs/opik/integrations/opentelemetry.
 from typing import ClassVar
 
 from bedplate.services.tracing.vendors.sources import Sources
-from bedplate.services.tracing.vendors.step import Attributes, Step, text_of
+from bedplate.services.tracing.vendors.step import Attributes, Step
+from bedplate.services.tracing.vendors.texts import text_of
 from bedplate.services.tracing.vendors.vendor import Destination, Vendor
 
 __all__ = ["Opik"]

@@ -128,7 +128,7 @@ class Pipeline:
         sender: Sender | None = None
         try:
             sender = Sender(self.destination, self._settings.vendor_timeout)
-            maker = SpanMaker(self.vendor, self.destination, self._service_name)
+            maker = SpanMaker(self.vendor, self.destination, self._service_name, self._unmade)
             while self._gather():
                 while steps := self._take():
                     self._deliver(sender, maker, steps, self._settings.vendor_attempts)
@@ -140,6 +140,9 @@ class Pipeline:
             self._release(all_of_them=True)
             if sender is not None:
                 sender.close()
+
+    def _unmade(self, error: Exception) -> None:
+        self._tell(f"a span cannot be made ({type(error).__name__})", "report it, with what its run recorded")
 
     def _take(self) -> list[Step]:
         if self._stopping:
@@ -160,7 +163,7 @@ class Pipeline:
     def _deliver(self, sender: Sender, maker: SpanMaker, steps: list[Step], attempts: int) -> None:
         """Send these spans, and settle all of them."""
         try:
-            body = self._body(maker, steps)
+            body, unmade = self._body(maker, steps)
             refused = self._send(sender, body, attempts)
         except NotDeliveredError as error:
             self._trouble = error.reason
@@ -178,17 +181,22 @@ class Pipeline:
             self._delivered()
             if refused:
                 self._tell("spans are refused", "look into the log of the collector")
-            self._settle(min(refused, len(steps)), "refused")
-            self._settle(len(steps) - min(refused, len(steps)), "sent")
+            made = len(steps) - unmade
+            self._settle(unmade, "failed")
+            self._settle(min(refused, made), "refused")
+            self._settle(made - min(refused, made), "sent")
 
-    def _body(self, maker: SpanMaker, steps: Sequence[Step]) -> bytes:
-        request = Request()
+    def _body(self, maker: SpanMaker, steps: Sequence[Step]) -> tuple[bytes, int]:
+        """The body of a request, and how many of the spans could not be made."""
+        request, unmade = Request(), len(steps)
         for begin in range(0, len(steps), _PIECE):
             with self._turn:
-                request.add(maker.spans(steps[begin : begin + _PIECE]))
+                spans = maker.spans(steps[begin : begin + _PIECE])
+                request.add(spans)
+                unmade -= len(spans)
                 # Held on to, so that no other vendor's thread takes the interpreter before the event loop does.
                 time.sleep(_PAUSE)
-        return request.body()
+        return request.body(), unmade
 
     def _send(self, sender: Sender, body: bytes, attempts: int) -> int:
         """Send one request, with patience; how many spans were refused."""

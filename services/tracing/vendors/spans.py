@@ -5,11 +5,10 @@ names: what OpenTelemetry takes for the current span, here and in any other back
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import orjson
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcessor, TracerProvider
@@ -33,6 +32,7 @@ from bedplate.services.tracing.models import SpanKind as Kind
 from bedplate.services.tracing.models import Status as Ended
 from bedplate.services.tracing.vendors.conventions import SCHEMA_URL, error_type
 from bedplate.services.tracing.vendors.step import Step
+from bedplate.services.tracing.vendors.texts import json_of
 from bedplate.services.tracing.vendors.vendor import Destination, Vendor
 
 __all__ = ["SpanMaker"]
@@ -50,9 +50,13 @@ class SpanMaker:
         vendor: What it calls things.
         destination: What it wants in the resource.
         service_name: The name of the service, as in ``OTEL_SERVICE_NAME``.
+        unmade: Told of each span that cannot be made.
     """
 
-    def __init__(self, vendor: Vendor, destination: Destination, service_name: str) -> None:
+    def __init__(
+        self, vendor: Vendor, destination: Destination, service_name: str, unmade: Callable[[Exception], None]
+    ) -> None:
+        self._unmade = unmade
         self._vendor = vendor
         # Whether the parents of runs are told of: others see spans of Bedplate alone.
         self._sees_all = vendor.name == "otlp"
@@ -70,9 +74,12 @@ class SpanMaker:
         self._tracer: Tracer = self.provider.get_tracer("bedplate.tracing", __version__, schema_url=SCHEMA_URL)
 
     def spans(self, steps: Sequence[Step]) -> list[ReadableSpan]:
-        """Make the spans of these steps."""
+        """Make the spans of these steps; one that cannot be made is left out, and told of."""
         for step in steps:
-            self._make(step)
+            try:
+                self._make(step)
+            except Exception as error:
+                self._unmade(error)
         return self._ended.take()
 
     def _make(self, step: Step) -> None:
@@ -147,7 +154,7 @@ def _time(entry: dict[str, Any], otherwise: int) -> int:
 def _event(entry: dict[str, Any]) -> dict[str, Any]:
     told: dict[str, Any] = {name: str(entry[name]) for name in ("level", "message") if name in entry}
     if "data" in entry:
-        told["data"] = orjson.dumps(entry["data"], default=str).decode()
+        told["data"] = json_of(entry["data"])
     return told
 
 

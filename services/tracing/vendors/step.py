@@ -4,12 +4,10 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-import orjson
-
 from bedplate.services.tracing.exporter import Record, RunInfo, RunRecord, SpanRecord
 from bedplate.services.tracing.models import SpanKind, Status
 from bedplate.services.tracing.vendors import conventions
+from bedplate.services.tracing.vendors.texts import text_of
 
 __all__ = ["Attributes", "Step"]
 
@@ -90,13 +88,3 @@ class Step:
                 if isinstance(found := place.get(name), str) and found:
                     return found
         return None
-
-
-def text_of(value: Any) -> str | None:
-    """A value as text: texts as they are, all others as JSON."""
-    if value is None or isinstance(value, str):
-        return value
-    try:
-        return orjson.dumps(value).decode()
-    except TypeError:  # an integer of more than 64 bits
-        return msgspec.json.encode(value).decode()
