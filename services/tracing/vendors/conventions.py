@@ -60,7 +60,7 @@ def _gen_ai(step: "Step") -> dict[str, Any]:
         "gen_ai.workflow.name": step.run.name if step.is_root else None,
         "gen_ai.agent.name": step.record.name if step.kind is SpanKind.AGENT else None,
         "gen_ai.tool.name": step.record.name if step.kind is SpanKind.TOOL else None,
-        "gen_ai.provider.name": step.provider if is_model else None,
+        "gen_ai.provider.name": step.provider.lower() if is_model and step.provider else None,
         "gen_ai.request.model": step.model if is_model else None,
         # Of a run they are the sum of its spans': vendors add up themselves, and would count them twice.
         "gen_ai.usage.input_tokens": usage.input_tokens if counted else None,
@@ -78,7 +78,7 @@ def _open_inference(step: "Step") -> dict[str, Any]:
         "session.id": step.run.session_id,
         "user.id": str(step.run.user_id),
         "llm.model_name": step.model if is_model else None,
-        "llm.provider": step.provider if is_model else None,
+        "llm.provider": step.provider.lower() if is_model and step.provider else None,
         "llm.token_count.prompt": usage.input_tokens if counted else None,
         "llm.token_count.completion": usage.output_tokens if counted else None,
         "llm.token_count.total": usage.input_tokens + usage.output_tokens if counted else None,
