@@ -1,6 +1,6 @@
 """The task service: background functions, registered by name, durable in the database, executed at least once."""
 
-from bedplate.services.task.backend import RunsTasks, TaskBackend
+from bedplate.services.task.backend import Due, RunsTasks, TaskBackend
 from bedplate.services.task.context import TaskContext
 from bedplate.services.task.definition import TaskDefinition, TaskOptions
 from bedplate.services.task.errors import (
@@ -27,6 +27,7 @@ from bedplate.services.task.worker import TaskWorker
 
 __all__ = [
     "Backoff",
+    "Due",
     "GiveUp",
     "Progress",
     "Retry",

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import signal
-import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from tests.servers.worker import Worker, worker
 
 from bedplate.containers import ApplicationContainer, Singleton
 from bedplate.services.settings import SettingsService
@@ -32,29 +32,7 @@ async def gate(context: TaskContext, name: str, database: Database) -> str:
     return f"{name} {context.attempt} {database.started}"
 """
 
-Start = Callable[..., "Worker"]
-
-
-class Worker:
-    """A worker in a process of its own."""
-
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self.process = process
-        self.printed = ""
-
-    def ready(self) -> None:
-        """Wait until it says that it is."""
-        assert self.process.stdout is not None
-        while "Worker:  ready" not in self.printed:
-            line = self.process.stdout.readline()
-            assert line, f"ended with {self.process.wait()}: {self.process.communicate()[1]}"
-            self.printed += line
-
-    def end(self, signum: signal.Signals) -> tuple[int, str]:
-        """Send a signal; return the exit code and what was written to standard error."""
-        self.process.send_signal(signum)
-        _out, err = self.process.communicate()
-        return self.process.returncode, err
+Start = Callable[..., Worker]
 
 
 @pytest.fixture
@@ -66,20 +44,7 @@ def start(folder: Path, monkeypatch: pytest.MonkeyPatch, migrated_database: Path
     monkeypatch.setenv("BEDPLATE_TASK__LEASE_TTL", "0.6")
     monkeypatch.setenv("BEDPLATE_TASK__POLL_INTERVAL", "0.05")
     with ExitStack() as stack:
-
-        def call(*args: str) -> Worker:
-            process = stack.enter_context(
-                subprocess.Popen(
-                    [sys.executable, "-m", "bedplate", "worker", *args],
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    text=True,
-                )
-            )
-            stack.callback(process.kill)
-            return Worker(process)
-
-        yield call
+        yield lambda *args: stack.enter_context(worker(*args))
 
 
 @pytest.fixture
@@ -131,17 +96,17 @@ async def test_task_of_a_killed_worker_is_finished_by_another(start: Start, subm
 @pytest.mark.slow
 async def test_sigterm_lets_tasks_end_and_gives_back_the_rest(start: Start, submitting: ApplicationContainer) -> None:
     """TASK-2: within the deadline; what is given back is neither a failure nor a loss."""
-    worker = start("--concurrency", "2")
-    await asyncio.to_thread(worker.ready)
+    process = start("--concurrency", "2")
+    await asyncio.to_thread(process.ready)
     async with submitting.running("task"):
         tasks = submitting.task()
         ending, staying = await _submit(submitting, "ending"), await _submit(submitting, "staying")
         await _begun("ending", 1)
         await _begun("staying", 1)
-        leaving = asyncio.create_task(asyncio.to_thread(worker.end, signal.SIGTERM))
+        leaving = asyncio.create_task(asyncio.to_thread(process.end, signal.SIGTERM))
         _let("ending")
         assert await tasks.result(None, ending.id) == "ending 1 True"
-        worker.process.send_signal(signal.SIGTERM)  # a second one: what is left is not waited for
+        process.process.send_signal(signal.SIGTERM)  # a second one: what is left is not waited for
         code, err = await leaving
         assert (code, "Traceback" in err) == (0, False)
         given_back = await tasks.get(None, staying.id)
