@@ -29,6 +29,8 @@ from bedplate.services.engines.s3 import S3Engine
 _RECOVERY = 60.0
 _CALM = 1.0
 _AWAY = (0.2, 4.0)
+_SHOWN = 4_000
+"""Characters of the output of a replica that are shown where it is not ready again."""
 
 Fault = Callable[[], Awaitable[None]]
 
@@ -62,9 +64,15 @@ class Chaos:
         while time.monotonic() < until:
             name = names[count % len(names)] if count < len(names) else self._random.choice(names)
             begun = time.monotonic()
+            print(f"{name} …", end=" ", flush=True)
             await self._faults[name]()
-            await self._recovered()
-            print(f"{name}: ready again after {time.monotonic() - begun:.1f} s", flush=True)
+            try:
+                await self._recovered()
+            except TimeoutError:
+                for replica in self._replicas:
+                    print(f"--- {replica.url}\n{replica.output[-_SHOWN:]}")
+                raise RuntimeError(f"{name}: not ready again after {_RECOVERY:g} s") from None
+            print(f"ready again after {time.monotonic() - begun:.1f} s", flush=True)
             await asyncio.sleep(_CALM)
             count += 1
         return count
@@ -133,7 +141,11 @@ async def _chaos(folder: Path, seed: int, seconds: float) -> list[str]:
             files["s3_endpoint"] = _through(s3.endpoint, relays["s3"])
             values = {f"STORAGE__{key.upper()}": str(value) for key, value in files.items()}
             environment = shared_environment(
-                database=_through(database, relays["postgres"]), redis=_through(redis.url, relays["valkey"]), **values
+                database=_through(database, relays["postgres"]),
+                redis=_through(redis.url, relays["valkey"]),
+                JOB_QUEUE__BACKEND="redis",
+                JOB_QUEUE__LEASE_TTL="5",
+                **values,
             )
             replicas = [Replica(folder / f"replica-{number}", environment) for number in range(2)]
             for replica in replicas:
@@ -142,12 +154,13 @@ async def _chaos(folder: Path, seed: int, seconds: float) -> list[str]:
             for replica in replicas:
                 await asyncio.to_thread(replica.wait_ready)
             headers = await asyncio.to_thread(signed_in, replicas[0].url, "ada")
-            load = Load([replica.url for replica in replicas], headers, seed=seed, replicas_die=True)
+            load = Load([replica.url for replica in replicas], headers, seed=seed, jobs=True, replicas_die=True)
             async with load.running(clients=6):
                 count = await Chaos(seed, replicas, relays, redis).run(seconds)
                 await load.until_answered()
             await load.verify()
             print(f"{count} faults; answers by status (0: the connection broke): {dict(sorted(load.answers.items()))}")
+            print(f"jobs by their last event: {dict(sorted(load.ends.items()))}")
             print(f"the slowest took {load.slowest:.1f} s")
             return load.violations
 

@@ -10,9 +10,22 @@ from collections.abc import AsyncIterator, Sequence
 
 import httpx
 
+from bedplate.wiring.testing.flows import Flow
+
 __all__ = ["Load"]
 
 _PATIENCE = 60.0
+_TERMINAL = ("end", "error")
+
+
+CHAT = (
+    Flow()
+    .node("in", "ChatInput", input_value="hello")
+    .node("out", "ChatOutput")
+    .edge("in", "message", "out", "input_value")
+    .data
+)
+"""A flow that answers with what it is asked."""
 
 
 class Load:
@@ -26,11 +39,13 @@ class Load:
         headers: The credentials of a user that all of them know.
         seed: What the order of the calls derives from.
         files: Whether files are saved and read as well.
+        jobs: Whether flows are run as well, and their events read.
         replicas_die: Whether a connection may break or be refused.
 
     Attributes:
         violations: What should not have happened.
         answers: How often each status was answered; 0: the connection broke.
+        ends: How many jobs ended in which way.
         slowest: Seconds of the slowest answer.
     """
 
@@ -41,18 +56,23 @@ class Load:
         *,
         seed: int = 0,
         files: bool = True,
+        jobs: bool = False,
         replicas_die: bool = False,
     ) -> None:
         self._urls = list(urls)
         self._headers = headers
         self._random = random.Random(seed)
         self._replicas_die = replicas_die
-        self._kinds = [self._make_flow, self._read_flow, *((self._save_file, self._read_file) if files else ())]
+        self._kinds = [self._make_flow, self._read_flow]
+        self._kinds += [self._save_file, self._read_file] if files else []
+        self._kinds += [self._run_flow] if jobs else []
+        self._chat: str | None = None
         self._flows: dict[str, str] = {}
         self._files: dict[str, bytes] = {}
         self._changed = asyncio.Condition()
         self.violations: list[str] = []
         self.answers: Counter[int] = Counter()
+        self.ends: Counter[str] = Counter()
         self.slowest = 0.0
 
     @contextlib.asynccontextmanager
@@ -124,6 +144,50 @@ class Load:
             answer = await self._call(client, "GET", f"/api/v2/files/{id_}")
             if answer is not None and answer.content != content:
                 self.violations.append(f"file {id_} has another content than was saved")
+
+    async def _run_flow(self, client: httpx.AsyncClient) -> None:
+        if self._chat is None:
+            body = {"name": f"chat {uuid.uuid4()}", "data": CHAT}
+            answer = await self._call(client, "POST", "/api/v1/flows/", json=body)
+            self._chat = self._chat or (answer and answer.json()["id"])
+        else:
+            answer = await self._call(client, "POST", f"/api/v1/build/{self._chat}/flow", json={})
+            if answer is not None:
+                await self._follow(client, answer.json()["job_id"])
+
+    async def _follow(self, client: httpx.AsyncClient, job: str) -> None:
+        """Read the events of a job from any replica, on another one after each break, to its end."""
+        seen: list[int] = []
+        until = time.monotonic() + _PATIENCE
+        while time.monotonic() < until:
+            url = f"{self._random.choice(self._urls)}/api/v1/build/{job}/events"
+            headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": str(seen[-1])} if seen else {})
+            try:
+                async with client.stream("GET", url, headers=headers) as answer:
+                    if answer.is_success and await self._read_events(job, answer, seen):
+                        return
+                    if not answer.is_success and answer.status_code != 503:
+                        self.violations.append(f"the events of job {job}: {answer.status_code}")
+                        return
+            except httpx.TransportError as error:
+                if not self._replicas_die:
+                    self.violations.append(f"the events of job {job}: {error!r}")
+                    return
+            await asyncio.sleep(0.1)
+        self.violations.append(f"job {job} was acknowledged and has no end: {seen[-1:]}")
+
+    async def _read_events(self, job: str, answer: httpx.Response, seen: list[int]) -> bool:
+        """Whether the last one came; each must come once, and in order."""
+        async for line in answer.aiter_lines():
+            if line.startswith("id:"):
+                number = int(line.removeprefix("id:"))
+                if seen and number <= seen[-1]:
+                    self.violations.append(f"job {job}: event {number} after {seen[-1:]}")
+                seen.append(number)
+            if line.removeprefix("event:").strip() in _TERMINAL:
+                self.ends[line.removeprefix("event:").strip()] += 1
+                return True
+        return False
 
     async def _call(self, client: httpx.AsyncClient, method: str, path: str, **what: object) -> httpx.Response | None:
         """The answer if it is a success."""
