@@ -52,6 +52,7 @@ class Chaos:
         self._faults: dict[str, Fault] = {}
         for name, relay in relays.items():
             self._faults[f"cut the connections to {name}"] = lambda relay=relay: self._cut(relay)  # type: ignore[misc]  # a lambda's default has no annotation
+            self._faults[f"silence the connections to {name}"] = lambda relay=relay: self._silence(relay)  # type: ignore[misc]  # the same
             self._faults[f"refuse connections to {name}"] = lambda relay=relay: self._refuse(relay)  # type: ignore[misc]  # the same
         self._faults["kill valkey"] = self._kill_redis
         self._faults["kill a replica"] = lambda: self._restart(Replica.kill)
@@ -79,6 +80,9 @@ class Chaos:
 
     async def _cut(self, relay: Relay) -> None:
         relay.cut()
+
+    async def _silence(self, relay: Relay) -> None:
+        relay.silence()
 
     async def _refuse(self, relay: Relay) -> None:
         await relay.pause()

@@ -23,6 +23,7 @@ class Relay:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._mute: set[asyncio.StreamWriter] = set()
         self.port = 0
         self.cuts = 0
 
@@ -52,10 +53,15 @@ class Relay:
         self.cuts += 1
         self._abort()
 
+    def silence(self) -> None:
+        """Pass nothing on any more over the connections that there are, and do not end them; new ones work."""
+        self._mute |= self._writers
+
     def _abort(self) -> None:
         for writer in self._writers:
             writer.transport.abort()
         self._writers.clear()
+        self._mute.clear()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._relay(reader, writer))
@@ -63,17 +69,23 @@ class Relay:
         task.add_done_callback(self._tasks.discard)
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", self._target, limit=64 * 1024)
+        try:
+            there, back = await asyncio.open_connection("127.0.0.1", self._target, limit=64 * 1024)
+        except OSError:
+            writer.transport.abort()
+            return
         self._writers |= {writer, back}
         await asyncio.gather(self._pass(reader, back), self._pass(there, writer))
         for one in (writer, back):
             self._writers.discard(one)
+            self._mute.discard(one)
             one.close()
 
     async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await source.read(64 * 1024):
-                sink.write(data)
-                await sink.drain()
+                if sink not in self._mute:
+                    sink.write(data)
+                    await sink.drain()
             if sink.can_write_eof():
                 sink.write_eof()
