@@ -147,7 +147,11 @@ async def _chaos(folder: Path, seed: int, seconds: float) -> list[str]:
             environment = shared_environment(
                 database=_through(database, relays["postgres"]),
                 redis=_through(redis.url, relays["valkey"]),
+                CACHE__BACKEND="two_tier",
+                DATABASE__STATEMENT_TIMEOUT="5",
                 JOB_QUEUE__BACKEND="redis",
+                SOCKET__BACKEND="redis",
+                STATE__BACKEND="redis",
                 JOB_QUEUE__LEASE_TTL="5",
                 **values,
             )

@@ -82,6 +82,9 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
             # Prepared statements are kept on a connection, which behind a pooler is another's the next moment.
             "prepare_threshold": None if self.pooled else 5,
             "keepalives_idle": 30,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 30_000,
         }
         if "connect_timeout" not in self.url.query:
             arguments["connect_timeout"] = _CONNECT_TIMEOUT

@@ -1,6 +1,7 @@
 """PostgreSQL by psycopg 3."""
 
 import asyncio
+import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -24,6 +25,7 @@ from bedplate.services.database.errors import (
 from bedplate.services.database.json_columns import dump_json, load_json
 from bedplate.services.database.postgres.address import Address
 from bedplate.services.database.postgres.alteration import Alteration
+from bedplate.services.database.postgres.connection import connect
 from bedplate.services.database.postgres.errors import explain
 from bedplate.services.database.turnstile import Turnstile
 from bedplate.services.database.url import SETTING, postgres_url
@@ -131,7 +133,10 @@ class PostgresBackend:
         values, address = self._values, self.address
         engine = create_async_engine(
             address.url,
-            connect_args=address.connect_args,
+            connect_args={
+                **address.connect_args,
+                "async_creator_fn": functools.partial(connect, address.statement_timeout),
+            },
             pool_size=values.pool_size + values.write_pool_size,
             max_overflow=0,
             pool_timeout=values.pool_timeout,

@@ -4,12 +4,15 @@ import asyncio
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 from sqlmodel import select
 from tests.servers.pgbouncer import pgbouncer
 from tests.servers.postgres import free_port, new_database, postgres
+from tests.servers.relay import Relay
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.errors import (
@@ -22,6 +25,7 @@ from bedplate.services.database.errors import (
 )
 from bedplate.services.database.factory import build_database
 from bedplate.services.database.models import UserRow
+from bedplate.services.database.postgres import connection
 from bedplate.services.database.violations import violations
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.health import HealthStatus
@@ -203,4 +207,29 @@ async def test_a_server_that_is_stopped_and_started_again(tmp_path: Path) -> Non
         async with database.session() as session:
             assert set((await session.exec(select(UserRow.username))).all()) == {"before", "after"}
         assert (await database.health()).status is HealthStatus.UP
+        await database.stop()
+
+
+async def test_a_connection_that_falls_silent_is_given_up(migrated_postgres: str, monkeypatch: Any) -> None:
+    """DB-1: neither side ends it, and no answer comes: as with a firewall that has forgotten it."""
+    monkeypatch.setattr(connection, "_GRACE", 0.2)
+    server = urlsplit(migrated_postgres)
+    async with Relay(server.port or 0) as relay:
+        database = build(migrated_postgres.replace(f":{server.port}", f":{relay.port}"), statement_timeout=1)
+        await database.start()
+        with pytest.raises(DatabaseUnreachableError):
+            async with database.session() as session:
+                await session.exec(select(UserRow.id))
+                relay.silence()
+                await session.exec(select(UserRow.id))
+        async with database.transaction() as session:  # the pool has found out, and opens another
+            session.add(row("after"))
+        async with database.session() as session:
+            waiting = asyncio.create_task(session.exec(sa.text("SELECT pg_sleep(30)")))
+            await asyncio.sleep(0.1)
+            relay.silence()
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+        assert await _count(database) == 1
         await database.stop()
