@@ -96,4 +96,8 @@ def test_serves_in_a_directory_with_a_services_folder_of_its_own(server: str, wo
             assert time.monotonic() < deadline
             time.sleep(0.05)
     assert answer.json() == {"status": "up"}
+    page = httpx.get(f"{server}/dashboard/sign-in")
+    assert page.status_code == 200
+    for asset in re.findall(r'(?:href|src)="(/dashboard/static/[^"]+)"', page.text):
+        assert httpx.get(f"{server}{asset}").status_code == 200, asset
     assert (workplace / "data/bedplate.db").exists()

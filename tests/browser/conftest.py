@@ -173,6 +173,13 @@ def site(fresh: Site, browser: Browser) -> Site:
     return fresh
 
 
+def sign_in(page: Page) -> None:
+    """Fill in the form, and send it."""
+    page.get_by_label("User name").fill(NAME)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+
+
 @pytest.fixture
 def dashboard(site: Site, open_page: Callable[..., Page]) -> Callable[..., Page]:
     """Opens a page of the dashboard, signed in."""
@@ -180,9 +187,7 @@ def dashboard(site: Site, open_page: Callable[..., Page]) -> Callable[..., Page]
     def call(path: str = "/", **options: Any) -> Page:
         page = open_page(site.replica.url, **options)
         page.goto("/dashboard/sign-in" + (f"?next={path}" if path != "/" else ""))
-        page.get_by_label("User name").fill(NAME)
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Sign in").click()
+        sign_in(page)
         page.wait_for_url(f"{site.replica.url}{path}")
         return page
 

@@ -1,11 +1,14 @@
 """The dashboard as a person sees it, in Chromium."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
-from tests.browser.conftest import NAME, Site
+from tests.browser.conftest import NAME, PASSWORD, Site, sign_in
+from tests.servers.replicas import Replica
+from tests.servers.valkey import ValkeyServer
 
 from bedplate.services.schema import ServiceType
 from bedplate.wiring.testing.llm import Fault, LocalLLM
@@ -14,6 +17,9 @@ from bedplate.wiring.testing.signals import Gate
 expect.set_options(timeout=30_000)
 
 Dashboard = Callable[..., Page]
+
+_COLOUR = "selector => getComputedStyle(document.querySelector(selector)).getPropertyValue('--state')"
+_DOWN = "getComputedStyle(document.documentElement).getPropertyValue('--down')"
 
 
 @pytest.fixture
@@ -116,6 +122,36 @@ def test_a_job_is_cancelled_by_its_button(dashboard: Dashboard, site: Site, held
     page.goto("/dashboard/audit?kind=job_cancelled")
     expect(page.get_by_role("row").filter(has_text="job cancelled")).to_contain_text(NAME)
     assert job in page.request.get("/dashboard/jobs?status=cancelled").text()
+
+
+def test_a_stopped_redis_turns_its_services_red_and_back(tmp_path: Path, open_page: Callable[..., Page]) -> None:
+    """The page stays open: it is told by its stream."""
+    environment = {
+        "BEDPLATE_PROFILE": "embedded",
+        "BEDPLATE_JOB_QUEUE__BACKEND": "redis",
+        "BEDPLATE_AUTH__SUPERUSER": NAME,
+        "BEDPLATE_AUTH__SUPERUSER_PASSWORD": PASSWORD,
+    }
+    with (
+        ValkeyServer(tmp_path) as valkey,
+        Replica(tmp_path / "replica", environment | {"BEDPLATE_REDIS__URL": valkey.url}) as replica,
+    ):
+        page = open_page(replica.url)
+        page.goto("/")
+        sign_in(page)
+        service, summary = page.locator("#service-job_queue"), page.locator("#summary")
+        expect(service).to_contain_text("redis")
+        expect(summary).to_have_text("all 16 services up")
+        valkey.stop()
+        expect(service).to_have_attribute("data-health", "down")
+        expect(service.locator(".state")).to_have_text("down")
+        expect(summary).to_have_attribute("data-health", "down")
+        assert page.evaluate(_COLOUR, "#service-job_queue") == page.evaluate(_DOWN)
+        expect(page.locator("#service-database")).to_have_attribute("data-health", "up")
+        valkey.start()
+        expect(service).to_have_attribute("data-health", "up")
+        expect(summary).to_have_text("all 16 services up")
+        page.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
