@@ -15,6 +15,7 @@ from bedplate.services.collector import collector_paused
 from bedplate.services.settings import Settings
 from bedplate.wiring.http.dashboard import Dashboard
 from bedplate.wiring.http.errors import install_error_handlers
+from bedplate.wiring.http.measuring import MeasuringMiddleware
 from bedplate.wiring.http.middleware import BodyLimitMiddleware, SecurityHeadersMiddleware, TraceContextMiddleware
 from bedplate.wiring.http.openapi import install_openapi
 from bedplate.wiring.http.sockets import SocketApp
@@ -95,6 +96,7 @@ def _make(container: ApplicationContainer) -> FastAPI:
     app.mount(settings.socket.path, sockets)
     dashboard.add_to(app)
     _add_middleware(app, settings)
+    app.add_middleware(MeasuringMiddleware, telemetry=container.telemetry)
     if settings.telemetry.backend != "embedded":
         app.add_middleware(TelemetryMiddleware, telemetry=container.telemetry)
     install_error_handlers(app)

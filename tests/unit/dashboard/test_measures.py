@@ -5,13 +5,11 @@ from prometheus_client import CollectorRegistry, Histogram
 
 from bedplate.services.telemetry import TelemetryService
 from bedplate.wiring.http.dashboard.measures import READ, Reading, sample
-
-REQUESTS = "http_server_request_duration_seconds"
+from bedplate.wiring.http.measuring import REQUESTS
 
 
 def _requests(registry: CollectorRegistry) -> Histogram:
-    labels = ("http_request_method", "http_response_status_code")
-    return Histogram(REQUESTS, "Requests.", labels, registry=registry, buckets=(0.1, 0.2, 0.4))
+    return Histogram(REQUESTS, "Requests.", ("method", "status"), registry=registry, buckets=(0.1, 0.2, 0.4))
 
 
 def test_rates_and_quantiles_are_those_between_two_readings() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bedplate.services.telemetry import OperationStats
+from bedplate.wiring.http.measuring import REQUESTS
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -48,7 +49,6 @@ CHARTS: Sequence[Chart] = (
     Chart("lag", "Event-loop lag", "ms", (Series("lag", "longest"),)),
 )
 
-_REQUESTS = "http_server_request_duration_seconds"
 _GAUGES = {
     "jobs": "bedplate_job_queue_running",
     "queued": "bedplate_task_queued",
@@ -58,8 +58,8 @@ _GAUGES = {
 
 
 READ = (
-    f"{_REQUESTS}_count",
-    f"{_REQUESTS}_bucket",
+    f"{REQUESTS}_count",
+    f"{REQUESTS}_bucket",
     "bedplate_cache_hits_total",
     "bedplate_cache_misses_total",
     *_GAUGES.values(),
@@ -93,7 +93,7 @@ class Reading(msgspec.Struct, frozen=True):
         buckets: dict[float, float] = {}
         wanted = {name: key for key, name in _GAUGES.items()}
         for metric in metrics:
-            if metric.name == _REQUESTS:
+            if metric.name == REQUESTS:
                 _requests(metric, totals, buckets)
             elif metric.name in ("bedplate_cache_hits", "bedplate_cache_misses"):
                 key = metric.name.rpartition("_")[2]
@@ -107,8 +107,7 @@ def _requests(metric: "Metric", totals: dict[str, float], buckets: dict[float, f
     for one in metric.samples:
         if one.name.endswith("_count"):
             totals["requests"] = totals.get("requests", 0) + one.value
-            status = next((value for name, value in one.labels.items() if "status" in name), "")
-            if status.startswith("5"):
+            if one.labels["status"].startswith("5"):
                 totals["failures"] = totals.get("failures", 0) + one.value
         elif one.name.endswith("_bucket"):
             bound = float(one.labels["le"])
