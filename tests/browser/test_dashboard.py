@@ -101,6 +101,7 @@ def test_a_run_appears_while_it_runs_and_its_waterfall_is_right(dashboard: Dashb
     model, output = next(one for one in names if "Language Model" in one), next(one for one in names if "Output" in one)
     assert ends[model][1] <= ends[output][0] + 2.1  # what is shorter than a line is drawn as wide as one
     steps.filter(has_text="Language Model").locator("a").click()
+    expect(steps.filter(has_text="Language Model").locator("a")).to_have_attribute("aria-current", "true")
     detail = page.locator("#step")
     expect(detail).to_contain_text("You said: Hello from the browser")
     expect(detail).to_contain_text("Tokens")

@@ -40,7 +40,7 @@ class Chart(msgspec.Struct, frozen=True):
 
 CHARTS: Sequence[Chart] = (
     Chart("requests", "Requests", "rate", (Series("requests", "answered"), Series("failures", "failed"))),
-    Chart("latency", "Request latency", "ms", (Series("p50", "median"), Series("p95", "95 of 100"))),
+    Chart("latency", "Request latency", "ms", (Series("p50", "p50"), Series("p95", "p95"))),
     Chart("operations", "Service operations", "rate", (Series("operations", "ended"), Series("errors", "failed"))),
     Chart("jobs", "Jobs", "count", (Series("jobs", "running"),)),
     Chart("queue", "Task queue", "count", (Series("queued", "waiting"), Series("tasks", "running"))),

@@ -149,6 +149,24 @@
   });
   document.body.addEventListener("htmx:sseError", () => connected("lost", "reconnecting"));
 
+  // The chosen step stays marked, also when the steps are drawn anew
+  let step = "";
+  const mark = () => {
+    for (const one of $(".spans a[aria-current]")) one.removeAttribute("aria-current");
+    if (step) document.getElementById(step)?.setAttribute("aria-current", "true");
+  };
+  document.body.addEventListener("htmx:beforeRequest", event => {
+    const chosen = event.target.closest?.(".spans a");
+    if (chosen) { step = chosen.id; mark(); }
+  });
+  document.body.addEventListener("htmx:afterSettle", mark);
+
+  // The log of a job that goes on for long keeps its end
+  document.body.addEventListener("htmx:sseMessage", event => {
+    const events = event.target.closest?.("#events");
+    while (events && events.children.length > 1000) events.firstElementChild.remove();
+  });
+
   // What went wrong with a request
   const toast = document.getElementById("toast");
   let hiding;
