@@ -35,6 +35,7 @@ _MODULES = (
     "job_streams",
     "telemetry",
     "redis_cache",
+    "dashboard",
 )
 _BY_NAME = ("s3",)
 """Measured when asked for: files on S3 do not meet their aim yet."""

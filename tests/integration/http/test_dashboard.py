@@ -285,6 +285,28 @@ async def test_lists_hold_what_is_everybodys_and_pages_cover_it_once(
         assert ">first<" not in nobody.text, page
 
 
+async def test_a_run_of_a_thousand_steps_is_one_page_and_is_not_sent_again_unchanged(
+    clients: Clients, visitor: httpx.AsyncClient
+) -> None:
+    user, tracing = await clients.user(SUPERUSER), clients.container.tracing()
+    async with tracing.run(user_id=user.id, name="a long one") as run:
+        for number in range(1_000):
+            with tracing.span(f"step {number}"):
+                pass
+        await tracing.flush(60)
+        page = await visitor.get(f"/dashboard/runs/{user.id}/{run.id}")
+        assert page.text.count('<a id="s-') == 1_000
+        seen = page.text.partition("?seen=")[2].partition('"')[0]
+        again = {"params": {"seen": seen}, "headers": {"HX-Request": "true"}}
+        assert (await visitor.get(f"/dashboard/runs/{user.id}/{run.id}", **again)).status_code == 204
+        with tracing.span("one more"):
+            pass
+        await tracing.flush(60)
+        more = await visitor.get(f"/dashboard/runs/{user.id}/{run.id}", **again)
+        assert "one more" in more.text
+        assert "<html" not in more.text
+
+
 async def test_a_job_is_cancelled_and_a_dead_letter_requeued_and_both_are_audited(
     clients: Clients, visitor: httpx.AsyncClient, upload: Upload, llm: LocalLLM
 ) -> None:

@@ -87,5 +87,8 @@ def test_a_run_of_no_steps_and_one_of_very_deep_ones() -> None:
     for number in range(1, 2_000):
         deep = _span(str(number), 0, 1, deep)
     bars = waterfall(_tree(deep, end=1)).bars
+    many = waterfall(_tree(*(_span(str(number), 0, 1) for number in range(5_000)), end=1))
+    assert len(many.bars) + many.left_out == 5_000
+    assert len(many.bars) <= 3_000
     assert len(bars) == 2_000
     assert max(bar.depth for bar in bars) == 12

@@ -14,6 +14,8 @@ _DEEPEST = 12
 _WIDTH = 1000
 _NARROWEST = 2.0
 _TICKS = 4
+_MOST = 3_000
+"""Bars that a page has at most."""
 
 
 class Bar(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,12 +43,14 @@ class Waterfall(msgspec.Struct, frozen=True, kw_only=True):
         bars: In the order in which they are drawn: each step before those inside it.
         ms: What the whole width stands for.
         ticks: Moments on the way, in milliseconds.
+        left_out: How many more steps there are.
         version: Tells it from what it was before.
     """
 
     bars: Sequence[Bar]
     ms: float
     ticks: Sequence[float]
+    left_out: int
     version: str
 
 
@@ -61,13 +65,14 @@ def waterfall(tree: TraceTree) -> Waterfall:
         end = max([tree.trace.ended_at or begin, *known])
     whole = max(_ms(begin, end), 1e-3)
     bars = []
-    for span, depth in spans:
+    for span, depth in spans[:_MOST]:
         taken = max(_ms(span.started_at, span.ended_at or end), 0.0)
         x = min(_ms(begin, span.started_at) / whole * _WIDTH, _WIDTH - _NARROWEST)
         width = min(max(taken / whole * _WIDTH, _NARROWEST), _WIDTH - x)
         bars.append(Bar(span=span, depth=min(depth, _DEEPEST), x=round(x, 1), width=round(width, 1), ms=taken))
     ticks = [whole * tick / _TICKS for tick in range(_TICKS + 1)]
-    return Waterfall(bars=bars, ms=whole, ticks=ticks, version=_version(tree, spans))
+    left_out = len(spans) - len(bars)
+    return Waterfall(bars=bars, ms=whole, ticks=ticks, left_out=left_out, version=_version(tree, spans))
 
 
 def _flat(spans: Sequence[SpanNode], depth: int) -> Iterator[tuple[SpanNode, int]]:

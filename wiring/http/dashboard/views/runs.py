@@ -34,11 +34,13 @@ async def show(visit: Visit) -> Response:
     """A run with its steps; while it runs, only if it is not what the visitor has seen already."""
     owner, run_id = visit.id("owner"), visit.id("run")
     tree = await visit.container.tracing().tree(owner, run_id)
-    steps = waterfall(tree)
+    steps = await visit.aside(waterfall, tree)
     if visit.fragment and visit.asked("seen") == steps.version:
         return Response(status_code=204)
     names = await visit.people.names([owner])
-    return visit.page(
+    # A run may have thousands of steps.
+    return await visit.aside(
+        visit.page,
         "run.html",
         run=visit.masked_struct(tree.trace),
         steps=steps,
