@@ -29,6 +29,7 @@ from bedplate.services.telemetry.instrumentation import Instrumentation
 from bedplate.services.telemetry.log_router import SERVER_LOGGERS, LogRouter
 from bedplate.services.telemetry.meter import Meter
 from bedplate.services.telemetry.operations import Kind, OperationStats, OperationTable, Probe
+from bedplate.services.telemetry.usage import UsageReport, UsageReporter
 
 __all__ = ["App", "TelemetryService"]
 
@@ -71,6 +72,7 @@ class TelemetryService(Service):
 
         self._table = OperationTable(self.meter, self._make_probe) if values.operations else None
         self._instrumentation = Instrumentation(self._table.probe) if self._table else None
+        self._usage = UsageReporter(settings, self._calls) if values.usage_endpoint else None
 
     def watch(self, name: str, service: Service) -> None:
         """Count and time the public operations of a service until this one stops; the container does so for each.
@@ -95,14 +97,28 @@ class TelemetryService(Service):
         """
         return self._table.stats(service) if self._table else []
 
+    def usage_report(self) -> UsageReport | None:
+        """What ``BEDPLATE_TELEMETRY__USAGE_ENDPOINT`` would be sent now; None where it is not set: nothing ever is."""
+        return self._usage.report() if self._usage else None
+
+    def _calls(self) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for one in self.operations():
+            counts[one.service] = counts.get(one.service, 0) + one.calls
+        return counts
+
     def _make_probe(self, service: str, operation: str, kind: Kind) -> Probe:
         return Probe(service, operation)
 
     async def _start(self) -> None:
         add_masker(self._mask)
         self._router.install()
+        if self._usage:
+            self._usage.start()
 
     async def _stop(self) -> None:
+        if self._usage:
+            await self._usage.stop()
         if self._instrumentation:
             self._instrumentation.remove_all()
         self._router.remove()

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, HttpUrl, SecretStr
 
 from bedplate.services.settings.groups.base import Seconds, ServiceSettings
 
@@ -28,5 +28,7 @@ class TelemetrySettings(ServiceSettings):
     turned off, it takes nothing."""
     flush_timeout: Seconds = 5.0
     """Seconds that a stop waits for what is not delivered yet to an OpenTelemetry collector."""
+    usage_endpoint: HttpUrl | None = None
+    """Where a report of usage is sent once a day; unset: nowhere. docs/services/telemetry.md lists all that it says."""
     scrape_token: SecretStr | None = None
     """Bearer token with which a scraper may read /metrics and /api/v1/services."""
