@@ -221,3 +221,58 @@ async def test_variables_may_stand_in_the_dotenv_file(
     async with container.running("cache"):
         await container.cache().set("key", 1)
     assert {one.resource["service.name"] for one in otlp.spans} == {"from-the-file"}
+
+
+async def test_a_collector_that_is_busy_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, container_settings: dict[str, Any], otlp: Collector
+) -> None:
+    """TEL-2: 429 with Retry-After loses nothing, as long as the timeout lasts."""
+    otlp.answer(429, retry_after="1")
+    container = ApplicationContainer(settings=Object(SettingsService(**container_settings)))
+    async with container.running("cache"):
+        await container.cache().set("key", 1)
+        await otlp.until(lambda: any(one.path.endswith("/v1/traces") for one in otlp.requests))
+        otlp.answer(200)
+        await otlp.until(lambda: any(one.name == "cache.set" for one in otlp.spans))
+    assert lost(container, "traces") == 0
+
+
+async def test_a_stop_that_is_cancelled_is_finished_by_the_next(
+    container_settings: dict[str, Any], otlp: Collector
+) -> None:
+    container = ApplicationContainer(settings=Object(SettingsService(**container_settings)))
+    telemetry = container.telemetry()
+    await telemetry.start()
+    otlp.hang()
+    stopping = asyncio.ensure_future(telemetry.stop())
+    await asyncio.sleep(0)
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    otlp.release()
+    await telemetry.stop()
+    await telemetry.start()
+    await telemetry.stop()
+
+
+async def test_two_in_one_process_have_nothing_in_common(
+    monkeypatch: pytest.MonkeyPatch, container_settings: dict[str, Any], otlp: Collector, tmp_path: Path
+) -> None:
+    """TEL-2: each has providers, measures and deliveries of its own, and a stop of one ends nothing of the other."""
+    names = ("one", "two")
+    containers = {}
+    for name in names:
+        monkeypatch.setenv("OTEL_SERVICE_NAME", name)
+        values = SettingsService(**container_settings | {"data_dir": tmp_path / name})
+        containers[name] = ApplicationContainer(settings=Object(values))
+        containers[name].telemetry()  # which reads the variables
+    async with containers["two"].running("cache"):
+        async with containers["one"].running("cache"):
+            await containers["one"].cache().set("key", 1)
+        await containers["two"].cache().set("key", 1)
+        await containers["two"].cache().set("key", 2)
+    sets = [one for one in otlp.spans if one.name == "cache.set"]
+    assert sorted(one.resource["service.name"] for one in sets) == ["one", "two", "two"]
+    for name in names:
+        measured = {one.name for one in otlp.points if one.resource["service.name"] == name}
+        assert {"process.memory.usage", "bedplate_cache_hits"} <= measured

@@ -58,7 +58,19 @@ async def test_postgres(container_settings: dict[str, Any], migrated_postgres: s
     assert not otlp.holds("$argon2id$")
 
 
-async def test_celery(container_settings: dict[str, Any], otlp: Collector) -> None:
+@pytest.fixture
+def no_logging_of_celery() -> Iterator[None]:
+    """Has a worker leave the root logger alone."""
+
+    def nothing(**_: object) -> None:
+        """Being connected is enough."""
+
+    signals.setup_logging.connect(nothing)
+    yield
+    signals.setup_logging.disconnect(nothing)
+
+
+async def test_celery(container_settings: dict[str, Any], otlp: Collector, no_logging_of_celery: None) -> None:
     """TEL-2: a message carries the trace of its sender to the worker, and nothing stays connected after a stop."""
     app = celery.Celery("shop", broker="memory://", backend="cache+memory://", set_as_current=False)
 

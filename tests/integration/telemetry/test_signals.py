@@ -1,15 +1,20 @@
 """What a collector gets of an application that serves requests."""
 
+import logging
 import os
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import opentelemetry._logs
 import opentelemetry.metrics
 import opentelemetry.trace
+import pytest
+from dependency_injector.providers import Object
 from tests.servers.otlp import Collector, Point, Span
 
 from bedplate.containers import ApplicationContainer
 from bedplate.services.logs import get_logger
+from bedplate.services.settings import SettingsService
 from bedplate.wiring.testing.clients import Clients
 
 Stop = Callable[[], Awaitable[object]]
@@ -80,30 +85,32 @@ async def test_requests_are_named_by_their_routes(clients: Clients, otlp: Collec
 async def test_metrics_are_those_of_prometheus(clients: Clients, otlp: Collector, stop: Stop) -> None:
     """TEL-2: one set of instruments, to be had in both ways; with exemplars, units and the standard names."""
     client = await clients.superuser()
-    assert (await client.get("/api/v1/users/whoami", headers={"traceparent": TRACEPARENT})).status_code == 200
-    text = (await client.get("/metrics")).text
+    route = "/api/v1/users/whoami"
+    operation = {"service": "auth", "operation": "verify"}
+
+    def traced(name: str, **attributes: str) -> bool:
+        return any(trace == TRACE for one in points(otlp, name, **attributes) for trace, _ in one.exemplars)
+
+    assert (await client.get(route, headers={"traceparent": TRACEPARENT})).status_code == 200
+    # Each bucket has one exemplar, the latest: before others come by.
+    await otlp.until(lambda: traced("bedplate_service_operation_duration_seconds", **operation))
+    await otlp.until(lambda: traced("http.server.request.duration", **{"http.route": route}))
     shown = (await client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})).text
-    await otlp.until(lambda: points(otlp, "http.server.request.duration"))
+    text = (await client.get("/metrics")).text
     await stop()
 
-    assert (
-        'http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="200"' in text
-    )
-    assert 'http_route="/api/v1/users/whoami"' in text
+    assert shown.endswith("# EOF\n")
+    assert any(f'http_route="{route}"' in line and f'trace_id="{TRACE}"' in line for line in shown.splitlines())
+    series = next(line for line in text.splitlines() if "request_duration_seconds_count" in line and route in line)
+    assert series.endswith(" 1.0")
     assert "process_memory_usage_bytes " in text
     assert "bedplate_auth_logins_total" in text
-    assert shown.endswith("# EOF\n")
-    assert f'trace_id="{TRACE}"' in shown
     names = {one.name for one in otlp.points}
     assert {"process.memory.usage", "cpython.gc.collections", "db.client.connection.count"} <= names
     assert {"http.server.active_requests", "bedplate_auth_logins", "bedplate_database_bytes"} <= names
-
-    verify = points(otlp, "bedplate_service_operation_duration_seconds", service="auth", operation="verify")[-1]
+    verify = points(otlp, "bedplate_service_operation_duration_seconds", **operation)[-1]
     assert (verify.kind, verify.unit) == ("histogram", "s")
     assert verify.count == sum(verify.buckets) >= 1
-    requests = points(otlp, "http.server.request.duration", **{"http.route": "/api/v1/users/whoami"})
-    for several in (points(otlp, "bedplate_service_operation_duration_seconds", operation="verify"), requests):
-        assert TRACE in {trace for one in several for trace, _ in one.exemplars}
 
 
 async def test_logs_carry_the_ids_of_their_span(
@@ -164,3 +171,34 @@ async def test_it_starts_again_after_a_stop(container: ApplicationContainer, otl
         instances |= {one.resource["service.instance.id"] for one in otlp.spans if one.name == "cache.set"}
         assert len([one for one in otlp.spans if one.name == "cache.set"]) >= number + 1
     assert len(instances) == 2
+
+
+async def test_logs_of_the_server_go_there_too(
+    container: ApplicationContainer, otlp: Collector, stop: Stop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """TEL-2: what ``bedplate serve`` writes of its server is delivered as well, and still written."""
+    container.telemetry().route_server_logs()
+    logging.getLogger("uvicorn.access").info('%s - "%s %s"', "127.0.0.1", "GET", "/setup?token=canary-of-a-link")
+    await stop()
+    logging.getLogger("uvicorn.access").info("after the stop")
+    [access] = [one for one in otlp.logs if one.scope == "uvicorn.access"]
+    assert access.body.startswith('127.0.0.1 - "GET /setup')
+    assert "127.0.0.1" in capsys.readouterr().err
+    assert not otlp.holds("canary-of-a-link")
+
+
+async def test_a_guest_delivers_its_own_logs_and_leaves_the_writing_to_the_application(
+    container_settings: dict[str, Any], otlp: Collector, caplog: pytest.LogCaptureFixture
+) -> None:
+    """TEL-2: where the application has configured logging, its handlers get what they did before."""
+    caplog.set_level(logging.INFO)
+    before = list(logging.getLogger("bedplate").handlers)
+    settings = container_settings | {"telemetry": {"backend": "otlp", "log_handler": "app"}}
+    container = ApplicationContainer(settings=Object(SettingsService(**settings)))
+    async with container.running("cache"):
+        get_logger("bedplate.shop").info("an order", number=7)
+        logging.getLogger("host").info("of the application")
+    assert [one.body for one in otlp.logs if one.scope in ("bedplate.shop", "host")] == ["an order"]
+    assert "an order number=7" in caplog.text
+    assert "of the application" in caplog.text
+    assert logging.getLogger("bedplate").handlers == before
