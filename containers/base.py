@@ -40,6 +40,7 @@ class ContainerInstance(containers.DynamicContainer):
         super().__init__()
         self._lifecycle = Lifecycle(self._plan)
         self._optional: set[str] = set()
+        self._draining = False
 
     # Start and stop
 
@@ -47,6 +48,15 @@ class ContainerInstance(containers.DynamicContainer):
     def started(self) -> bool:
         """Whether something is started, or being started, and not stopped."""
         return self._lifecycle.entered
+
+    @property
+    def draining(self) -> bool:
+        """Whether the process is about to stop, and is to be sent nothing more; ``/readyz`` says so."""
+        return self._draining and self.started
+
+    def begin_drain(self) -> None:
+        """Say from now on, until the next start, that the process is about to stop; nothing else changes."""
+        self._draining = True
 
     @property
     def report(self) -> Report:
@@ -76,6 +86,7 @@ class ContainerInstance(containers.DynamicContainer):
             chosen += [one for one in named_providers(self).values() if isinstance(one, resource_type)]
         refuse_cycles(named_providers(self))
         strict.rewire(self)
+        self._draining = self.draining
         return await self._lifecycle.start(chosen)
 
     async def shutdown_resources(  # type: ignore[override]  # stock answers with an awaitable or None

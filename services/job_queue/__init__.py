@@ -5,6 +5,7 @@ from bedplate.services.job_queue.errors import (
     JobFinishedError,
     JobLogFullError,
     JobNotFoundError,
+    JobQueueDrainingError,
     TooManyJobsError,
 )
 from bedplate.services.job_queue.live import JobLog, JobWork
@@ -21,6 +22,7 @@ __all__ = [
     "JobLogFullError",
     "JobNotFoundError",
     "JobPage",
+    "JobQueueDrainingError",
     "JobQueueService",
     "JobStatus",
     "JobWork",

@@ -11,14 +11,22 @@
     NotFoundError
     └── JobNotFoundError          no such job, or not the caller's
     UnavailableError
-    └── JobElsewhereError         another process runs the job
+    ├── JobElsewhereError         another process runs the job
+    └── JobQueueDrainingError     the process is about to stop
 """
 
 import uuid
 
 from bedplate.services.errors import ConflictError, NotFoundError, RateLimitedError, TooLargeError, UnavailableError
 
-__all__ = ["JobElsewhereError", "JobFinishedError", "JobLogFullError", "JobNotFoundError", "TooManyJobsError"]
+__all__ = [
+    "JobElsewhereError",
+    "JobFinishedError",
+    "JobLogFullError",
+    "JobNotFoundError",
+    "JobQueueDrainingError",
+    "TooManyJobsError",
+]
 
 _SERVICE = "job_queue"
 
@@ -80,4 +88,18 @@ class JobElsewhereError(UnavailableError):
             f"job {job_id} is run by another process",
             service=_SERVICE,
             fix="ask that process; if it has died, the job is marked as interrupted when its lease has expired",
+        )
+
+
+class JobQueueDrainingError(UnavailableError):
+    """The process is about to stop and takes no new jobs; another one does."""
+
+    code = "job_queue_draining"
+    retry_after = 1.0
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the server is about to stop",
+            service=_SERVICE,
+            fix="try again in a second: another one answers",
         )

@@ -12,7 +12,7 @@ from bedplate.services.database.repositories.job_queue import JobRepository
 from bedplate.services.errors import InvalidInputError, UnavailableError
 from bedplate.services.job_queue.archive import Archive
 from bedplate.services.job_queue.deadlines import Deadlines
-from bedplate.services.job_queue.errors import JobNotFoundError
+from bedplate.services.job_queue.errors import JobNotFoundError, JobQueueDrainingError
 from bedplate.services.job_queue.history import History
 from bedplate.services.job_queue.live import EndReason, JobWork, LiveJob
 from bedplate.services.job_queue.log import LogHost, LogLimits
@@ -73,6 +73,7 @@ class JobQueueService(Service):
         self._supervisor = Supervisor(self._settings, telemetry, self._changed)
         self._archive: Archive | None = None
         self._maintenance: asyncio.Task[None] | None = None
+        self._draining = False
         self._patience: Deadlines[asyncio.Future[None]] = Deadlines(_wake)
         truncated = telemetry.meter.counter(
             "bedplate_job_queue_events_truncated", "Events that were too large and replaced by a note"
@@ -110,9 +111,12 @@ class JobQueueService(Service):
 
         Raises:
             TooManyJobsError: Too many jobs are waiting or running.
+            JobQueueDrainingError: The process is about to stop.
             UnavailableError: The service is not started, or the job could not be stored.
         """
         self._require_started()
+        if self._draining:
+            raise JobQueueDrainingError
         self._relay.require()
         if timeout is not None and timeout <= 0:
             raise InvalidInputError(
@@ -286,12 +290,22 @@ class JobQueueService(Service):
             self._jobs.remove(live)
         await self._relay.deleted(user_id, job_id, runner)
 
+    async def drain(self, patience: float) -> None:
+        """Take no new jobs until the next start, and let those that are there end.
+
+        Those that have not after ``patience`` seconds are asked to, and have ``cancel_timeout`` for it: their readers
+        get a terminal event that says so while they can still be reached. :meth:`stop` ends jobs too, without waiting.
+        """
+        self._draining = True
+        await self._supervisor.drain(patience)
+
     async def delete_old(self) -> int:
         """Delete the jobs of all users that ended longer than ``retention`` ago, with their logs; how many."""
         self._require_started()
         return await delete_old_jobs(self._database, self._settings.retention)
 
     async def _start(self) -> None:
+        self._draining = False
         self._archive = Archive(self._settings, self._database, self._telemetry, self._lease_lost)
         host = RelayHost(archive=self._archive, jobs=self._jobs, end=self._supervisor.request_end)
         await self._relay.start(host)

@@ -1,6 +1,7 @@
 """Runs the work of jobs: places to run in, timeouts, cancellation, and exactly one ending for each."""
 
 import asyncio
+import contextlib
 from collections import Counter, deque
 from collections.abc import Callable
 
@@ -34,6 +35,7 @@ class Supervisor:
         self._settings = settings
         self._note = note
         self._unfinished: set[LiveJob] = set()
+        self._quiet = asyncio.Event()
         self._placed: set[LiveJob] = set()
         self._waiting: deque[LiveJob] = deque()
         self._tasks: dict[asyncio.Task[None], LiveJob] = {}
@@ -78,7 +80,7 @@ class Supervisor:
 
     def withdraw(self, live: LiveJob) -> None:
         """Forget a job that could not be stored."""
-        self._unfinished.discard(live)
+        self._forget(live)
         self._leave(live)
 
     def request_end(self, live: LiveJob, reason: EndReason) -> None:
@@ -100,8 +102,17 @@ class Supervisor:
 
     def closed(self, live: LiveJob) -> None:
         """Note that the log of a job has been closed."""
-        self._unfinished.discard(live)
+        self._forget(live)
         self._ended_jobs[live.status] += 1
+
+    async def drain(self, patience: float) -> None:
+        """Wait for so many seconds until every job has ended, then end those that have not."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while self._unfinished:
+                    self._quiet.clear()
+                    await self._quiet.wait()
+        await self.end_all()
 
     async def end_all(self) -> None:
         """Ask every job to end and wait, for ``cancel_timeout`` at most, until each has."""
@@ -114,6 +125,11 @@ class Supervisor:
         self._ask_all()
         for live in list(self._placed):
             self._abandon(live)
+
+    def _forget(self, live: LiveJob) -> None:
+        self._unfinished.discard(live)
+        if not self._unfinished:
+            self._quiet.set()
 
     def _ask_all(self) -> None:
         for live in [*self._unfinished, *self._placed]:

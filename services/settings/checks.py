@@ -82,7 +82,7 @@ def _insecure_origin(_settings: Any, around: Surroundings) -> Iterator[Trouble]:
 @check("server.stop-timeout", Severity.WARNING, "Services are stopped before the platform kills the process")
 def _stop_timeout(_settings: Any, around: Surroundings) -> Iterator[Trouble]:
     server = around.values.server
-    needed = server.stop_timeout + server.drain_timeout
+    needed = server.stop_timeout + server.drain_timeout + server.drain_delay
     if needed >= _KUBERNETES_KILLS_AFTER and "KUBERNETES_SERVICE_HOST" in around.environment:
         yield Trouble(
             f"stopping may take {needed:g} s, and Kubernetes kills after {_KUBERNETES_KILLS_AFTER} by default",

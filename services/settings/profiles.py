@@ -11,7 +11,16 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
     "embedded": {},
     # A replica behind a load balancer, its output read by a collector.
     "cluster": {
-        "server": {"host": "0.0.0.0", "replicas": 2},  # noqa: S104 - a container listens on every address of its own
+        "server": {
+            "host": "0.0.0.0",  # noqa: S104 - a container listens on every address of its own
+            "replicas": 2,
+            # Within the half minute that Kubernetes gives in all.
+            "drain_delay": 4.0,
+            "drain_timeout": 6.0,
+            "stop_timeout": 18.0,
+        },
+        # Without it each replica would need the clients that have come to it to come again.
+        "socket": {"transports": ("websocket",)},
         "telemetry": {"log_format": "json"},
     },
     # Fast rather than safe or patient: nothing that a test makes is worth protecting.

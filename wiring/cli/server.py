@@ -7,7 +7,9 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from types import FrameType
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -64,13 +66,13 @@ class _Server(uvicorn.Server):
                 server_header=False,
                 # As Socket.IO's own server: compressing every small event costs more memory and time than it saves.
                 ws_per_message_deflate=False,
-                timeout_graceful_shutdown=settings.drain_timeout,  # type: ignore[arg-type]  # fractions work
             )
         )
         self._app = app
         self._container = container
         self._url = _url(settings.host, listener.getsockname()[1])
         self._settings = settings
+        self._hurry = asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -85,11 +87,39 @@ class _Server(uvicorn.Server):
             raise _address_error(self._settings, error) from error
         await self._announce()
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop; when asked a second time by Ctrl-C, without waiting for anything."""
+        super().handle_exit(sig, frame)
+        if self.force_exit:
+            self._hurry.set()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Send clients of Socket.IO and open pages elsewhere while they can be told, then end all connections."""
+        """Be sent nothing more, let what is there end, tell clients where it cannot, and end all connections.
+
+        First ``/readyz`` says no, for ``drain_delay``. Then nobody comes in any more, clients of Socket.IO are sent
+        elsewhere, and jobs may end for three quarters of ``drain_timeout``; who reads one that is ended then gets its
+        last event in what is left for open requests.
+        """
+        settings, loop = self._settings, asyncio.get_running_loop()
+        self._container.begin_drain()
+        await self._unless_in_a_hurry(asyncio.sleep(settings.drain_delay))
+        for server in self.servers:
+            server.close()
+        until = loop.time() + settings.drain_timeout
         await self._container.socket().drain()
-        await self._app.state.drain()
+        await self._unless_in_a_hurry(self._container.job_queue().drain(0.75 * settings.drain_timeout))
+        left = max(until - loop.time(), settings.drain_timeout / 4)
+        self.config.timeout_graceful_shutdown = left  # type: ignore[assignment]  # fractions work
         await super().shutdown(sockets)
+
+    async def _unless_in_a_hurry(self, work: Coroutine[Any, Any, None]) -> None:
+        tasks = [asyncio.ensure_future(work), asyncio.ensure_future(self._hurry.wait())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _announce(self) -> None:
         lines = [

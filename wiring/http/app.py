@@ -95,7 +95,7 @@ def _make(container: ApplicationContainer) -> FastAPI:
         app.include_router(module.router)
     app.mount(settings.socket.path, sockets)
     dashboard.add_to(app)
-    _add_middleware(app, settings)
+    _add_middleware(app, settings, lambda: container.draining)
     app.add_middleware(MeasuringMiddleware, telemetry=container.telemetry)
     if settings.telemetry.backend != "embedded":
         app.add_middleware(TelemetryMiddleware, telemetry=container.telemetry)
@@ -127,11 +127,11 @@ def _body_limit(settings: Settings, path: str) -> int:
     return settings.storage.max_file_bytes if upload else settings.server.max_body_bytes
 
 
-def _add_middleware(app: FastAPI, settings: Settings) -> None:
+def _add_middleware(app: FastAPI, settings: Settings, draining: Callable[[], bool]) -> None:
     server = settings.server
     app.add_middleware(BodyLimitMiddleware, limit_of=functools.partial(_body_limit, settings))
     app.add_middleware(TraceContextMiddleware)
-    app.add_middleware(SecurityHeadersMiddleware, headers=_SECURITY_HEADERS)
+    app.add_middleware(SecurityHeadersMiddleware, headers=_SECURITY_HEADERS, draining=draining)
     if server.cors_origins:
         app.add_middleware(
             CORSMiddleware,

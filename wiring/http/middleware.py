@@ -78,14 +78,19 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, limit: int, size: 
 class SecurityHeadersMiddleware:
     """Adds headers that keep browsers from guessing types, framing pages and leaking addresses.
 
+    A process that is about to stop closes each connection with its next answer: a connection that is kept is one on
+    which a request can be on its way when the process closes it.
+
     Args:
         app: The application.
         headers: What to add where the answer has not set it itself.
+        draining: Whether the process is about to stop.
     """
 
-    def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str], draining: Callable[[], bool] = lambda: False) -> None:
         self._app = app
         self._headers = headers
+        self._draining = draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, adding headers to its answer."""
@@ -98,6 +103,8 @@ class SecurityHeadersMiddleware:
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
+                if self._draining() and not scope["http_version"].startswith("2"):
+                    headers["connection"] = "close"
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

@@ -25,8 +25,11 @@ class ServerSettings(SettingsGroup):
     send_timeout: Seconds = 60.0
     """Seconds after which a client that takes nothing of what is sent to it is cut off, where the system can do that
     (Linux); 0: never."""
+    drain_delay: Seconds = 0.0
+    """Seconds that the server goes on as before when it is to stop, but for ``/readyz``, which answers 503, so that a
+    load balancer sends the next requests elsewhere."""
     drain_timeout: Seconds = 4.0
-    """Seconds that open requests may take to end when the server stops, before the services are stopped."""
+    """Seconds that jobs and open requests may take to end after that, before the services are stopped."""
     stop_timeout: Seconds = 25.0
     """Seconds in all for stopping every service (Kubernetes kills after 30)."""
     health_timeout: Seconds = 2.0

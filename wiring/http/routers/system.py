@@ -79,7 +79,9 @@ async def livez() -> StatusResponse:
 @router.get("/readyz", responses={503: {"model": StatusResponse}})
 @inject
 async def readyz(container: Container) -> Response:
-    """Whether every required service works."""
+    """Whether every required service works, and more requests are welcome."""
+    if container.draining:
+        return JSONResponse({"status": "draining"}, status_code=503)
     if (await container.health()).status is HealthStatus.DOWN:
         return JSONResponse({"status": HealthStatus.DOWN}, status_code=503)
     return JSONResponse({"status": HealthStatus.UP})
