@@ -9,8 +9,9 @@ import httpx
 import pytest
 from tests.cluster.load import Load
 from tests.servers.postgres import free_port, new_database, postgres
-from tests.servers.replicas import Replica, shared_environment, signed_in
+from tests.servers.replicas import PASSWORD, Replica, shared_environment, signed_in
 from tests.servers.s3 import new_bucket, rclone
+from tests.servers.valkey import ValkeyServer
 
 from bedplate.services.engines.s3 import S3Engine
 
@@ -79,3 +80,33 @@ async def test_s3_away(tmp_path: Path, s3: S3Engine, postgres_database: str) -> 
             await _survives(replica, Load([replica.url], signed_in(replica.url, "ada")), server)
     finally:
         server.stop()
+
+
+async def test_valkey_away(tmp_path: Path, postgres_database: str) -> None:
+    """CACHE-6, AUTH-5, ALL-5: logins are refused, everything else goes on, and all recovers by itself."""
+    backends = {"CACHE__BACKEND": "two_tier", "AUTH__THROTTLE": "redis", "SHARED_COMPONENT_CACHE__BACKEND": "redis"}
+    with ValkeyServer(tmp_path) as server:
+        environment = shared_environment(database=postgres_database, redis=server.url, **backends)
+        with Replica(tmp_path / "replica", environment) as replica:
+            load = Load([replica.url], signed_in(replica.url, "ada"), files=False)
+            async with load.running():
+                await load.until_answered()
+                await asyncio.to_thread(server.stop)
+                await _readiness(replica, 503)
+                login = await _login(replica, "ada")
+                assert login.status_code == 503
+                assert login.headers["retry-after"]
+                assert login.json()["type"].endswith("redis_unavailable")
+                assert "127.0.0.1" not in login.text
+                await load.until_answered()
+                await asyncio.to_thread(server.start)
+                await _readiness(replica, 200)
+                assert (await _login(replica, "ada")).status_code == 200
+                await load.until_answered()
+            await load.verify()
+            assert load.violations == []
+
+
+async def _login(replica: Replica, name: str) -> httpx.Response:
+    async with httpx.AsyncClient(timeout=60) as client:
+        return await client.post(f"{replica.url}/api/v1/login", data={"username": name, "password": PASSWORD})
