@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from bedplate.services.base import Service
+from bedplate.services.engines.redis_checks import CHECKS
 from bedplate.services.engines.redis_url import RedisAddress, redis_address
 from bedplate.services.errors import MissingExtraError, UnavailableError
 from bedplate.services.schema import ServiceType
@@ -22,6 +23,8 @@ class RedisEngine(Service):
     Commands are not tried again by the client: whether that is safe only the caller knows. Connections that died
     while they were idle are replaced before they are used.
     """
+
+    checks = CHECKS
 
     def __init__(self, settings: SettingsService) -> None:
         self._settings = settings

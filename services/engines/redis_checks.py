@@ -1,0 +1,133 @@
+"""What the doctor looks at on behalf of the Redis servers that services share."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from bedplate.services.checks import Check, Severity, Surroundings, Trouble, check, is_public
+from bedplate.services.engines.redis_url import RedisAddress, RedisURLError
+from bedplate.services.errors import BedplateError
+from bedplate.services.schema import ServiceType
+
+if TYPE_CHECKING:
+    from bedplate.services.engines.redis import RedisEngine
+
+__all__ = ["CHECKS"]
+
+_MAY_LOSE: Final = frozenset({ServiceType.CACHE, ServiceType.SHARED_COMPONENT_CACHE})
+"""Services that do without what a server has evicted."""
+
+
+@check("redis.unreachable", Severity.ERROR, "Every Redis server answers, and lets each service in")
+async def _unreachable(engine: "RedisEngine", around: Surroundings) -> Iterable[Trouble]:
+    troubles = []
+    for service in _users(around):
+        try:
+            async with _client(engine, service, around) as client:
+                await client.ping()
+        except BedplateError as error:
+            troubles.append(Trouble(f"{service}: {error.what} ({error.why})", error.fix or "look at the server"))
+    return troubles
+
+
+@check("redis.evicts", Severity.ERROR, "A Redis server evicts nothing but what a cache can do without")
+async def _evicts(engine: "RedisEngine", around: Surroundings) -> Iterable[Trouble]:
+    troubles = []
+    for services in _servers(engine, around).values():
+        memory = await _memory(engine, services[0], around)
+        policy, limit = memory.get("maxmemory_policy", ""), int(memory.get("maxmemory", 0))
+        kept = [service for service in services if service not in _MAY_LOSE]
+        masked = engine.address(services[0]).masked
+        if kept and limit and policy != "noeviction":
+            troubles.append(
+                Trouble(
+                    f"{masked} evicts under the policy {policy}, and has what {', '.join(kept)} must not lose",
+                    "set maxmemory-policy noeviction at this server, and BEDPLATE_CACHE__REDIS_URL to another one",
+                )
+            )
+        elif not kept and ServiceType.CACHE in services and limit and policy == "noeviction":
+            troubles.append(
+                Trouble(
+                    f"{masked} takes no more values of the cache once its {limit} bytes are full",
+                    "set maxmemory-policy allkeys-lru at this server",
+                    severity=Severity.WARNING,
+                )
+            )
+        elif ServiceType.CACHE in services and memory and not limit:
+            troubles.append(
+                Trouble(
+                    f"nothing bounds what the cache keeps at {masked}",
+                    "set maxmemory at this server, with the policy allkeys-lru if nothing but the cache is there",
+                    severity=Severity.WARNING,
+                )
+            )
+    return troubles
+
+
+@check("redis.plaintext", Severity.WARNING, "Passwords travel to other machines over TLS only")
+def _plaintext(engine: "RedisEngine", around: Surroundings) -> Iterator[Trouble]:
+    for services in _servers(engine, around).values():
+        address = engine.address(services[0])
+        parts = urlsplit(address.url)
+        if parts.scheme == "redis" and parts.password and is_public(parts.hostname or ""):
+            yield Trouble(
+                f"the password of {address.masked} is sent as it is, for {', '.join(services)}",
+                f"write {address.setting} with rediss://, if the server speaks TLS",
+            )
+
+
+def _users(around: Surroundings) -> Iterator[ServiceType]:
+    """The services whose data is at a Redis server."""
+    for service in ServiceType:
+        backend = around.backends.get(service)
+        if backend is None:
+            continue
+        group: Any = getattr(around.values, service)
+        asked = any(need.engine == "redis" and getattr(group, need.setting) == need.value for need in backend.may_need)
+        brokered = service is ServiceType.TASK and backend.name == "celery" and group.broker_url is None
+        if "redis" in backend.needs or asked or brokered:
+            yield service
+
+
+def _servers(engine: "RedisEngine", around: Surroundings) -> Mapping[str, list[ServiceType]]:
+    """Those services by the server that they use, whatever the number of their database."""
+    servers: dict[str, list[ServiceType]] = {}
+    for service in _users(around):
+        with suppress(RedisURLError):  # which another check reports
+            servers.setdefault(_server(engine.address(service)), []).append(service)
+    return servers
+
+
+def _server(address: RedisAddress) -> str:
+    parts = urlsplit(address.masked)
+    return parts.path if parts.scheme == "unix" else parts.netloc
+
+
+async def _memory(engine: "RedisEngine", service: ServiceType, around: Surroundings) -> Mapping[str, Any]:
+    """What a server says of its memory; nothing if it cannot be asked, which is another check's business."""
+    try:
+        async with _client(engine, service, around) as client:
+            found: Mapping[str, Any] = await client.info("memory")
+            return found
+    except BedplateError:
+        return {}
+
+
+@asynccontextmanager
+async def _client(engine: "RedisEngine", service: ServiceType, around: Surroundings) -> AsyncIterator[Any]:
+    """A client of the engine, which is started for this alone if it is not."""
+    if around.started:
+        with engine.typed_errors(service):
+            yield engine.client(service)
+        return
+    own = type(engine)(around.settings)
+    await own.start()
+    try:
+        with own.typed_errors(service):
+            yield own.client(service)
+    finally:
+        await own.stop()
+
+
+CHECKS: tuple[Check, ...] = (_unreachable, _evicts, _plaintext)
