@@ -122,7 +122,10 @@ class Loading:
         return self._core.codec.value(item)
 
     async def _load(self, flight: Flight[_Loaded], *, loader: _Loader, terms: Terms) -> _Loaded:
-        async with self._shared.turn(flight.key, terms.tags) as turn:
+        task = flight.task
+        async with self._shared.turn(
+            flight.key, terms.tags, lambda: flight.task is task and not flight.detached
+        ) as turn:
             if turn.item is not None:
                 return turn.item, True
             self._counts.loads += 1
@@ -198,3 +201,8 @@ class Loading:
 async def _not_near(_key: str) -> Any:
     """Count nothing: it may be further away."""
     return MISS
+
+
+def _is_wanted(flight: Flight[_Loaded], task: object) -> bool:
+    """Whether what a task loads for a flight is still of use to others."""
+    return flight.task is task and not flight.detached

@@ -7,15 +7,13 @@ from typing import Any, Self
 from weakref import WeakValueDictionary
 
 import msgspec
-from redis.exceptions import RedisError
 
 from bedplate.services.cache.backend import Counts, Leases, Reader, Stale, Terms, Usage
 from bedplate.services.cache.codec import Codec
-from bedplate.services.cache.errors import CacheStorageError
 from bedplate.services.cache.models import MISS, Item
 from bedplate.services.cache.news import News
 from bedplate.services.cache.redis_leases import RedisLeases
-from bedplate.services.cache.redis_names import RedisNames, fresh
+from bedplate.services.cache.redis_names import fresh
 from bedplate.services.cache.redis_scripts import (
     CLEAR,
     DELETE,
@@ -30,11 +28,9 @@ from bedplate.services.cache.redis_scripts import (
     SWAP,
     TOUCH,
 )
+from bedplate.services.cache.redis_server import RedisServer
 from bedplate.services.cache.redis_sweep import RedisSweep
 from bedplate.services.engines.redis import RedisEngine
-from bedplate.services.engines.redis_batch import RedisBatch, Script
-from bedplate.services.errors import BedplateError
-from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
 
 __all__ = ["SIMPLE", "Found", "RedisBackend"]
@@ -81,13 +77,12 @@ class RedisBackend:
 
     def __init__(self, engine: RedisEngine, codec: Codec, *, lease: float = 10.0, simple: int = SIMPLE) -> None:
         self.evictions: dict[str, int] = {}
-        self.names = RedisNames(engine.key_prefix)
-        self.leases: Leases | None = RedisLeases(self, self.names, lease) if lease else None
-        self._engine = engine
+        self._server = RedisServer(engine)
+        self.names = self._server.names
+        self.leases: Leases | None = RedisLeases(self._server, lease) if lease else None
         self._decode = codec.decode
         self._simple = simple
-        self._sweep = RedisSweep(self, self.names)
-        self._batch: RedisBatch | None = None
+        self._sweep = RedisSweep(self._server)
         self._updating: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @classmethod
@@ -97,56 +92,26 @@ class RedisBackend:
         return cls(redis, codec, lease=values.load_lease, simple=min(SIMPLE, values.max_key_bytes))
 
     async def start(self) -> None:
-        """Reach the server.
-
-        Raises:
-            RedisUnavailableError: It does not answer.
-            RedisSettingError: It refuses what the settings say.
-        """
-        await self._engine.ping(ServiceType.CACHE)
-        self._batch = RedisBatch(self._engine.client(ServiceType.CACHE))
+        """Reach the server; raises as :meth:`RedisServer.start`."""
+        await self._server.start()
 
     async def stop(self) -> None:
         """Give up what is under way."""
-        batch, self._batch = self._batch, None
-        if batch is not None:
-            await batch.close()
+        await self._server.stop()
 
     async def check(self) -> None:
         """Raise if the server does not answer."""
-        await self._engine.ping(ServiceType.CACHE)
-
-    async def run(self, script: Script, keys: Sequence[str], *args: str | bytes | float) -> Any:
-        """What a script answers.
-
-        Raises:
-            CacheStorageError: The server cannot be used now.
-        """
-        try:
-            return await self._sender.run(script, keys, *args)
-        except (RedisError, OSError) as error:
-            raise self._storage_error(error) from error
-
-    async def execute(self, *command: str | bytes | float) -> Any:
-        """What a command answers; raises as :meth:`run`."""
-        try:
-            return await self._sender.execute(*command)
-        except (RedisError, OSError) as error:
-            raise self._storage_error(error) from error
+        await self._server.check()
 
     def reader(self, namespace: str, counts: Counts, otherwise: Reader) -> Reader:
         """What answers for a simple key and a value without details, in one frame."""
         beginning, generation = self.names.item(namespace, ""), self.names.generation(namespace)
-        decode, simple = self._decode, self._simple
+        server, decode, simple = self._server, self._decode, self._simple
 
         async def get(key: str) -> Any:
-            batch = self._batch
-            if batch is None or type(key) is not str or not 0 < len(key) <= simple or not key.isascii():
+            if not server.started or type(key) is not str or not 0 < len(key) <= simple or not key.isascii():
                 return await otherwise(key)
-            try:
-                value, present = await batch.get((beginning + key, generation))
-            except (RedisError, OSError) as error:
-                raise self._storage_error(error) from error
+            value, present = await server.get((beginning + key, generation))
             if value is None or value[1:HEAD] != present:
                 counts.misses += 1
                 return MISS
@@ -165,10 +130,7 @@ class RedisBackend:
         """The items that are there, now marked as used."""
         wanted = list(keys)
         names = [self.names.item(namespace, key) for key in wanted]
-        try:
-            *values, present = await self._sender.get([*names, self.names.generation(namespace)])
-        except (RedisError, OSError) as error:
-            raise self._storage_error(error) from error
+        *values, present = await self._server.get([*names, self.names.generation(namespace)])
         found: dict[str, Item] = {}
         detailed: list[str] = []
         for key, value in zip(wanted, values, strict=True):
@@ -186,7 +148,7 @@ class RedisBackend:
     async def look(self, namespace: str, key: str, *, digest: bool = False) -> Found | None:
         """An item that is there, or is within its grace, with what is known of it."""
         keys = (self.names.item(namespace, key), self.names.generation(namespace))
-        answer = await self.run(READ, keys, self.names.tags(namespace), int(digest))
+        answer = await self._server.run(READ, keys, self.names.tags(namespace), int(digest))
         if answer is None:
             return None
         flags, left, data, sha, *tags = answer
@@ -208,7 +170,7 @@ class RedisBackend:
         keys = [self.names.generation(namespace)]
         keys += [self.names.item(namespace, key) for key in items]
         keys += [self.names.load(namespace, key) for key in items]
-        kept = await self.run(
+        kept = await self._server.run(
             PUT,
             keys,
             self.names.tags(namespace),
@@ -244,7 +206,7 @@ class RedisBackend:
 
     async def _swap(self, namespace: str, key: str, item: Item, found: Found | None, terms: Terms, keep: bool) -> bool:
         tags = terms.tags if found is None else tuple(dict.fromkeys((*found.tags, *terms.tags)))
-        swapped = await self.run(
+        swapped = await self._server.run(
             SWAP,
             (self.names.generation(namespace), self.names.item(namespace, key), self.names.load(namespace, key)),
             self.names.tags(namespace),
@@ -268,12 +230,12 @@ class RedisBackend:
             self.names.load(namespace, key),
         )
         news = News.of_keys(namespace, (key,))
-        return bool(await self.run(DELETE, keys, self.names.tags(namespace), self.names.channel, news))
+        return bool(await self._server.run(DELETE, keys, self.names.tags(namespace), self.names.channel, news))
 
     async def left(self, namespace: str, key: str) -> float | None:
         """Seconds that an item still has; None: it is not there."""
         keys = (self.names.item(namespace, key), self.names.generation(namespace))
-        left = await self.run(LEFT, keys, self.names.tags(namespace))
+        left = await self._server.run(LEFT, keys, self.names.tags(namespace))
         return None if left is None else float(left) / 1000
 
     async def touch(self, namespace: str, key: str, lifetime: float) -> bool:
@@ -281,24 +243,24 @@ class RedisBackend:
         keys = (self.names.item(namespace, key), self.names.generation(namespace))
         news = News.of_keys(namespace, (key,))
         tags, life = self.names.tags(namespace), _life(lifetime)
-        return bool(await self.run(TOUCH, keys, tags, life, self.names.channel, news))
+        return bool(await self._server.run(TOUCH, keys, tags, life, self.names.channel, news))
 
     async def moment(self, namespace: str, tags: Collection[str]) -> object:
         """The generations of the tags."""
         beginning = self.names.tags(namespace)
-        return tuple(await self.run(MOMENT, (), beginning, fresh(), _MOMENT_KEPT, *tags))
+        return tuple(await self._server.run(MOMENT, (), beginning, fresh(), _MOMENT_KEPT, *tags))
 
     async def invalidate(self, namespace: str, tags: Collection[str]) -> None:
         """End the generations of the tags; what has one of them is removed when the server is swept."""
         if tags:
             beginning = self.names.tags(namespace)
             keys = [beginning + tag for tag in tags]
-            await self.run(INVALIDATE, keys, self.names.channel, News.of_tags(namespace, tags))
+            await self._server.run(INVALIDATE, keys, self.names.channel, News.of_tags(namespace, tags))
 
     async def clear(self, namespace: str) -> int:
         """Begin a new generation of a namespace, and remove what is of the one before; how many items there were."""
         generation = self.names.generation(namespace)
-        ended = await self.run(CLEAR, (generation,), fresh(), self.names.channel, News.of_namespace(namespace))
+        ended = await self._server.run(CLEAR, (generation,), fresh(), self.names.channel, News.of_namespace(namespace))
         return await self._sweep.cleared(namespace, ended)
 
     async def purge(self, every: float | None = None) -> int:
@@ -309,21 +271,6 @@ class RedisBackend:
     def usage(self) -> Mapping[str, Usage]:
         """How much each namespace takes up, as counted last by any replica."""
         return self._sweep.usage
-
-    @property
-    def _sender(self) -> RedisBatch:
-        if self._batch is None:
-            raise CacheStorageError(
-                "the cache is stopped", why="its connections are closed", fix="start its container again"
-            )
-        return self._batch
-
-    def _storage_error(self, error: Exception) -> CacheStorageError:
-        try:
-            with self._engine.typed_errors(ServiceType.CACHE):
-                raise error
-        except BedplateError as typed:
-            return CacheStorageError(typed.what, why=typed.why or type(error).__name__, fix=typed.fix or "try again")
 
 
 def _life(seconds: float) -> int:

@@ -2,15 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from bedplate.services.cache.backend import Claim
 from bedplate.services.cache.models import Item
-from bedplate.services.cache.redis_names import RedisNames, fresh
+from bedplate.services.cache.redis_names import fresh
 from bedplate.services.cache.redis_scripts import CLAIM, RAW, RELEASE, RENEW
-
-if TYPE_CHECKING:
-    from bedplate.services.cache.redis import RedisBackend
+from bedplate.services.cache.redis_server import RedisServer
 
 __all__ = ["RedisLeases"]
 
@@ -23,20 +20,19 @@ class RedisLeases:
     """See :class:`~bedplate.services.cache.backend.Leases`.
 
     Args:
-        backend: Runs scripts.
-        names: The names of keys.
+        server: Runs scripts.
         seconds: The length of a lease.
     """
 
-    def __init__(self, backend: "RedisBackend", names: RedisNames, seconds: float) -> None:
+    def __init__(self, server: RedisServer, seconds: float) -> None:
         self.seconds = seconds
-        self._backend = backend
-        self._names = names
+        self._server = server
+        self._names = server.names
 
     async def claim(self, namespace: str, key: str, tags: Sequence[str], earlier: str) -> Claim:
         """The value that is there, or else the lease, if nobody has it."""
         token = fresh()
-        verdict, *answer = await self._backend.run(
+        verdict, *answer = await self._server.run(
             CLAIM,
             (self._names.generation(namespace), self._names.item(namespace, key), self._names.load(namespace, key)),
             self._names.tags(namespace),
@@ -59,11 +55,11 @@ class RedisLeases:
 
     async def renew(self, namespace: str, key: str, lease: str) -> bool:
         """Let a lease go on; whether it did."""
-        return bool(await self._backend.run(RENEW, (self._names.load(namespace, key),), lease, self._milliseconds))
+        return bool(await self._server.run(RENEW, (self._names.load(namespace, key),), lease, self._milliseconds))
 
     async def release(self, namespace: str, key: str, lease: str, *, everybody: bool) -> None:
         """Give a lease back, if it goes on."""
-        await self._backend.run(RELEASE, (self._names.load(namespace, key),), lease, _OPEN if everybody else 0)
+        await self._server.run(RELEASE, (self._names.load(namespace, key),), lease, _OPEN if everybody else 0)
 
     @property
     def _milliseconds(self) -> int:

@@ -1,16 +1,12 @@
 """Walking over the items at the server: to count them, and to remove those that count no more."""
 
 import itertools
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from bedplate.services.cache.backend import Usage
-from bedplate.services.cache.redis_names import RedisNames
 from bedplate.services.cache.redis_scripts import SWEEP
-
-if TYPE_CHECKING:
-    from bedplate.services.cache.redis import RedisBackend
+from bedplate.services.cache.redis_server import RedisServer
 
 __all__ = ["RedisSweep"]
 
@@ -22,17 +18,16 @@ class RedisSweep:
     """Sweeps one server.
 
     Args:
-        backend: Runs scripts.
-        names: The names of keys.
+        server: What is swept.
 
     Attributes:
         usage: What was counted last.
     """
 
-    def __init__(self, backend: "RedisBackend", names: RedisNames) -> None:
+    def __init__(self, server: RedisServer) -> None:
         self.usage: dict[str, Usage] = {}
-        self._backend = backend
-        self._names = names
+        self._server = server
+        self._names = server.names
 
     async def cleared(self, namespace: str, ended: bytes | None) -> int:
         """Remove what is of a generation that has ended; how many of it had not expired."""
@@ -52,7 +47,7 @@ class RedisSweep:
                 it now.
         """
         if every is not None and not await self._is_my_turn(every):
-            counted = await self._backend.execute("GET", self._names.usage)
+            counted = await self._server.execute("GET", self._names.usage)
             if counted is not None:
                 self.usage = msgspec.msgpack.decode(counted, type=dict[str, Usage])
             return
@@ -68,20 +63,20 @@ class RedisSweep:
             if not cursor:
                 break
         self.usage = usage
-        await self._backend.execute("SET", self._names.usage, msgspec.msgpack.encode(usage))
+        await self._server.execute("SET", self._names.usage, msgspec.msgpack.encode(usage))
 
     async def _is_my_turn(self, every: float) -> bool:
         # A little less than the interval: whoever counted last would otherwise find its own mark.
         milliseconds = max(1, int(every * 900))
-        return await self._backend.execute("SET", self._names.census, "1", "NX", "PX", milliseconds) is not None
+        return await self._server.execute("SET", self._names.census, "1", "NX", "PX", milliseconds) is not None
 
     async def _scan(self, cursor: int, pattern: str) -> tuple[int, list[bytes]]:
-        cursor, items = await self._backend.execute("SCAN", cursor, "MATCH", pattern, "COUNT", _AT_ONCE)
+        cursor, items = await self._server.execute("SCAN", cursor, "MATCH", pattern, "COUNT", _AT_ONCE)
         return cursor, items
 
     async def _step(self, namespace: str, items: list[bytes], ended: bytes) -> list[int]:
         keys = [self._names.generation(namespace), *(item.decode() for item in items)]
-        answer: list[int] = await self._backend.run(
+        answer: list[int] = await self._server.run(
             SWEEP, keys, self._names.tags(namespace), ended, self._names.uncounted(namespace)
         )
         return answer

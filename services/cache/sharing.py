@@ -65,12 +65,14 @@ class SharedLoads:
         self._held: dict[str, str] = {}
 
     @asynccontextmanager
-    async def turn(self, key: str, tags: Sequence[str]) -> AsyncGenerator[Turn, None]:
+    async def turn(self, key: str, tags: Sequence[str], is_wanted: Callable[[], bool]) -> AsyncGenerator[Turn, None]:
         """Wait until the value is there, or until it is this process's turn to load it, in the block.
 
         Args:
             key: The key.
             tags: What the value can be invalidated by.
+            is_wanted: Whether what the block loads is still of use: a loader that hangs and was given up, or that began
+                before a change, keeps nobody waiting.
         """
         try:
             turn = await self._begin(key, tags)
@@ -81,7 +83,7 @@ class SharedLoads:
         if self._leases is None or not turn.lease:
             yield turn
             return
-        renewing = asyncio.create_task(self._renew(self._leases, key, turn.lease), name="bedplate-cache-lease")
+        renewing = asyncio.create_task(self._renew(self._leases, key, turn, is_wanted), name="bedplate-cache-lease")
         try:
             yield turn
         finally:
@@ -111,11 +113,14 @@ class SharedLoads:
             await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311 - spreads the load, hides nothing
             wait = min(2 * wait, _LONGEST_WAIT)
 
-    async def _renew(self, leases: Leases, key: str, lease: str) -> None:
+    async def _renew(self, leases: Leases, key: str, turn: Turn, is_wanted: Callable[[], bool]) -> None:
         while True:
             await asyncio.sleep(leases.seconds / 3)
+            if not is_wanted():
+                await self._release(leases, key, turn)
+                return
             with suppress(CacheStorageError):  # there is time for another attempt
-                if not await leases.renew(self._name, key, lease):
+                if not await leases.renew(self._name, key, turn.lease):
                     return
 
     async def _release(self, leases: Leases, key: str, turn: Turn) -> None:

@@ -1,5 +1,6 @@
 """Pooled clients of Redis or Valkey, one pool for each URL."""
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -114,9 +115,9 @@ class RedisEngine(Service):
     def _make(self, address: RedisAddress, *, blocking: bool) -> "Redis":
         try:
             from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
+            from redis.asyncio.connection import AbstractConnection
             from redis.asyncio.retry import Retry
             from redis.backoff import NoBackoff
-            from redis.maint_notifications import MaintNotificationsConfig
         except ModuleNotFoundError as error:
             raise MissingExtraError("redis", module=error.name or "redis", service=address.service) from error
         values = self._settings.values.redis
@@ -126,9 +127,12 @@ class RedisEngine(Service):
             "socket_keepalive": True,
             "retry": Retry(NoBackoff(), 0),
             "client_name": "bedplate",
-            # With them, redis-py 8.1 hands out connections that the server has closed.
-            "maint_notifications_config": MaintNotificationsConfig(enabled=False),
         }
+        if "maint_notifications_config" in inspect.signature(AbstractConnection.__init__).parameters:
+            from redis.maint_notifications import MaintNotificationsConfig
+
+            # With them, redis-py 8.1 hands out connections that the server has closed.
+            options["maint_notifications_config"] = MaintNotificationsConfig(enabled=False)
         if values.ca_file is not None and address.url.startswith("rediss:"):
             options["ssl_ca_certs"] = str(values.ca_file)
         if blocking:

@@ -8,10 +8,11 @@ from redis.asyncio import Redis
 from tests.servers.valkey import PASSWORD, ValkeyServer
 from tests.unit.cache.redis_caches import replica, replicas
 
-from bedplate.services.cache import MISS, CacheStorageError
+from bedplate.services.cache import MISS, CacheStorageError, LoadTimeoutError
 from bedplate.services.engines.redis_errors import RedisSettingError, RedisUnavailableError
 from bedplate.services.health import HealthStatus
 from bedplate.wiring.testing.cache.loads import Gate
+from bedplate.wiring.testing.cache.stale import Stubborn
 
 pytestmark = pytest.mark.xdist_group("valkey")
 
@@ -50,6 +51,18 @@ async def test_a_load_that_is_longer_than_its_lease_stays_alone(valkey_url: str)
         gate.open.set()
         assert await asyncio.gather(first, second) == ["slow", "slow"]
         assert gate.loads == 1
+
+
+async def test_a_loader_that_hangs_holds_up_no_other_replica(valkey_url: str) -> None:
+    """CACHE-5: one that was given up and heeds no cancellation gives its lease back all the same."""
+    async with replicas(2, valkey_url, load_lease=1) as (here, there):
+        stubborn = Stubborn()
+        with pytest.raises(LoadTimeoutError):
+            await here.get_or_set("a", stubborn.load, hard_timeout=0.2)
+        assert stubborn.entered == 1
+        async with asyncio.timeout(30):
+            assert await there.get_or_set("a", Gate("good", opened=True).load) == "good"
+        stubborn.open.set()
 
 
 async def test_a_failed_load_is_taken_over_by_another_replica(valkey_url: str) -> None:
