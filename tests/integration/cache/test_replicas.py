@@ -1,4 +1,4 @@
-"""CACHE-2: one load for all replicas, with real processes at one server."""
+"""CACHE-2, CACHE-6: what replicas do to each other, with real processes at one server."""
 
 import json
 import os
@@ -23,11 +23,16 @@ class Caller:
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process = process
 
-    def ask(self, key: str) -> None:
-        """Let it ask for a key, and do not wait for its answers."""
+    def tell(self, command: str) -> None:
+        """Let it do something, and do not wait for its answer."""
         assert self.process.stdin is not None
-        self.process.stdin.write(f"{key}\n")
+        self.process.stdin.write(f"{command}\n")
         self.process.stdin.flush()
+
+    def ask(self, command: str) -> object:
+        """Let it do something; its answer."""
+        self.tell(command)
+        return json.loads(self.line())
 
     def line(self) -> str:
         """The next line that it prints."""
@@ -62,22 +67,40 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
+def is_in_memory(client: "redis.Redis", caller: Caller) -> bool:
+    """Whether a process answers with what the server has not any more, of which nobody was told."""
+    found = caller.ask("get key")
+    for key in client.keys("*cache:1:v:*"):
+        client.delete(key)
+    return found is not None and caller.ask("get key") == found
+
+
 @pytest.mark.slow
 @pytest.mark.xdist_group("valkey")
 def test_one_load_for_300_callers_of_three_processes(valkey_url: str, tmp_path: Path) -> None:
-    """CACHE-2: and when the process that loads is killed, another one takes over within its lease."""
+    """CACHE-2, CACHE-6: a change reaches the memory of another; who loads and is killed is followed by another."""
     with ExitStack() as stack, redis.Redis.from_url(valkey_url) as client:
         callers = [stack.enter_context(calling(valkey_url, tmp_path)) for _ in range(3)]
         assert [caller.line() for caller in callers] == ["ready"] * 3
         for caller in callers:
-            caller.ask("first")
+            caller.tell("load first")
         until(lambda: client.llen("loads:first"))
         client.set("value:first", "loaded")
         assert [json.loads(caller.line()) for caller in callers] == [["loaded"] * 100] * 3
         assert client.llen("loads:first") == 1
 
+        here, there = callers[:2]
+        for change, expected in (("set key new tag", "new"), ("invalidate tag", None)):
+            here.ask("set key old tag")
+            until(lambda: there.ask("get key") == "old")
+            until(lambda: is_in_memory(client, there))
+            here.ask("set key old tag")
+            until(lambda: there.ask("get key") == "old")
+            here.ask(change)
+            until(lambda value=expected: there.ask("get key") == value)  # type: ignore[misc]  # mypy infers no default
+
         for caller in callers:
-            caller.ask("second")
+            caller.tell("load second")
         until(lambda: client.llen("loads:second"))
         killed = int(client.lindex("loads:second", 0))
         os.kill(killed, signal.SIGKILL)
