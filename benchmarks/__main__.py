@@ -36,6 +36,7 @@ _MODULES = (
     "telemetry",
     "redis_cache",
     "dashboard",
+    "task_celery",
 )
 _BY_NAME = ("s3",)
 """Measured when asked for: files on S3 do not meet their aim yet."""

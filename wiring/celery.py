@@ -20,7 +20,7 @@ from celery.platforms import SecurityWarning
 from bedplate.containers import ApplicationContainer
 from bedplate.services.settings import SettingsService
 from bedplate.services.task.celery_app import make_app
-from bedplate.services.task.celery_broker import broker_address
+from bedplate.services.task.celery_broker import broker_address, consumed
 from bedplate.services.task.celery_outbox import Line
 from bedplate.services.telemetry.log_router import LogRouter
 from bedplate.wiring.celery_services import ChildServices, Shared
@@ -53,6 +53,7 @@ def work(make: Callable[[], ApplicationContainer], settings: SettingsService) ->
     """
     values = settings.values.task
     address = broker_address(settings)
+    consumed(values)
     import_tasks(values.modules)  # once for all children, and an error in one of them ends it here
     line = Line(values, address)
     try:
@@ -114,7 +115,7 @@ class _Program:
             hostname=f"bedplate-{os.getpid()}@%h",
             pool=values.worker_pool,
             concurrency=values.concurrency if values.worker_pool == "threads" else values.worker_processes or None,
-            queues=",".join(values.broker_consume) or None,
+            queues=",".join(consumed(values)),
             loglevel="WARNING",
             quiet=True,
             optimization="fair",

@@ -58,6 +58,7 @@ def make_app(values: TaskSettings, address: BrokerAddress, deliver: Deliver | No
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
+        worker_max_tasks_per_child=values.worker_max_tasks or None,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         # Runs are looked at and cancelled through their rows: nobody who reaches the broker commands a worker.
         worker_enable_remote_control=False,

@@ -13,7 +13,15 @@ from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
 from bedplate.services.settings.groups.task import TaskSettings
 
-__all__ = ["BrokerAddress", "BrokerSettingError", "BrokerUnavailableError", "broker_address", "queue_of", "queues_of"]
+__all__ = [
+    "BrokerAddress",
+    "BrokerSettingError",
+    "BrokerUnavailableError",
+    "broker_address",
+    "consumed",
+    "queue_of",
+    "queues_of",
+]
 
 _SERVICE: Final = ServiceType.TASK
 _PORTS: Final = {"redis": 6379, "rediss": 6379, "amqp": 5672, "amqps": 5671}
@@ -149,6 +157,23 @@ def broker_address(settings: SettingsService) -> BrokerAddress:
 def queues_of(values: TaskSettings) -> tuple[str, ...]:
     """The names of all queues."""
     return tuple(dict.fromkeys((values.broker_queue, *values.broker_routes.values())))
+
+
+def consumed(values: TaskSettings) -> tuple[str, ...]:
+    """The names of the queues that a worker takes tasks from.
+
+    Raises:
+        BrokerSettingError: A setting names one that no task is led to.
+    """
+    known = queues_of(values)
+    if unknown := [name for name in values.broker_consume if name not in known]:
+        raise BrokerSettingError(
+            f"no task is led to the queue {unknown[0][:100]!r}, so that a worker would wait for ever",
+            service=_SERVICE,
+            why="set by BEDPLATE_TASK__BROKER_CONSUME",
+            fix=f"name one of {', '.join(known)}, or lead tasks to it by BEDPLATE_TASK__BROKER_ROUTES",
+        )
+    return values.broker_consume or known
 
 
 def queue_of(values: TaskSettings, name: str) -> str:

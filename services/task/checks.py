@@ -33,11 +33,11 @@ def _short_lease(_task: Any, around: Surroundings) -> Iterator[Trouble]:
 
 
 @check("task.executes-nothing", Severity.NOTE, "Somebody executes the tasks that are submitted")
-def _executes_nothing(_task: Any, around: Surroundings) -> Iterator[Trouble]:
-    if not around.values.task.execute:
+def _executes_nothing(task: Any, around: Surroundings) -> Iterator[Trouble]:
+    if not (around.values.task.execute and task.carrier.delivers):
         yield Trouble(
             "this process executes no tasks, neither those of users nor the maintenance of Bedplate's own",
-            fix="run `bedplate worker` beside it, or set BEDPLATE_TASK__EXECUTE=true",
+            fix="run `bedplate worker` beside it, or set BEDPLATE_TASK__EXECUTE=true and BEDPLATE_TASK__BACKEND=anyio",
         )
 
 

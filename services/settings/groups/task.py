@@ -81,6 +81,8 @@ class TaskSettings(ServiceSettings):
     ``threads``, so many tasks as ``concurrency`` says in one."""
     worker_processes: int = Field(default=0, ge=0)
     """Processes of the pool ``prefork``; 0: one for each processor."""
+    worker_max_tasks: int = Field(default=0, ge=0)
+    """Tasks after which a process of the pool ``prefork`` is replaced, as where a library leaks; 0: never."""
     retention: Seconds = 7 * 24 * 3600.0
     """Seconds after which a task that succeeded or was cancelled is deleted."""
     dead_letter_retention: Seconds = 30 * 24 * 3600.0

@@ -23,12 +23,14 @@ from bedplate.services.task.celery_broker import (
     BrokerSettingError,
     BrokerUnavailableError,
     broker_address,
+    consumed,
     queue_of,
     queues_of,
 )
 from bedplate.services.task.celery_outbox import Line, Outbox
 from bedplate.services.task.factory import build_task
 from bedplate.services.telemetry import TelemetryService
+from bedplate.wiring.cli.app import run
 from bedplate.wiring.testing.task.harness import until
 
 _SECRET = "a-wrong-password-that-nobody-may-see"
@@ -154,6 +156,30 @@ async def test_tasks_are_led_to_queues_by_their_names(valkey_url: str) -> None:
     line.close()
 
 
+def test_a_queue_that_nothing_is_led_to_is_refused() -> None:
+    """TASK-3: a worker that waits for ever is a mistake."""
+    routes = {"reports.*": "slow"}
+    assert consumed(_settings("redis://host", broker_routes=routes).values.task) == ("bedplate", "slow")
+    some = _settings("redis://host", broker_routes=routes, broker_consume=("slow",))
+    assert consumed(some.values.task) == ("slow",)
+    wrong = _settings("redis://host", broker_routes=routes, broker_consume=("slwo",))
+    with pytest.raises(BrokerSettingError, match=r"'slwo'.*BROKER_CONSUME.*bedplate, slow"):
+        consumed(wrong.values.task)
+
+
+def test_doctor_says_that_a_server_executes_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """TASK-3: somebody has to run a worker."""
+    monkeypatch.setenv("BEDPLATE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("BEDPLATE_TASK__BACKEND", "celery")
+    monkeypatch.setenv("BEDPLATE_TASK__BROKER_URL", "redis://host")
+    run(["doctor"])
+    said = capsys.readouterr().out
+    assert "task.executes-nothing" in said
+    assert "bedplate worker" in said
+
+
 async def test_what_is_due_later_is_not_sent(valkey_url: str) -> None:
     """TASK-3: a message that a worker keeps for an hour would be handed out again and again."""
     backend = CeleryBackend.from_settings(_settings(valkey_url))
@@ -207,8 +233,6 @@ def test_a_worker_that_cannot_start_says_why(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """TASK-3: `bedplate worker` ends with 2 before it forks."""
-    from bedplate.wiring.cli.app import run
-
     monkeypatch.setenv("BEDPLATE_TASK__BACKEND", "celery")
     monkeypatch.setenv("BEDPLATE_TASK__BROKER_URL", f"kafka://ada:{_SECRET}@host")
     assert run(["worker"]) == 2
