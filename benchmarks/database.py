@@ -1,6 +1,7 @@
 """Rows through repositories, and messages in bulk, against the bare library and the bare driver."""
 
 import asyncio
+import gc
 import sqlite3
 import time
 import uuid
@@ -57,6 +58,8 @@ def rows(runner: asyncio.Runner) -> Iterator[Row]:
             runner=runner,
             rounds=7,
         )
+        gc.collect()
+        gc.freeze()  # as the lifespan of an app does: else what stalls is the collector, on the heap of the start
         yield absolute(
             "stall of the event loop during 10,000 messages in bulk",
             lambda: _stall(chat, user),
@@ -65,6 +68,7 @@ def rows(runner: asyncio.Runner) -> Iterator[Row]:
             runner=runner,
             rounds=7,
         )
+        gc.unfreeze()
 
 
 def _as_fast(connection: sqlite3.Connection, _record: object) -> None:
