@@ -9,12 +9,12 @@ from tests.contract.test_job_queue import Harness
 from bedplate.services.database import DatabaseService
 from bedplate.services.engines.redis import RedisEngine
 from bedplate.wiring.testing.job_queue import JobQueueConformance
+from bedplate.wiring.testing.job_queue.elsewhere import Elsewhere
+from bedplate.wiring.testing.job_queue.machine import Machine
+from bedplate.wiring.testing.job_queue.polls import Polls
 
 
-@pytest.mark.xdist_group("valkey")
-class TestRedis(JobQueueConformance):
-    """JOB-4 with the archive in a file."""
-
+class _OnRedis:
     cancels_elsewhere = True
     polls_elsewhere = True
 
@@ -27,6 +27,12 @@ class TestRedis(JobQueueConformance):
         await harness.close()
 
 
+@pytest.mark.xdist_group("valkey")
+class TestRedis(_OnRedis, JobQueueConformance):
+    """JOB-4 with the archive in a file."""
+
+
 @pytest.mark.postgres
-class TestRedisOnPostgres(TestRedis):
+@pytest.mark.xdist_group("valkey")
+class TestRedisOnPostgres(_OnRedis, Polls, Elsewhere, Machine):
     """JOB-4 with the archive in PostgreSQL."""

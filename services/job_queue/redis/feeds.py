@@ -180,18 +180,23 @@ class Feeds:
     async def _run(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(_BLOCK + _ANSWER):
-                    wait = _BLOCK if self.failure is None else _PAUSE  # so that it is soon known to work again
-                    entries = await self._streams.follow(self._positions(), _ENTRIES, wait)
+                await self._read()
             except TimeoutError:
                 self._failed(UnavailableError("Redis does not answer", service="job_queue"))
             except BedplateError as error:
                 self._failed(error)
-            else:
-                self._failing_since = self.failure = None
-                for entry in entries:
-                    self._deliver(entry)
+            except Exception as error:
+                _log.error("events of jobs elsewhere could not be read", exc_info=error)
+                self._failed(UnavailableError("events cannot be read from Redis", service="job_queue"))
             await asyncio.sleep(self._pause())
+
+    async def _read(self) -> None:
+        wait = _BLOCK if self.failure is None else _PAUSE  # so that it is soon known to work again
+        async with asyncio.timeout(_BLOCK + _ANSWER):
+            entries = await self._streams.follow(self._positions(), _ENTRIES, wait)
+        for entry in entries:
+            self._deliver(entry)
+        self._failing_since = self.failure = None
 
     def _positions(self) -> dict[bytes, bytes]:
         own = self._streams.commands(self._instance())

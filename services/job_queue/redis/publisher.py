@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-from bedplate.services.errors import BedplateError
+from bedplate.services.errors import BedplateError, UnavailableError
 from bedplate.services.job_queue.live import LiveJob
 from bedplate.services.job_queue.redis.log import StreamedLog
 from bedplate.services.job_queue.redis.streams import Addition, Streams, Top
@@ -149,10 +149,18 @@ class Publisher:
         except BedplateError as error:
             self._failed([live for live, _ in batch], error, begun)
             return
+        except Exception as error:
+            _log.error("job events could not be written to Redis", exc_info=error)
+            self._failed([live for live, _ in batch], _unexpected(error), begun)
+            return
         self._failing_since = self.failure = None
         self._seconds.record(loop.time() - begun)
         for (live, addition), top in zip(batch, tops, strict=True):
-            self._written(live, addition, top)
+            if top is None:
+                _log.error("Redis refuses the events of a job", job_id=str(live.id))
+                self._give_up(live)
+            else:
+                self._written(live, addition, top)
 
     def _gather(self) -> list[tuple[LiveJob, Addition]]:
         batch: list[tuple[LiveJob, Addition]] = []
@@ -226,3 +234,7 @@ class Publisher:
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
+
+
+def _unexpected(error: Exception) -> UnavailableError:
+    return UnavailableError("events cannot be written to Redis", service="job_queue", why=type(error).__name__)

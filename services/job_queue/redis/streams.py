@@ -135,8 +135,15 @@ class Streams:
         """See whether the server answers."""
         await self._redis.ping(_SERVICE)
 
-    async def append(self, additions: Sequence[Addition]) -> list[Top]:
-        """Add runs of events, all in one round trip; returns what each stream then ends with."""
+    async def append(self, additions: Sequence[Addition]) -> list[Top | None]:
+        """Add runs of events, all in one round trip.
+
+        Returns:
+            What each stream then ends with; None for one that the server refuses while it takes others.
+
+        Raises:
+            RedisUnavailableError: None could be added.
+        """
         if not additions:
             return []
         with self._redis.typed_errors(_SERVICE):
@@ -144,7 +151,10 @@ class Streams:
             for one in additions:
                 ttl, trim = "" if one.ttl is None else str(one.ttl), f"{one.trim}-0" if one.trim else ""
                 pipeline.eval(_APPEND, 1, self.log(one.job_id), one.expected, f"{one.last}-0", one.packed, ttl, trim)
-            return [Top.of(answer) for answer in await pipeline.execute()]
+            answers = await pipeline.execute(raise_on_error=False)
+            if all(isinstance(answer, Exception) for answer in answers):
+                raise answers[0]
+        return [None if isinstance(answer, Exception) else Top.of(answer) for answer in answers]
 
     async def read(self, job_id: uuid.UUID, after: int, count: int) -> list[JobEvent]:
         """The events of at most ``count`` runs with ids greater than ``after``; fewer only at the end."""

@@ -268,6 +268,25 @@ async def test_redis_that_lost_data_is_given_it_again(replica, server, user, wor
     assert b"bedplate_job_queue_streams_rewritten_total 1.0" in rewritten
 
 
+async def test_a_stream_that_redis_refuses_ends_its_own_job(replica, server, user, make_work, read_all):
+    """JOB-4, JOB-2: and no other, wherever it is read."""
+    queue, other = await replica(), await replica()
+    bad, good = make_work(), make_work()
+    refused, job = await queue.submit(user, bad), await queue.submit(user, good)
+    await asyncio.gather(bad.begun.wait(), good.begun.wait())
+    server.set(stream(refused), "no stream")
+    bad.log.append("token", 1)
+    good.log.append("token", 1)
+    events = await read_all(queue, refused)
+    assert [event.type for event in events] == ["token", "error"]
+    assert events[-1].data["code"] == "interrupted"
+    good.finish()
+    for one in (queue, other):
+        assert [event.type for event in await read_all(one, job)] == ["token", "end"]
+    server.delete(stream(refused))
+    assert await read_all(other, refused) == events
+
+
 async def test_a_slow_reader_costs_no_memory(replica, user, work, until):
     """ALL-6: what it has not taken yet is read from Redis or the database when it does."""
     queue, other = await replica(), await replica()
