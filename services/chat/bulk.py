@@ -20,7 +20,7 @@ from bedplate.services.settings.groups.chat import ChatSettings
 
 __all__ = ["store_all"]
 
-_CHUNK = 250
+_CHUNK = 100
 """Messages of a chunk: what takes a few milliseconds to check and to prepare."""
 
 
