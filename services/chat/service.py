@@ -20,6 +20,7 @@ from bedplate.services.chat.rows import message_of, store
 from bedplate.services.chat.validation import checked_details, checked_message, checked_name, checked_text
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.errors import ForeignKeyViolationError
+from bedplate.services.database.locks import lock_user
 from bedplate.services.database.models import MessageRow
 from bedplate.services.database.repositories.chat import ChatRepository
 from bedplate.services.database.retention import BATCH
@@ -173,6 +174,7 @@ class ChatService(Service, MessageReader):
         """
         new = checked_name("session id", new, self._settings)
         async with self._database.transaction() as session:
+            await lock_user(session, user_id)
             repository = ChatRepository(session)
             if not await repository.has_messages(user_id, old):
                 raise SessionNotFoundError(old)
