@@ -72,7 +72,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         session_id: The session that it runs in, if any.
         status: How far it is.
         error: Why it did not succeed; None if it did or may still.
-        last_event_id: Id of the last event that can be read; 0 when there is none yet.
+        last_event_id: Id of the last event that can be read; 0: none yet, or another process runs the job.
         created_at: When it was submitted, in UTC.
         started_at: When it began to run.
         finished_at: When it ended.
