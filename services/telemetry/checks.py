@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
-from bedplate.services.checks import Check, Severity, Surroundings, Trouble, check
+from bedplate.services.checks import Check, Severity, Surroundings, Trouble, check, is_public
 
 __all__ = ["CHECKS"]
 
@@ -49,4 +50,23 @@ def _debug_log(_telemetry: Any, around: Surroundings) -> Iterator[Trouble]:
         )
 
 
-CHECKS: tuple[Check, ...] = (_token_in_clear, _short_token, _report_behind_proxy, _debug_log)
+@check("telemetry.key-in-clear", Severity.WARNING, "The key of an OpenTelemetry collector does not travel in clear")
+def _key_in_clear(_telemetry: Any, around: Surroundings) -> Iterator[Trouble]:
+    if around.values.telemetry.backend != "otlp":
+        return
+    # Imported where it is used: most starts have no collector.
+    from bedplate.services.telemetry.otlp_options import read_options
+
+    sent = {
+        one.collector: one.origin
+        for one in read_options(around.settings.environment("OTEL_")).signals.values()
+        if one.headers and one.endpoint.startswith("http:") and is_public(urlsplit(one.endpoint).hostname or "")
+    }
+    for collector, origin in sent.items():
+        yield Trouble(
+            f"the headers of OTEL_EXPORTER_OTLP_HEADERS are sent to {collector} over plain HTTP",
+            fix=f"use an https:// URL in {origin}",
+        )
+
+
+CHECKS: tuple[Check, ...] = (_token_in_clear, _short_token, _report_behind_proxy, _debug_log, _key_in_clear)

@@ -1,5 +1,6 @@
 """How often each public operation of each service was called, how long it took, and how it ended."""
 
+import threading
 import time
 from asyncio import CancelledError
 from bisect import bisect_left
@@ -20,6 +21,8 @@ __all__ = ["BUCKETS", "Kind", "OperationStats", "OperationTable", "Probe", "outc
 
 BUCKETS = (1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the durations that are counted together, in seconds."""
+
+_failing = threading.Lock()
 
 OK = "ok"
 CANCELLED = "cancelled"
@@ -80,7 +83,8 @@ class OperationStats(msgspec.Struct, frozen=True, kw_only=True):
 class Probe:
     """Counts and times one operation. A call is put between :meth:`enter` and :meth:`leave`.
 
-    Nothing is locked: each number is changed by one statement in which CPython switches no threads.
+    Nothing is locked but failures: each number is changed by a statement in the middle of which CPython switches no
+    threads.
     """
 
     __slots__ = ("buckets", "failures", "last_error", "operation", "seconds", "service")
@@ -130,7 +134,8 @@ class Probe:
         return number
 
     def _fail(self, outcome: str) -> None:
-        self.failures[outcome] = self.failures.get(outcome, 0) + 1
+        with _failing:
+            self.failures[outcome] = self.failures.get(outcome, 0) + 1
         if outcome != CANCELLED:
             self.last_error = outcome, time.time()
 

@@ -4,7 +4,7 @@ import functools
 import itertools
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import (
     CONTENT_TYPE_PLAIN_0_0_4,
@@ -29,7 +29,9 @@ from bedplate.services.telemetry.instrumentation import Instrumentation
 from bedplate.services.telemetry.log_router import SERVER_LOGGERS, LogRouter
 from bedplate.services.telemetry.meter import Meter
 from bedplate.services.telemetry.operations import Kind, OperationStats, OperationTable, Probe
-from bedplate.services.telemetry.usage import UsageReport, UsageReporter
+
+if TYPE_CHECKING:
+    from bedplate.services.telemetry.usage import UsageReport, UsageReporter
 
 __all__ = ["App", "TelemetryService"]
 
@@ -72,7 +74,7 @@ class TelemetryService(Service):
 
         self._table = OperationTable(self.meter, self._make_probe) if values.operations else None
         self._instrumentation = Instrumentation(self._table.probe) if self._table else None
-        self._usage = UsageReporter(settings, self._calls) if values.usage_endpoint else None
+        self._usage = self._make_reporter(settings) if values.usage_endpoint else None
 
     def watch(self, name: str, service: Service) -> None:
         """Count and time the public operations of a service until this one stops; the container does so for each.
@@ -97,9 +99,15 @@ class TelemetryService(Service):
         """
         return self._table.stats(service) if self._table else []
 
-    def usage_report(self) -> UsageReport | None:
+    def usage_report(self) -> "UsageReport | None":
         """What ``BEDPLATE_TELEMETRY__USAGE_ENDPOINT`` would be sent now; None where it is not set: nothing ever is."""
         return self._usage.report() if self._usage else None
+
+    def _make_reporter(self, settings: SettingsService) -> "UsageReporter":
+        # Imported by those who ask for it.
+        from bedplate.services.telemetry.usage import UsageReporter
+
+        return UsageReporter(settings, self._calls)
 
     def _calls(self) -> dict[str, int]:
         counts: dict[str, int] = {}

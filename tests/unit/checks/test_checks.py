@@ -239,3 +239,20 @@ def test_there_are_at_least_fifteen_and_each_is_tested() -> None:
     assert len(ids) >= 15
     text = Path(__file__).read_text(encoding="utf-8")
     assert [one for one in ids if f'"{one}"' not in text and one != "settings.langflow-variable"] == []
+
+
+async def test_the_key_of_a_collector_does_not_travel_in_clear(
+    examine: Examine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SET-8, TEL-2: to a collector on this machine it may."""
+    check = "telemetry.key-in-clear"
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=a-key-of-the-collector")
+    for endpoint, found in (
+        ("http://127.0.0.1:4318", []),
+        ("https://collector.example:4318", []),
+        ("http://collector.example:4318", ["OTEL_EXPORTER_OTLP_ENDPOINT"]),
+    ):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        findings = [one for one in await examine(telemetry={"backend": "otlp"}) if one.check == check]
+        assert [one.fix.rpartition(" ")[2] for one in findings] == found
+        assert "a-key-of-the-collector" not in str(findings)
