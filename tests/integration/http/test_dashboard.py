@@ -16,8 +16,8 @@ from bedplate.services.auth import COOKIE_NAME
 from bedplate.services.schema import ServiceType
 from bedplate.services.task import TaskStatus
 from bedplate.wiring.http.dashboard import live as dashboard_live
+from bedplate.wiring.http.dashboard import visit as dashboard_visit
 from bedplate.wiring.http.dashboard.site import VIEWS
-from bedplate.wiring.http.dashboard.views import streams
 from bedplate.wiring.testing.clients import PASSWORD, Clients
 from bedplate.wiring.testing.llm import Fault, LocalLLM
 from bedplate.wiring.testing.serving import serving
@@ -27,6 +27,8 @@ ORIGIN = {"Origin": "http://localhost"}
 SUPERUSER = "superuser"
 OPEN = {"GET /sign-in": 200, "POST /sign-in": 403, "POST /sign-out": 403, "GET /static/{name}": 404}
 """What is open to anyone, and what it answers to a caller without anything."""
+
+Stream = Callable[..., AsyncIterator[str]]
 
 IDS = {"owner", "run", "span", "job", "task"}
 
@@ -342,14 +344,14 @@ async def test_a_job_is_cancelled_and_a_dead_letter_requeued_and_both_are_audite
 
 
 @pytest.fixture
-async def stream(clients: Clients, visitor: httpx.AsyncClient) -> AsyncIterator[Callable[[], AsyncIterator[str]]]:
+async def stream(clients: Clients, visitor: httpx.AsyncClient) -> AsyncIterator[Stream]:
     """Reads the names of events that a real server sends to an open page."""
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(serving(clients.app, lifespan=False))
         client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, headers=visitor.headers, timeout=60))
 
-        async def names() -> AsyncIterator[str]:
-            async with client.stream("GET", "/dashboard/live") as answer:
+        async def names(path: str = "live") -> AsyncIterator[str]:
+            async with client.stream("GET", f"/dashboard/{path}") as answer:
                 assert answer.headers["content-type"].startswith("text/event-stream")
                 async for line in answer.aiter_lines():
                     if line.startswith("event: "):
@@ -359,7 +361,7 @@ async def stream(clients: Clients, visitor: httpx.AsyncClient) -> AsyncIterator[
 
 
 async def test_an_open_page_is_told_of_moments_services_and_jobs(
-    clients: Clients, upload: Upload, stream: Callable[[], AsyncIterator[str]]
+    clients: Clients, upload: Upload, stream: Stream
 ) -> None:
     owner = await clients.logged_in("owner")
     flow = (await upload(owner))["id"]
@@ -376,10 +378,10 @@ async def test_an_open_page_is_told_of_moments_services_and_jobs(
 async def test_the_stream_ends_with_the_session(
     clients: Clients,
     visitor: httpx.AsyncClient,
-    stream: Callable[[], AsyncIterator[str]],
+    stream: Stream,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(streams, "_LOOK_AGAIN", 0)
+    monkeypatch.setattr(dashboard_visit, "LOOK_AGAIN", 0)
     seen: list[str] = []
     async for name in stream():
         seen.append(name)
@@ -389,14 +391,31 @@ async def test_the_stream_ends_with_the_session(
     assert seen[-1] == "goodbye"
 
 
-async def test_the_stream_ends_when_the_server_does(clients: Clients, stream: Callable[[], AsyncIterator[str]]) -> None:
+async def test_the_stream_ends_when_the_server_does(clients: Clients, stream: Stream) -> None:
     async for name in stream():
         if name == "tick":
             await clients.app.state.drain()
 
 
+async def test_the_log_of_a_job_is_followed_to_its_end(
+    clients: Clients, upload: Upload, llm: LocalLLM, stream: Stream
+) -> None:
+    owner, whose = await clients.logged_in("owner"), (await clients.user("owner")).id
+    gate = Gate()
+    llm.script(Fault(hold_after=(1, gate)))
+    flow = (await upload(owner))["id"]
+    job = (await owner.post(f"/api/v1/build/{flow}/flow", json={})).json()["job_id"]
+    seen: list[str] = []
+    async for name in stream(f"jobs/{whose}/{job}/events?after=0"):
+        seen.append(name)
+        gate.open()
+    assert seen[-1] == "end"
+    assert set(seen[:-1]) == {"rows"}
+    assert [name async for name in stream(f"jobs/{whose}/{job}/events?after=100000")] == ["end"]
+
+
 async def test_nothing_is_measured_when_nobody_looks(
-    clients: Clients, stream: Callable[[], AsyncIterator[str]], monkeypatch: pytest.MonkeyPatch
+    clients: Clients, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dashboard_live, "LINGER", 0)
     asked = 0

@@ -68,6 +68,11 @@ class Live:
         self._closed = False
 
     @property
+    def closed(self) -> bool:
+        """Whether the application ends."""
+        return self._closed
+
+    @property
     def moments(self) -> list[Moment]:
         """What was measured of late, oldest first."""
         return list(self._moments)

@@ -1,5 +1,6 @@
 """One request of a superuser, and what its answer is made from."""
 
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
@@ -13,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from bedplate.containers import ApplicationContainer
 from bedplate.services.auth import Principal
 from bedplate.services.engines.redactor import Limits
-from bedplate.services.errors import InvalidInputError, NotFoundError
+from bedplate.services.errors import InvalidInputError, NotFoundError, UnavailableError
 from bedplate.wiring.http.dashboard.rendering import page
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ _CONTENTS = (
     "traceback",
 )
 """Fields that hold what users, models and components have said."""
+LOOK_AGAIN = 15.0
+"""Seconds after which a stream looks whether the session that it is for is still good."""
 _SHOWN = Limits(text=20_000, size=200_000)
 
 
@@ -126,6 +129,10 @@ class Visit(msgspec.Struct, frozen=True):
         """Call what takes too long for the event loop."""
         return await self.container.workers().pool("dashboard", threads=1).run(function, *args, **kwargs)
 
+    def watch(self) -> "Watch":
+        """What tells a stream, again and again, whether the session that it is for is still good."""
+        return Watch(self)
+
     async def audit(self, kind: str, owner: uuid.UUID | None, target: uuid.UUID, **details: str) -> None:
         """Note what the visitor has done."""
         await self.container.auth().audit.record(
@@ -156,6 +163,30 @@ class Visit(msgspec.Struct, frozen=True):
         scope = self.request.scope
         base = scope.get("app_root_path", scope.get("root_path", ""))
         return RedirectResponse(f"{base}{path}", status_code=303)
+
+
+class Watch:
+    """Asks from time to time whether a session is still good.
+
+    Args:
+        visit: Whose.
+    """
+
+    def __init__(self, visit: Visit) -> None:
+        self._visit = visit
+        self._next = time.monotonic() + LOOK_AGAIN
+
+    async def good(self) -> bool:
+        """Whether it was, at the last look; true too where it cannot be told, which may be what is shown."""
+        if time.monotonic() < self._next:
+            return True
+        self._next = time.monotonic() + LOOK_AGAIN
+        principal = self._visit.principal
+        try:
+            alive = await self._visit.container.auth().alive([principal])
+        except UnavailableError:
+            return True
+        return principal.credential_id in alive
 
 
 View = Callable[[Visit], Awaitable[Response]]

@@ -137,17 +137,35 @@
   };
   const known = new WeakSet();
   document.body.addEventListener("htmx:sseOpen", event => {
-    const source = event.detail.source;
+    const opened = event.detail.source;
     connected("live", "live");
-    if (known.has(source)) return;
-    known.add(source);
-    const on = (name, take) => source.addEventListener(name, message => take(JSON.parse(message.data)));
+    if (known.has(opened)) return;
+    known.add(opened);
+    const on = (name, take) => opened.addEventListener(name, message => take(JSON.parse(message.data)));
     on("history", moments => charts.forEach(chart => { chart.clear(); chart.take(moments); }));
     on("moment", moment => charts.forEach(chart => chart.take([moment])));
     on("services", show);
-    on("goodbye", () => { source.close(); location.reload(); });
+    on("goodbye", () => { opened.close(); location.reload(); });
   });
   document.body.addEventListener("htmx:sseError", () => connected("lost", "reconnecting"));
+
+  // A page that nobody looks at gives its connection back: browsers have few for each server
+  const PATIENCE = 5 * 60_000;
+  const sources = new Set();
+  let pausing, paused = false;
+  document.body.addEventListener("htmx:sseOpen", event => sources.add(event.detail.source));
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(pausing);
+    if (!document.hidden) {
+      if (paused) location.reload();
+      return;
+    }
+    pausing = setTimeout(() => {
+      sources.forEach(source => source.close());
+      paused = true;
+      connected("waiting", "paused");
+    }, PATIENCE);
+  });
 
   // The chosen step stays marked, also when the steps are drawn anew
   let step = "";

@@ -17,6 +17,8 @@ __all__ = ["cancel", "events", "index", "show"]
 _PAGE = 50
 _SHOWN = 200
 """Events that a page shows at once."""
+_PATIENCE = 5.0
+"""Seconds that a stream waits for events before it looks around."""
 _NOTHING = JobPage(items=(), next_cursor=None)
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -79,22 +81,24 @@ async def _some(visit: Visit, job: Job, after: int) -> Sequence[JobEvent]:
 
 
 async def _stream(visit: Visit, after: int) -> AsyncIterator[bytes]:
-    owner, job_id = visit.id("owner"), visit.id("job")
-    jobs = visit.container.job_queue()
+    jobs, owner, job_id = visit.container.job_queue(), visit.id("owner"), visit.id("job")
+    watch = visit.watch()
     try:
-        while some := await jobs.poll(owner, job_id, after=after, limit=_SHOWN):
-            after = some[-1].id
-            rows = fragment("_events.html", events=_rows(visit, some))
-            lines = b"".join(b"data: %s\n" % line.encode() for line in rows.splitlines())
-            yield b"id: %d\nevent: rows\n%s\n" % (after, lines)
-            if some[-1].terminal:
+        while not visit.live.closed and await watch.good():
+            some = await jobs.poll(owner, job_id, after=after, timeout=_PATIENCE, limit=_SHOWN)
+            if some:
+                after = some[-1].id
+                yield _frame(after, fragment("_events.html", events=_rows(visit, some)))
+            if (some and some[-1].terminal) or (not some and (await jobs.get(owner, job_id)).status.finished):
                 break
-        else:
-            if not (await jobs.get(owner, job_id)).status.finished:
-                return  # nothing came for a while: the browser asks again
     except NotFoundError:
         pass  # it has been deleted meanwhile
     yield b"event: end\ndata: {}\n\n"
+
+
+def _frame(last: int, html: str) -> bytes:
+    lines = b"".join(b"data: %s\n" % line.encode() for line in html.splitlines())
+    return b"id: %d\nevent: rows\n%s\n" % (last, lines)
 
 
 def _rows(visit: Visit, some: Sequence[JobEvent]) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Signing in and out."""
 
+from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
@@ -18,9 +19,9 @@ __all__ = ["enter", "leave", "show"]
 _MAX_FIELDS = 4
 
 
-async def show(_container: ApplicationContainer, request: Request) -> Response:
+async def show(container: ApplicationContainer, request: Request) -> Response:
     """The form."""
-    return page(request, "sign_in.html", username="", next=_destination(request.query_params.get("next")), error=None)
+    return _form_page(container, request, username="", next=_destination(request.query_params.get("next")))
 
 
 async def enter(container: ApplicationContainer, request: Request) -> Response:
@@ -35,7 +36,7 @@ async def enter(container: ApplicationContainer, request: Request) -> Response:
         status = status_of(error)
         if status >= 500:
             raise
-        return page(request, "sign_in.html", status=status, username=username, next=wanted, error=error.what)
+        return _form_page(container, request, status=status, username=username, next=wanted, error=error.what)
     answer = RedirectResponse(f"{_base(request)}{wanted}", status_code=303)
     set_session_cookie(answer, cookie)
     return answer
@@ -50,6 +51,14 @@ async def leave(container: ApplicationContainer, request: Request) -> Response:
     answer = RedirectResponse(f"{_base(request)}/dashboard/sign-in", status_code=303)
     set_session_cookie(answer, auth.expired_cookie())
     return answer
+
+
+def _form_page(
+    container: ApplicationContainer, request: Request, *, error: str | None = None, **values: Any
+) -> Response:
+    oidc = container.settings().values.auth.oidc
+    by_issuer = oidc.issuer is not None and oidc.client_id is not None
+    return page(request, "sign_in.html", error=error, by_issuer=by_issuer, **values)
 
 
 def _base(request: Request) -> str:
