@@ -65,23 +65,31 @@ local function tag(key, fresh, life)
   return found
 end
 
--- What is under a key, if it is of the present generations: flags, where its value begins, grace, tags and what is
--- left of its life, which is not positive for what is within its grace.
-local function look(key, present, tags)
+-- What is under a key, if it is of the present generations: flags, where its value begins, grace and tags.
+local function read(key, present, tags, known)
   local head = redis.call('GETRANGE', key, 0, 16)
   if #head < 13 or string.sub(head, 2, 13) ~= present then return nil end
-  local found = {flags = string.byte(head), from = 13, grace = 0, names = {}, gens = {}, left = math.huge}
+  local found = {flags = string.byte(head), from = 13, grace = 0, names = {}, gens = {}}
   if found.flags >= 2 then
     local size = struct.unpack('>I4', string.sub(head, 14, 17))
     local details = cmsgpack.unpack(redis.call('GETRANGE', key, 17, 16 + size))
     found.flags, found.from = found.flags - 2, 17 + size
     found.grace, found.names, found.gens = details[1], details[2], details[3]
     for i, name in ipairs(found.names) do
-      if redis.call('GET', tags .. name) ~= found.gens[i] then return nil end
+      if known[name] == nil then known[name] = redis.call('GET', tags .. name) end
+      if known[name] ~= found.gens[i] then return nil end
     end
   end
-  local left = redis.call('PTTL', key)
-  if left >= 0 then found.left = left - found.grace end
+  return found
+end
+
+-- The same, with what is left of its life, which is not positive for what is within its grace.
+local function look(key, present, tags)
+  local found = read(key, present, tags, {})
+  if found then
+    local left = redis.call('PTTL', key)
+    found.left = left < 0 and math.huge or left - found.grace
+  end
   return found
 end
 
@@ -238,15 +246,16 @@ SWEEP: Final = Script(
     + """
 -- KEYS: generation, items... ARGV: beginning of tags, generation that was cleared (or empty), bytes of a key that do
 -- not count. Removes what counts no more; answers how many were live in what was cleared, and entries and bytes left.
-local present, cleared, entries, bytes = redis.call('GET', KEYS[1]), 0, 0, 0
+local present, cleared, entries, bytes, known = redis.call('GET', KEYS[1]), 0, 0, 0, {}
 for i = 2, #KEYS do
-  local found = look(KEYS[i], present, ARGV[1])
+  local found = read(KEYS[i], present, ARGV[1], known)
   if found then
+    local endless = #found.names > 0 and redis.call('PTTL', KEYS[i]) < 0
     entries = entries + 1
     bytes = bytes + redis.call('STRLEN', KEYS[i]) - found.from + #KEYS[i] - tonumber(ARGV[3])
     for j, name in ipairs(found.names) do
       bytes = bytes + #name
-      if found.left == math.huge then tag(ARGV[1] .. name, found.gens[j], MONTH) end
+      if endless then tag(ARGV[1] .. name, found.gens[j], MONTH) end
     end
   else
     if ARGV[2] ~= '' then

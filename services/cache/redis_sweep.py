@@ -1,5 +1,6 @@
 """Walking over the items at the server: to count them, and to remove those that count no more."""
 
+import asyncio
 import itertools
 
 import msgspec
@@ -10,8 +11,11 @@ from bedplate.services.cache.redis_server import RedisServer
 
 __all__ = ["RedisSweep"]
 
-_AT_ONCE = 500
+_AT_ONCE = 200
 """Keys looked at in one step, so that the server answers others between two of them."""
+
+_REST = 20
+"""How many times as long as a census has taken there is none, however short the interval."""
 
 
 class RedisSweep:
@@ -51,6 +55,7 @@ class RedisSweep:
             if counted is not None:
                 self.usage = msgspec.msgpack.decode(counted, type=dict[str, Usage])
             return
+        begun = asyncio.get_running_loop().time()
         usage: dict[str, Usage] = {}
         cursor = 0
         while True:
@@ -64,6 +69,9 @@ class RedisSweep:
                 break
         self.usage = usage
         await self._server.execute("SET", self._names.usage, msgspec.msgpack.encode(usage))
+        took = asyncio.get_running_loop().time() - begun
+        if every is not None and took * _REST > every:
+            await self._server.execute("SET", self._names.census, "1", "PX", int(took * _REST * 1000))
 
     async def _is_my_turn(self, every: float) -> bool:
         # A little less than the interval: whoever counted last would otherwise find its own mark.

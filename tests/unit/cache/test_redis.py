@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from tests.servers.valkey import PASSWORD, ValkeyServer
 from tests.unit.cache.redis_caches import replica, replicas
 
-from bedplate.services.cache import MISS, CacheStorageError, LoadTimeoutError
+from bedplate.services.cache import MISS, CacheStorageError, LoadTimeoutError, redis_sweep
 from bedplate.services.engines.redis_errors import RedisSettingError, RedisUnavailableError
 from bedplate.services.health import HealthStatus
 from bedplate.wiring.testing.cache.loads import Gate
@@ -154,6 +154,19 @@ async def test_a_replica_counts_for_all(valkey_url: str) -> None:
         await there._core.store.purge(3600)
         assert there.stats().entries == 1
         assert await there.purge() == 0
+        assert there.stats().entries == 2
+
+
+async def test_counting_leaves_the_server_in_peace(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CACHE-7: where it takes long, nobody counts for many times as long, however short the interval."""
+    monkeypatch.setattr(redis_sweep, "_REST", 1_000_000)
+    async with replicas(2, valkey_url) as (here, there):
+        await here.set("a", 1)
+        await here._core.store.purge(0.001)
+        await here.set("b", 1)
+        await there._core.store.purge(0.001)
+        assert there.stats().entries == 1
+        await there.purge()
         assert there.stats().entries == 2
 
 
