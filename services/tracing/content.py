@@ -15,6 +15,8 @@ _MAX_ERROR = 4096
 _MAX_TOKENS = 2**31 - 1
 _UNREADABLE = "[unreadable]"
 _NOTHING = Measured(value=None, size=0)
+_KINDS = {name: kind for kind in SpanKind for name in (kind, kind.value, kind.value.lower())}
+_NO_TOKENS = TokenUsage()
 _NO_FIELDS = Measured(value={}, size=0)
 
 
@@ -73,18 +75,19 @@ class Content:
 
     def usage(self, value: Any) -> TokenUsage:
         """Return the tokens of a mapping or object that names them as any of the usual interfaces does."""
+        if value is None:
+            return _NO_TOKENS
         with self._guard:
-            if value is not None:
-                return TokenUsage(
-                    input_tokens=_number(value, "input_tokens", "prompt_tokens"),
-                    output_tokens=_number(value, "output_tokens", "completion_tokens"),
-                )
-        return TokenUsage()
+            return TokenUsage(
+                input_tokens=_number(value, "input_tokens", "prompt_tokens"),
+                output_tokens=_number(value, "output_tokens", "completion_tokens"),
+            )
+        return _NO_TOKENS
 
     def kind(self, value: SpanKind | str) -> SpanKind:
         """Return the kind of this name; ``CHAIN`` for one that is unknown."""
         with self._guard:
-            return SpanKind(value)
+            return _KINDS.get(value) or SpanKind(value)
         return SpanKind.CHAIN
 
     def status(self, value: Status | None, error: object | None) -> Status:
@@ -95,8 +98,10 @@ class Content:
         return Status.OK if error is None else Status.ERROR
 
     def _text(self, text: str, limit: int) -> str:
-        masked = self._redactor.text(text, limit=limit).replace("\x00", "\ufffd")
-        return masked.encode("utf-8", "replace").decode()
+        masked = self._redactor.text(text, limit=limit)
+        if masked.isascii() and masked.isprintable():
+            return masked
+        return masked.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _number(value: Any, *names: str) -> int:

@@ -88,6 +88,7 @@ class Delivery:
         self._thread = threading.get_ident()
         self._filled, self._hurried = asyncio.Event(), asyncio.Event()
         self._touched = time.monotonic()
+        self._done = self._buffer.inserted  # what an earlier life left was dropped
         self._task = asyncio.create_task(self._work(), name=f"bedplate-tracing-{self._exporter.name}")
 
     def close(self) -> Sequence[asyncio.Task[None]]:
@@ -96,8 +97,9 @@ class Delivery:
         if task is None:
             return ()
         task.cancel()
-        self._settle(len(self._buffer.take(2**31, 2**62)), Put.DROPPED)
-        self._release()
+        # Not settled: the task settles what it has in hand by how much was settled since it took it.
+        self._count(len(self._buffer.take(2**31, 2**62)), Put.DROPPED)
+        self._release(all_of_them=True)
         return (task,)
 
     async def flush(self, timeout: float) -> bool:
@@ -209,7 +211,7 @@ class Delivery:
         self._done += number
         self._count(number, outcome)
 
-    def _release(self) -> None:
+    def _release(self, *, all_of_them: bool = False) -> None:
         for target, waiter in self._waiters:
-            if target <= self._done and not waiter.done():
+            if (all_of_them or target <= self._done) and not waiter.done():
                 waiter.set_result(None)

@@ -154,6 +154,8 @@ class RecordedRun(Timed, Run):
 
     def add(self, usage: TokenUsage) -> None:
         """Add the tokens of a span."""
+        if not usage.input_tokens and not usage.output_tokens:
+            return
         with self.lock:
             self._usage = TokenUsage(
                 input_tokens=self._usage.input_tokens + usage.input_tokens,

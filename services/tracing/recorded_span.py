@@ -82,6 +82,8 @@ class RecordedSpan(Timed, Span):
         status: Status | None = None,
     ) -> None:
         """See :class:`~bedplate.services.tracing.spans.Span`."""
+        if self.ended:
+            return
         with self.run.recorder.guard:
             if not self.run.closes(self):
                 return

@@ -1,13 +1,13 @@
 """The redactor engine."""
 
 from collections.abc import Hashable, Iterator
-from itertools import chain
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, SecretStr
 
 from bedplate.services.base import Service
+from bedplate.services.engines.redactor.flat import FlatCopies
 from bedplate.services.engines.redactor.live import LiveSecrets
 from bedplate.services.engines.redactor.names import SecretNames
 from bedplate.services.engines.redactor.patterns import Patterns
@@ -17,6 +17,9 @@ from bedplate.services.settings import SettingsService
 
 __all__ = ["Redactor"]
 
+_SHORT: Final = 40
+"""Characters of a text that is remembered when there is nothing to mask in it."""
+_MAX_CLEAN: Final = 4096
 _MARGIN = 4096
 """Characters beyond a limit that are looked at, so that a secret cut by the limit is still known as one."""
 
@@ -36,6 +39,10 @@ class Redactor(Service):
         self._live = LiveSecrets(min_length=values.redact_min_length, max_values=values.redact_max_values)
         self._names = SecretNames(values.redact_keys)
         self._patterns = Patterns(values.redact_patterns, self._names)
+        # Names of fields and the like, which come again and again: those with nothing to mask in them, as of a version.
+        self._clean: dict[str, int] = {}
+        self._version = 0
+        self._flat = FlatCopies(self.text, self._names)
         for secret in _secrets_of(settings.values):
             self.register(secret, holder="settings")
 
@@ -58,6 +65,7 @@ class Redactor(Service):
             holder: Who wants it masked: it is, until the last holder unregisters it.
         """
         self._live.register(secret, holder)
+        self._version += 1
 
     def unregister(self, secret: str, *, holder: Hashable = None) -> None:
         """Take back ``register`` of the same secret and holder; do nothing if there is none."""
@@ -92,10 +100,25 @@ class Redactor(Service):
             value: The text.
             limit: Most characters of it that are wanted; unlike in a slice, no half of a secret is left at the end.
         """
+        known = len(value) <= _SHORT and type(value) is str
+        if known and (limit is None or len(value) <= limit) and self._clean.get(value) == self._version:
+            return value
+        version = self._version  # before looking: what is registered meanwhile may be in it
         end = len(value) if limit is None else limit
         seen = value[: end + max(self._live.longest, _MARGIN)]
-        spans = list(chain(self._live.spans(seen), self._patterns.spans(seen)))
-        return mask_spans(value, spans, end) if spans else value[:end]
+        spans = self._live.spans(seen)
+        if self._patterns.may_match(seen):
+            spans += self._patterns.spans(seen)
+        if spans:
+            return mask_spans(value, spans, end)
+        if known:
+            self._remember(value, version)
+        return value[:end]
+
+    def _remember(self, text: str, version: int) -> None:
+        if len(self._clean) >= _MAX_CLEAN:
+            self._clean = {}
+        self._clean[text] = version
 
     def value(self, value: Any, *, limits: Limits | None = None) -> Any:
         """Return a copy of any value, made of what JSON knows, with secrets masked; see :meth:`measured`."""
@@ -107,7 +130,10 @@ class Redactor(Service):
         Mappings, structs, dataclasses and pydantic models become objects, sequences and sets arrays, moments ISO 8601
         texts; other objects are named, not shown. Never raises an ``Exception``, whatever the value does.
         """
-        walk = Walk(lambda text, limit: self.text(text, limit=limit), self._names, limits or Limits())
+        limits = limits or Limits()
+        if type(value) is dict and (flat := self._flat.copy(value, self._version, limits)) is not None:
+            return flat
+        walk = Walk(lambda text, limit: self.text(text, limit=limit), self._names, limits)
         copy = walk.copy(value)
         return Measured(value=copy, size=walk.used)
 

@@ -16,9 +16,9 @@ import msgspec
 from bedplate.services.engines.redactor.names import SecretNames
 from bedplate.services.engines.redactor.spans import MASK
 
-__all__ = ["Limits", "Measured", "Walk"]
+__all__ = ["COST_OF_NODE", "Limits", "Measured", "Walk"]
 
-_COST_OF_NODE = 8
+COST_OF_NODE = 8
 """Bytes that the punctuation around a value, or a number, is taken to need."""
 
 
@@ -77,7 +77,7 @@ class Walk:
     def copy(self, value: Any) -> Any:
         """Return the copy of ``value``; what cannot be read is a marker, for nothing raises an ``Exception``."""
         self._items -= 1
-        self.used += _COST_OF_NODE
+        self.used += COST_OF_NODE
         try:
             return self._copy(value)
         except Exception:
@@ -178,7 +178,7 @@ class Walk:
     def _hide(self, value: Any) -> Any:
         """Mask a whole value; what is empty or a flag says nothing."""
         self._items -= 1
-        self.used += _COST_OF_NODE
+        self.used += COST_OF_NODE
         return value if value is None or value is True or value is False or value == "" else MASK
 
     def _exhausted(self) -> bool:

@@ -330,3 +330,24 @@ def test_a_buffer_with_too_many_bytes_keeps_what_happened() -> None:
     assert isinstance(stripped, SpanRecord)
     assert (stripped.inputs, stripped.logs, stripped.size) == (None, [], 0)
     assert stripped.metadata == {"[cut]": "too much was waiting to be written"}
+
+
+async def test_what_is_in_hand_at_the_stop_is_counted_once(
+    make_tracing: MakeTracing, alice: uuid.UUID, metric: Metric
+) -> None:
+    """TRACE-1: a stop in the middle of a batch, while more waits than the batch holds."""
+    exporter = Failing()
+    exporter.gate = asyncio.Event()
+    tracing = await make_tracing([exporter], flush_timeout=0.01, batch_size=2)
+    async with tracing.run(user_id=alice, name="r"):
+        await exporter.entered.wait()
+        for number in range(20):
+            tracing.span(f"s{number}").end()
+    await tracing.stop()
+    assert metric(outcome("dropped", "failing")) == 22  # the run in hand, its spans, and its end
+    exporter.gate.set()
+    await tracing.start()
+    async with tracing.run(user_id=alice, name="again"):
+        pass
+    assert await tracing.flush()
+    assert exporter.taken[-1].name == "again"
