@@ -37,6 +37,7 @@ _MODULES = (
     "redis_cache",
     "dashboard",
     "task_celery",
+    "tracing",
 )
 _BY_NAME = ("s3",)
 """Measured when asked for: files on S3 do not meet their aim yet."""

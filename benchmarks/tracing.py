@@ -61,7 +61,7 @@ def rows(runner: asyncio.Runner) -> Iterator[Row]:
                 "span, database and five vendors on, cost on the event loop",
                 lambda: _on(tracing, user),
                 lambda: _opentelemetry(provider),
-                against="one of the OpenTelemetry SDK with the same attributes and a batch processor",
+                against="one of the OpenTelemetry SDK with a batch processor, and the attributes that vendors are told",
                 unit="µs",
                 aim=Aim("≤", 1),
                 runner=runner,
@@ -149,23 +149,45 @@ def _provider() -> TracerProvider:
 
 
 async def _opentelemetry(provider: TracerProvider) -> float:
-    """The same span as an instrumentation under the GenAI conventions makes it."""
+    """The same span with the attributes that vendors are told, as an instrumentation makes it."""
     tracer = provider.get_tracer("bench")
     begun = time.thread_time_ns()
     for _ in range(_ON):
         inputs = _INPUTS | {"number": str(next(_numbers))}
-        with tracer.start_as_current_span("model") as span:
-            span.set_attribute("openinference.span.kind", "LLM")
-            span.set_attribute("gen_ai.operation.name", "chat")
-            span.set_attribute("session.id", "session")
-            span.set_attribute("user.id", "user")
-            span.set_attribute("input.value", orjson.dumps(inputs).decode())
-            span.set_attribute("input.mime_type", "application/json")
-            span.set_attribute("output.value", orjson.dumps(_OUTPUTS).decode())
-            span.set_attribute("output.mime_type", "application/json")
-            span.set_attribute("gen_ai.usage.input_tokens", _USAGE["input_tokens"])
-            span.set_attribute("gen_ai.usage.output_tokens", _USAGE["output_tokens"])
+        asked, answered = inputs["input_value"], _OUTPUTS["text"]
+        before = {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.conversation.id": "session",
+            "openinference.span.kind": "LLM",
+            "session.id": "session",
+            "user.id": "user",
+            "metadata": "{}",
+            "input.value": orjson.dumps(inputs).decode(),
+            "input.mime_type": "application/json",
+            "gen_ai.input.messages": _messages("user", asked),
+            "llm.input_messages.0.message.role": "user",
+            "llm.input_messages.0.message.content": asked,
+        }
+        with tracer.start_as_current_span("model", attributes=before) as span:
+            span.set_attributes(
+                {
+                    "output.value": orjson.dumps(_OUTPUTS).decode(),
+                    "output.mime_type": "application/json",
+                    "gen_ai.output.messages": _messages("assistant", answered),
+                    "llm.output_messages.0.message.role": "assistant",
+                    "llm.output_messages.0.message.content": answered,
+                    "gen_ai.usage.input_tokens": _USAGE["input_tokens"],
+                    "gen_ai.usage.output_tokens": _USAGE["output_tokens"],
+                    "llm.token_count.prompt": _USAGE["input_tokens"],
+                    "llm.token_count.completion": _USAGE["output_tokens"],
+                    "llm.token_count.total": _USAGE["input_tokens"] + _USAGE["output_tokens"],
+                }
+            )
     return (time.thread_time_ns() - begun) / _ON / 1e3
+
+
+def _messages(role: str, text: str) -> str:
+    return orjson.dumps([{"role": role, "parts": [{"type": "text", "content": text}]}]).decode()
 
 
 async def _bare(provider: TracerProvider) -> float:

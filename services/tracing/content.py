@@ -56,6 +56,8 @@ class Content:
 
     def name(self, value: object) -> str:
         """Return a name, redacted and cut."""
+        if type(value) is str:
+            return self._text(value, _MAX_NAME)
         with self._guard:
             return self._text(str(value), _MAX_NAME)
         return _UNREADABLE
@@ -86,14 +88,16 @@ class Content:
 
     def kind(self, value: SpanKind | str) -> SpanKind:
         """Return the kind of this name; ``CHAIN`` for one that is unknown."""
+        if type(value) is str and (known := _KINDS.get(value)) is not None:
+            return known
         with self._guard:
-            return _KINDS.get(value) or SpanKind(value)
+            return SpanKind(value)
         return SpanKind.CHAIN
 
     def status(self, value: Status | None, error: object | None) -> Status:
         """Return the status that was given, else the one that follows from there being an error."""
-        with self._guard:
-            if value is not None:
+        if value is not None:
+            with self._guard:
                 return Status(value)
         return Status.OK if error is None else Status.ERROR
 
@@ -105,8 +109,9 @@ class Content:
 
 
 def _number(value: Any, *names: str) -> int:
+    is_mapping = type(value) is dict or isinstance(value, Mapping)
     for name in names:
-        found = value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+        found = value.get(name) if is_mapping else getattr(value, name, None)
         if isinstance(found, int):
-            return max(0, min(found, _MAX_TOKENS))
+            return found if 0 <= found <= _MAX_TOKENS else max(0, min(found, _MAX_TOKENS))
     return 0

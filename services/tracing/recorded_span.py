@@ -82,8 +82,6 @@ class RecordedSpan(Timed, Span):
         status: Status | None = None,
     ) -> None:
         """See :class:`~bedplate.services.tracing.spans.Span`."""
-        if self.ended:
-            return
         with self.run.recorder.guard:
             if not self.run.closes(self):
                 return
@@ -116,7 +114,8 @@ class RecordedSpan(Timed, Span):
     ) -> None:
         with self.run.recorder.guard:
             self.leave()
-        self.end(error=error_of(error), status=status_of(error))
+        if not self.ended:
+            self.end(error=error_of(error), status=status_of(error))
 
     def mark_ended(self) -> bool:
         """Whether this ends it; the run's lock is held."""

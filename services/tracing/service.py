@@ -255,11 +255,9 @@ class TracingService(Service):
 
     def _emit(self, record: Record) -> bool:
         """Offer a record to every exporter; whether any took it."""
-        kept = False
+        kept = self._fanout is not None and self._fanout.offer(record)
         for delivery in self._deliveries:
             kept |= delivery.offer(record)
-        if self._fanout is not None:
-            kept |= self._fanout.offer(record)
         return kept
 
 

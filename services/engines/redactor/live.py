@@ -46,7 +46,8 @@ class LiveSecrets:
         """Return where live secrets stand in the text."""
         if not self._holders:
             return []
-        return self._short.spans(text) + self._long.spans(text)
+        found = self._long.spans(text)
+        return found + self._short.spans(text) if self._short.longest else found
 
     def register(self, secret: str, holder: Hashable) -> None:
         """Look for ``secret`` on behalf of ``holder``."""

@@ -91,7 +91,9 @@ _RULES = (
 )
 
 _HINTS = tuple(hint for rule in _RULES for hint in rule.hints if hint != hint.lower())
-_FOLDED_HINTS = tuple(hint for rule in _RULES for hint in rule.hints if hint == hint.lower())
+_FOLDED = tuple(hint for rule in _RULES for hint in rule.hints if hint == hint.lower())
+_JOINED_HINTS = tuple(hint for hint in _FOLDED if "-" in hint or "_" in hint)
+_PLAIN_HINTS = tuple(hint for hint in _FOLDED if hint not in _JOINED_HINTS)
 
 _IDENTIFIER = re.compile("[A-Za-z]{1,16}(?:_[a-z]{1,16})+")
 """As in source code: ``hf_inference_endpoint`` is none of that vendor's keys."""
@@ -133,9 +135,13 @@ class Patterns:
             if hint in text:
                 return True
         folded = text.lower()
-        for hint in _FOLDED_HINTS:
+        for hint in _PLAIN_HINTS:
             if hint in folded:
                 return True
+        if "-" in folded or "_" in folded:
+            for hint in _JOINED_HINTS:
+                if hint in folded:
+                    return True
         return ("=" in text or ":" in text) and self._names.may_be_in(folded)
 
     def spans(self, text: str) -> Iterator[Span]:

@@ -17,6 +17,7 @@ from bedplate.services.tracing.vendors.client_log import QuietClient
 from bedplate.services.tracing.vendors.pipeline import Pipeline
 from bedplate.services.tracing.vendors.registry import VENDORS
 from bedplate.services.tracing.vendors.sampling import TailSampler
+from bedplate.services.tracing.vendors.spans import resource_of
 from bedplate.services.tracing.vendors.step import Step
 from bedplate.services.tracing.vendors.vendor import Destination
 
@@ -79,7 +80,7 @@ class Fanout:
         self._destinations = destinations
         self._settings = settings
         self._content = content
-        self._service_name = service_name
+        self._resource = resource_of(service_name)
         self._outcomes = meter.counter(
             "bedplate_tracing_records",
             "Runs and spans by what became of them: sent, stripped, refused, failed or dropped",
@@ -104,7 +105,7 @@ class Fanout:
         self._sampler = TailSampler(self._settings.vendor_queue_size, self._settings.vendor_queue_bytes)
         turn = threading.Lock()
         self._pipelines = [
-            Pipeline(vendor, destination, self._settings, self._outcomes, turn, self._service_name)
+            Pipeline(vendor, destination, self._settings, self._outcomes, turn, self._resource)
             for vendor in VENDORS
             if (destination := self._destinations.get(vendor.name)) is not None
         ]

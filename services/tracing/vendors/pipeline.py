@@ -5,6 +5,8 @@ import time
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from opentelemetry.sdk.resources import Resource
+
 from bedplate.services.engines.breaker import BreakerState, CircuitBreaker
 from bedplate.services.logs import get_logger
 from bedplate.services.settings.groups.tracing import TracingSettings
@@ -48,7 +50,7 @@ class Pipeline:
         settings: Bounds and times.
         outcomes: Counts what became of spans, by ``exporter`` and ``outcome``.
         turn: Held while spans are made: so that the threads of all vendors together take no more than one's time.
-        service_name: The name of the service.
+        resource: What spans say of the process.
     """
 
     def __init__(
@@ -58,14 +60,14 @@ class Pipeline:
         settings: TracingSettings,
         outcomes: Counter,
         turn: threading.Lock,
-        service_name: str,
+        resource: Resource,
     ) -> None:
         self.vendor = vendor
         self.destination = destination
         self._settings = settings
         self._outcomes = outcomes
         self._turn = turn
-        self._service_name = service_name
+        self._resource = resource
         self._outbox = Outbox(settings.vendor_queue_size, settings.vendor_queue_bytes)
         self._breaker = CircuitBreaker(
             vendor.title, failures=settings.vendor_breaker_failures, reset_after=settings.vendor_breaker_reset
@@ -128,7 +130,7 @@ class Pipeline:
         sender: Sender | None = None
         try:
             sender = Sender(self.destination, self._settings.vendor_timeout)
-            maker = SpanMaker(self.vendor, self.destination, self._service_name, self._unmade)
+            maker = SpanMaker(self.vendor, self.destination, self._resource, self._unmade)
             while self._gather():
                 while steps := self._take():
                     self._deliver(sender, maker, steps, self._settings.vendor_attempts)

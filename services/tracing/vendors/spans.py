@@ -35,12 +35,20 @@ from bedplate.services.tracing.vendors.step import Step
 from bedplate.services.tracing.vendors.texts import json_of
 from bedplate.services.tracing.vendors.vendor import Destination, Vendor
 
-__all__ = ["SpanMaker"]
+__all__ = ["SpanMaker", "resource_of"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _CLIENT: Final = frozenset({Kind.LLM, Kind.EMBEDDING})
 _LIMITS: Final = SpanLimits(max_span_attributes=512, max_events=1_024)
+
+
+def resource_of(service_name: str) -> Resource:
+    """What all spans say of the process, with what ``OTEL_RESOURCE_ATTRIBUTES`` adds.
+
+    Made once, and not in the threads of vendors: OpenTelemetry looks for its detectors among all that is installed.
+    """
+    return Resource.create({SERVICE_NAME: service_name, SERVICE_VERSION: __version__})
 
 
 class SpanMaker:
@@ -49,12 +57,12 @@ class SpanMaker:
     Args:
         vendor: What it calls things.
         destination: What it wants in the resource.
-        service_name: The name of the service, as in ``OTEL_SERVICE_NAME``.
+        resource: What they say of the process.
         unmade: Told of each span that cannot be made.
     """
 
     def __init__(
-        self, vendor: Vendor, destination: Destination, service_name: str, unmade: Callable[[Exception], None]
+        self, vendor: Vendor, destination: Destination, resource: Resource, unmade: Callable[[Exception], None]
     ) -> None:
         self._unmade = unmade
         self._vendor = vendor
@@ -62,10 +70,9 @@ class SpanMaker:
         self._sees_all = vendor.name == "otlp"
         self._ids = _GivenIds()
         self._ended = _Ended()
-        resource = Resource.create({SERVICE_NAME: service_name, SERVICE_VERSION: __version__, **destination.resource})
         self.provider = TracerProvider(
             sampler=ALWAYS_ON,
-            resource=resource,
+            resource=resource.merge(Resource(dict(destination.resource))),
             id_generator=self._ids,
             span_limits=_LIMITS,
             shutdown_on_exit=False,
