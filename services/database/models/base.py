@@ -9,7 +9,6 @@ import sqlalchemy as sa
 import uuid_utils.compat
 from sqlalchemy.orm import registry
 from sqlmodel import SQLModel
-from sqlmodel.main import SQLModelConfig
 
 __all__ = ["PREFIX", "Table", "UTCDateTime", "metadata", "new_id", "utc_now"]
 
@@ -32,7 +31,7 @@ class Table(SQLModel, registry=registry(metadata=metadata)):
 
     metadata: ClassVar[sa.MetaData] = metadata
     # Rows are not validated: the schemas to do so with would only be built, at each start.
-    model_config = SQLModelConfig(defer_build=True)
+    model_config = {"defer_build": True}
 
     def __repr_args__(self) -> Sequence[tuple[str | None, Any]]:
         # From the instance's own dict: an attribute that is not loaded must not be loaded for a log line.
