@@ -5,6 +5,7 @@ Celery's parent process has no services: it forks, takes messages, and hands the
 """
 
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -19,9 +20,9 @@ from celery.platforms import SecurityWarning
 
 from bedplate.containers import ApplicationContainer
 from bedplate.services.settings import SettingsService
+from bedplate.services.task.celery import CeleryBackend
 from bedplate.services.task.celery_app import make_app
 from bedplate.services.task.celery_broker import broker_address, consumed
-from bedplate.services.task.celery_outbox import Line
 from bedplate.services.telemetry.log_router import LogRouter
 from bedplate.wiring.celery_services import ChildServices, Shared
 from bedplate.wiring.tasks import import_tasks
@@ -55,11 +56,7 @@ def work(make: Callable[[], ApplicationContainer], settings: SettingsService) ->
     address = broker_address(settings)
     consumed(values)
     import_tasks(values.modules)  # once for all children, and an error in one of them ends it here
-    line = Line(values, address)
-    try:
-        line.ping()
-    except Exception as error:
-        raise address.error(error) from error
+    CeleryBackend(values, address).call()
     program = _Program(make, settings)
     return program.run(make_app(values, address, program.deliver))
 
@@ -94,7 +91,10 @@ class _Program:
         router.install()
         router.route(_LOGGERS)
         try:
-            if not prefork:
+            if prefork:
+                gc.collect()
+                gc.freeze()  # so that collections in the children leave the memory shared that is as it was at the fork
+            else:
                 self._services.start()
             with warnings.catch_warnings():
                 for kind in _WARNINGS:

@@ -56,7 +56,11 @@ class RunsTasks(Protocol):
         ...
 
     async def execute(self, run_id: uuid.UUID) -> bool:
-        """Take one run if it is due and there is a slot, and execute it to the end of its attempt; False: not taken."""
+        """Take one run if it is due and there is a slot, and execute it to the end of its attempt; False: not taken.
+
+        Raises:
+            Exception: Whether it is there to be taken could not be found out.
+        """
         ...
 
     async def heed_cancels(self) -> None:

@@ -55,6 +55,18 @@ class CeleryBackend:
         """
         return cls(settings.values.task, broker_address(settings))
 
+    def call(self) -> None:
+        """Have the broker answer, over a connection made for this alone; blocks, and needs no start.
+
+        Raises:
+            BrokerUnavailableError: It does not answer.
+            BrokerSettingError: It refuses the user, the password, the virtual host or the certificate.
+        """
+        try:
+            Line(self._values, self.address).ping()
+        except Exception as error:
+            raise self.address.error(error) from error
+
     async def start(self) -> None:
         """See whether the broker answers; a worker starts without it, and has tasks when it is back.
 
@@ -73,7 +85,7 @@ class CeleryBackend:
         """Send what waits to be sent, if the broker answers."""
         outbox, self._outbox = self._outbox, None
         if outbox is not None:
-            await outbox.close(_CLOSING)
+            await outbox.close(_CLOSING, self.address.timeout)
         self._loop = None
 
     async def check(self) -> str | None:
@@ -120,7 +132,10 @@ class CeleryBackend:
     async def _execute(self, run_id: uuid.UUID) -> None:
         if self._worker is None or not self._worker.accepting:
             raise NotAcceptingError
-        await self._worker.execute(run_id)
+        try:
+            await self._worker.execute(run_id)
+        except Exception as error:  # the database is away: the message is kept until it is back
+            raise NotAcceptingError from error
 
     async def _announce_due(self, worker: RunsTasks) -> float:
         """Announce what was put off, tried again or given back and is due now; seconds until there may be more."""

@@ -21,7 +21,7 @@ MESSAGE: Final = "bedplate.run"
 
 _LEVELS: Final = 10
 _MIDDLE: Final = 5
-_REFUSAL: Final = 0.2
+_REFUSAL: Final = 0.5
 _RESTORE_OFTEN: Final = 60.0
 """A visibility timeout below this many seconds is looked at every second."""
 
@@ -30,7 +30,7 @@ Deliver = Callable[[uuid.UUID], None]
 
 
 class NotAcceptingError(Exception):
-    """Raised by a :data:`Deliver`: this process takes no runs, or no more; the message is for another one."""
+    """Raised by a :data:`Deliver`: this process takes no runs now, or no more; the message is for another one."""
 
 
 def make_app(values: TaskSettings, address: BrokerAddress, deliver: Deliver | None = None) -> Any:
@@ -90,7 +90,7 @@ def _register(app: Any, deliver: Deliver) -> None:
             deliver(uuid.UUID(run_id))
         except NotAcceptingError:
             time.sleep(_REFUSAL)  # it may be the only one that is there, and would get the message again at once
-            raise Reject("this process takes no more", requeue=True) from None
+            raise Reject("this process takes no runs now", requeue=True) from None
 
 
 def _url(address: BrokerAddress) -> str:

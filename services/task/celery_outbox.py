@@ -51,6 +51,7 @@ class Line:
             priority=level_of(due.priority, self._address),
             headers=_trace(due),
             producer=self._producer,
+            confirm_timeout=None if self._address.is_redis else self._address.timeout,
             retry=False,
             ignore_result=True,
         )
@@ -166,12 +167,17 @@ class Outbox:
             self._changed.notify()
         return await answer
 
-    async def close(self, patience: float) -> None:
-        """Send what waits, for so many seconds while the broker answers, and end."""
+    async def close(self, patience: float, grace: float = 0.0) -> None:
+        """Send what waits, for so many seconds while the broker answers, and end.
+
+        Args:
+            patience: See above.
+            grace: Seconds after which it is left alone, in case that the broker holds it in the middle of something.
+        """
         with self._changed:
             self._closing = time.monotonic() + patience
             self._changed.notify()
-        await self._ended
+        await asyncio.wait({self._ended}, timeout=patience + grace)
 
     # The thread
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from bedplate.services.checks import Check, Severity, Surroundings, Trouble, check
+from bedplate.services.errors import BedplateError
 
 __all__ = ["CHECKS"]
 
@@ -41,4 +42,16 @@ def _executes_nothing(task: Any, around: Surroundings) -> Iterator[Trouble]:
         )
 
 
-CHECKS: tuple[Check, ...] = (_long_drain, _short_lease, _executes_nothing)
+@check("task.broker", Severity.ERROR, "The broker of Celery answers, and lets this process in")
+def _broker(task: Any, around: Surroundings) -> Iterator[Trouble]:
+    values = around.values.task
+    # Once started, health tells; and without a URL of its own, the broker is looked at with the other Redis servers.
+    if values.backend != "celery" or values.broker_url is None or around.started:
+        return
+    try:
+        task.carrier.call()
+    except BedplateError as error:
+        yield Trouble(f"{error.what} ({error.why})", fix=error.fix or "look at the broker")
+
+
+CHECKS: tuple[Check, ...] = (_long_drain, _short_lease, _executes_nothing, _broker)

@@ -78,7 +78,13 @@ class Taker:
         executor = self._executor
         if executor is None or not (names := executor.startable()):
             return False
-        if attempts := await self._claim(executor, names, run_id):
+        try:
+            attempts = await self._claim(executor, names, run_id)
+        except Exception as error:
+            self._troubles.note(_FAILED, error)
+            raise
+        self._troubles.over(_FAILED)
+        if attempts:
             await asyncio.wait(attempts)
         return bool(attempts)
 

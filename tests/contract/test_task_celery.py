@@ -183,6 +183,33 @@ class TestCelery(TaskConformance):
         assert await node.tasks.result(user, run.id) == 1
         assert not (tmp_path / "sprung").exists()
 
+    async def test_message_is_kept_while_the_database_fails(
+        self,
+        harness: CeleryHarness,
+        registry: TaskRegistry,
+        user: uuid.UUID,
+        waiting: Function,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """TASK-3: it comes again, so that the run need not wait until it is announced anew."""
+        waiting.finish()
+        node = await harness.node(registry, resend_after=3600)
+        assert node.worker is not None
+        journal, failures = node.worker._journal, 2
+        claim = journal.claim
+
+        async def failing(*args: Any, **kwargs: Any) -> Any:
+            nonlocal failures
+            if failures:
+                failures -= 1
+                raise OSError("the disk is gone")
+            return await claim(*args, **kwargs)
+
+        monkeypatch.setattr(journal, "claim", failing)
+        run = await node.tasks.submit(user, "waiting")
+        done = await node.tasks.wait(user, run.id)
+        assert (done.status, done.attempt, failures) == (TaskStatus.SUCCEEDED, 1, 0)
+
     @pytest.mark.slow
     # Celery says that it may one day end what runs when the broker goes, unless it is told not to, as here.
     @pytest.mark.filterwarnings("ignore:(?s).*optional breaking change")

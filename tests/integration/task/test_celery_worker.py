@@ -19,6 +19,8 @@ from bedplate.containers import ApplicationContainer, Singleton
 from bedplate.services.engines.trace_context import TraceContext, continuing
 from bedplate.services.settings import SettingsService
 from bedplate.services.task import TaskService, TaskStatus, default_registry
+from bedplate.services.task.celery import CeleryBackend
+from bedplate.services.task.celery_broker import BrokerSettingError
 from bedplate.wiring.testing.database import copy_database
 from bedplate.wiring.testing.task.harness import until
 
@@ -169,6 +171,11 @@ async def test_worker_on_rabbitmq(
     copy_database(migrated_database, folder / "data")
     (tmp_path / "rabbitmq").mkdir()
     with rabbitmq(tmp_path / "rabbitmq") as url:
+        for wrong, said in (("guest:wrong@", "refuses the user or the password"), ("guest:guest@", "no such virtual")):
+            broken = url.replace("guest:guest@", wrong) + ("" if "wrong" in wrong else "none")
+            settings = SettingsService(task={"broker_url": broken})
+            with pytest.raises(BrokerSettingError, match=said):
+                await asyncio.to_thread(CeleryBackend.from_settings(settings).call)
         monkeypatch.setenv("BEDPLATE_TASK__BROKER_URL", url)
         async with _submitting(folder, monkeypatch) as tasks:
             with worker() as victim:

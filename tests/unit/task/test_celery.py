@@ -167,17 +167,18 @@ def test_a_queue_that_nothing_is_led_to_is_refused() -> None:
         consumed(wrong.values.task)
 
 
-def test_doctor_says_that_a_server_executes_nothing(
+def test_doctor_says_that_the_broker_is_away_and_a_server_executes_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """TASK-3: somebody has to run a worker."""
     monkeypatch.setenv("BEDPLATE_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("BEDPLATE_TASK__BACKEND", "celery")
-    monkeypatch.setenv("BEDPLATE_TASK__BROKER_URL", "redis://host")
-    run(["doctor"])
+    monkeypatch.setenv("BEDPLATE_TASK__BROKER_URL", f"redis://:{_SECRET}@127.0.0.1:{free_port()}")
+    assert run(["doctor"]) == 1
     said = capsys.readouterr().out
-    assert "task.executes-nothing" in said
-    assert "bedplate worker" in said
+    for text in ("task.executes-nothing", "bedplate worker", "task.broker", "does not answer", "TASK__BROKER_URL"):
+        assert text in said
+    assert _SECRET not in said
 
 
 async def test_what_is_due_later_is_not_sent(valkey_url: str) -> None:
