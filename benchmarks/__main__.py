@@ -35,6 +35,8 @@ _MODULES = (
     "job_streams",
     "telemetry",
     "redis_cache",
+    "redis_socket",
+    "redis_state",
     "dashboard",
     "task_celery",
     "tracing",

@@ -16,19 +16,21 @@ from bedplate.wiring.testing.serving import serving
 from benchmarks.harness import Aim, Row, ratio
 from benchmarks.services import run_in, temporary_folder
 
-__all__ = ["rows"]
+__all__ = ["EVENTS", "OPTIONS", "Tell", "burst", "connected", "one_by_one", "rows"]
 
-_EVENTS = 300
+EVENTS = 300
+"""Events of one measurement."""
 _PASSWORD = "a password of nobody"
 _DATA = {"chunk": "a few words", "id": "3f0c4d2e-7b1a-4c58-9d57-2a6c1f0e9b11"}
-_OPTIONS = {"ping_interval": 600.0, "ping_timeout": 600.0}
+OPTIONS = {"ping_interval": 600.0, "ping_timeout": 600.0}
+"""Nothing but what is measured."""
 
 Tell = Callable[[], Awaitable[None]]
 
 
 def rows(runner: asyncio.Runner) -> Iterator[Row]:
     """One event to one client, and a burst of them, against python-socketio alone."""
-    with temporary_folder() as folder, run_in(runner, folder, socket=_OPTIONS) as container:
+    with temporary_folder() as folder, run_in(runner, folder, socket=OPTIONS) as container:
         user = runner.run(container.auth().create_superuser("ada", _PASSWORD))
         ours, bare = _ours(container, user), _bare()
         tell, client = runner.run(ours.__aenter__())
@@ -36,17 +38,17 @@ def rows(runner: asyncio.Runner) -> Iterator[Row]:
         try:
             yield ratio(
                 "socket event to one client",
-                lambda: _one_by_one(tell, client),
-                lambda: _one_by_one(peer_tell, peer_client),
+                lambda: one_by_one(tell, client),
+                lambda: one_by_one(peer_tell, peer_client),
                 against="python-socketio alone",
                 unit="µs",
                 aim=Aim("≤", 1.2),
                 runner=runner,
             )
             yield ratio(
-                f"{_EVENTS} socket events to one client at once, each",
-                lambda: _burst(tell, client),
-                lambda: _burst(peer_tell, peer_client),
+                f"{EVENTS} socket events to one client at once, each",
+                lambda: burst(tell, client),
+                lambda: burst(peer_tell, peer_client),
                 against="python-socketio alone",
                 unit="µs",
                 aim=Aim("≤", 1.2),
@@ -68,13 +70,13 @@ async def _ours(
     async def tell() -> None:
         service.publish(room, "token", _DATA)
 
-    async with serving(app) as url, _connected(url, f'40{{"token":"{token}"}}') as client:
+    async with serving(app) as url, connected(url, f'40{{"token":"{token}"}}') as client:
         yield tell, client
 
 
 @asynccontextmanager
 async def _bare() -> AsyncIterator[tuple[Tell, aiohttp.ClientWebSocketResponse]]:
-    sio = socketio.AsyncServer(async_mode="asgi", **_OPTIONS)
+    sio = socketio.AsyncServer(async_mode="asgi", **OPTIONS)
     sids: list[str] = []
 
     @sio.event
@@ -84,13 +86,14 @@ async def _bare() -> AsyncIterator[tuple[Tell, aiohttp.ClientWebSocketResponse]]
     async def tell() -> None:
         await sio.emit("token", _DATA, to=sids[0])
 
-    async with serving(socketio.ASGIApp(sio), lifespan=False) as url, _connected(url, "40") as client:
+    async with serving(socketio.ASGIApp(sio), lifespan=False) as url, connected(url, "40") as client:
         yield tell, client
     await sio.shutdown()
 
 
 @asynccontextmanager
-async def _connected(url: str, hello: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+async def connected(url: str, hello: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    """A client that has said hello."""
     address = f"{url}/socket.io/?EIO=4&transport=websocket"
     async with aiohttp.ClientSession() as http, http.ws_connect(address) as client:
         await client.receive_str()
@@ -99,21 +102,23 @@ async def _connected(url: str, hello: str) -> AsyncIterator[aiohttp.ClientWebSoc
         yield client
 
 
-async def _one_by_one(tell: Tell, client: aiohttp.ClientWebSocketResponse) -> float:
+async def one_by_one(tell: Tell, client: aiohttp.ClientWebSocketResponse) -> float:
+    """Microseconds from telling an event until it has come."""
     begun = time.perf_counter()
-    for _ in range(_EVENTS):
+    for _ in range(EVENTS):
         await tell()
         await _next(client)
-    return (time.perf_counter() - begun) / _EVENTS * 1e6
+    return (time.perf_counter() - begun) / EVENTS * 1e6
 
 
-async def _burst(tell: Tell, client: aiohttp.ClientWebSocketResponse) -> float:
+async def burst(tell: Tell, client: aiohttp.ClientWebSocketResponse) -> float:
+    """Microseconds an event of many that are told at once."""
     begun = time.perf_counter()
-    for _ in range(_EVENTS):
+    for _ in range(EVENTS):
         await tell()
-    for _ in range(_EVENTS):
+    for _ in range(EVENTS):
         await _next(client)
-    return (time.perf_counter() - begun) / _EVENTS * 1e6
+    return (time.perf_counter() - begun) / EVENTS * 1e6
 
 
 async def _next(client: aiohttp.ClientWebSocketResponse) -> None:

@@ -88,6 +88,7 @@ class RedisFeeds:
         self._on_gap = on_gap
         self._feeds: dict[str, _Feed] = {}
         self._registrations = count(1)
+        self._lost = 0
         self._due = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._outbox: FeedOutbox | None = None
@@ -95,8 +96,8 @@ class RedisFeeds:
 
     @property
     def lost(self) -> int:
-        """How many events of this process were lost since the start."""
-        return 0 if self._outbox is None else self._outbox.lost
+        """How many events of this process were lost since it was made."""
+        return self._lost + (0 if self._outbox is None else self._outbox.lost)
 
     @property
     def connected(self) -> bool:
@@ -146,6 +147,7 @@ class RedisFeeds:
             finally:
                 if self._subscription is not None:
                     await self._subscription.stop()
+        self._lost = self.lost
         self._subscription = self._outbox = None
 
     async def watch(self, name: str) -> FeedPlace:

@@ -18,11 +18,15 @@ from typing import Final
 __all__ = ["BATCH", "FEEDS", "REGISTER", "SINCE"]
 
 FEEDS: Final = """
-local P, NOW = KEYS[1], tonumber(ARGV[1])
-if not NOW then
-  local time = redis.call('TIME')
-  NOW = time[1] * 1000 + math.floor(time[2] / 1000)
+local P, micros = KEYS[1], nil
+local function clock()
+  if not micros then
+    local time = redis.call('TIME')
+    micros = time[1] * 1000000 + time[2]
+  end
+  return micros
 end
+local function now() return tonumber(ARGV[1]) or math.floor(clock() / 1000) end
 local TTL, EVENTS, BYTES, TOTAL = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local FEED, EVENT = 1024, 128
 local INDEX, SUM = P .. 'feeds', P .. 'bytes'
@@ -37,13 +41,13 @@ local function forget(name)
 end
 
 local function forget_old()
-  for _, name in ipairs(redis.call('ZRANGEBYSCORE', INDEX, '-inf', whole(NOW), 'LIMIT', 0, 100)) do forget(name) end
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', INDEX, '-inf', whole(now()), 'LIMIT', 0, 100)) do forget(name) end
 end
 
 local function give_way(sum)
   while sum > TOTAL do
     local first = redis.call('ZRANGE', INDEX, 0, 0, 'WITHSCORES')
-    if not first[1] or math.floor(tonumber(first[2])) - TTL > NOW then return sum end
+    if not first[1] or math.floor(tonumber(first[2])) - TTL > now() then return sum end
     sum = forget(first[1])
   end
   return sum
@@ -87,8 +91,8 @@ for index = 9, #ARGV, 2 do
     redis.call('HSET', key, 'e', epoch, 'o', 0, 'b', FEED)
     redis.call('INCRBY', SUM, FEED)
   end
-  redis.call('HSET', key, 'w:' .. replica, whole(NOW + lease) .. ':' .. registration)
-  redis.call('ZADD', INDEX, 'GT', whole(NOW + lease + TTL), name)
+  redis.call('HSET', key, 'w:' .. replica, whole(now() + lease) .. ':' .. registration)
+  redis.call('ZADD', INDEX, 'GT', whole(now() + lease + TTL), name)
   places[#places + 1] = place
 end
 return places
@@ -105,13 +109,13 @@ local function leave(name, who, order)
   local mine = redis.call('HGET', key, 'w:' .. replica)
   if not mine or string.match(mine, ':(%d+)$') ~= registration then return end
   redis.call('HDEL', key, 'w:' .. replica)
-  local last, fields = NOW, redis.call('HGETALL', key)
+  local last, fields = now(), redis.call('HGETALL', key)
   for index = 1, #fields, 2 do
     if string.sub(fields[index], 1, 2) == 'w:' then
       local watched = tonumber(string.match(fields[index + 1], '^%d+'))
       if watched > last then
         last = watched
-      elseif watched <= NOW then
+      elseif watched <= now() then
         redis.call('HDEL', key, fields[index])
       end
     end

@@ -86,6 +86,11 @@ class Broker(ABC):
     async def stop(self) -> None:  # noqa: B027 - the same
         """Close it, and forget every event."""
 
+    @property
+    def lost(self) -> int:
+        """How many events of this process were lost, not counting those that nobody was there for."""
+        return 0
+
     async def check(self) -> str | None:
         """Why events get through late or not at all, if they do."""
         return None

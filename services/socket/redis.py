@@ -71,6 +71,11 @@ class RedisBroker(Broker):
             finally:
                 self._rooms.clear()
 
+    @property
+    def lost(self) -> int:
+        """How many events could not wait any longer for Redis to be back."""
+        return self._feeds.lost
+
     async def check(self) -> str | None:
         """Why events do not get through, if they do not."""
         return None if self._feeds.connected else "the connection to Redis is lost: events wait, or are lost"

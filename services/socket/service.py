@@ -14,6 +14,7 @@ from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
 from bedplate.services.socket.admission import Admission
 from bedplate.services.socket.backend import Broker
+from bedplate.services.socket.checks import CHECKS
 from bedplate.services.socket.connection import Connection
 from bedplate.services.socket.encoding import encode
 from bedplate.services.socket.errors import DrainingError, SlowConsumerError
@@ -46,6 +47,7 @@ class SocketService(Service):
     """
 
     type = ServiceType.SOCKET
+    checks = CHECKS
 
     def __init__(
         self,
@@ -66,7 +68,7 @@ class SocketService(Service):
         self._door.on_admitted = self._lifetimes.begin
         broker.attend(self._lifetimes.look)
         self._transport: Transport | None = None
-        _observe(self._hub, telemetry)
+        _observe(self._hub, broker, telemetry)
 
     # For applications
 
@@ -259,8 +261,13 @@ class SocketService(Service):
         self.disconnect(connection, SlowConsumerError())
 
 
-def _observe(hub: Hub, telemetry: TelemetryService) -> None:
+def _observe(hub: Hub, broker: Broker, telemetry: TelemetryService) -> None:
     meter = telemetry.meter
+    meter.observe_counter(
+        "bedplate_socket_events_lost",
+        "Events of rooms that what carries them could not take; whoever is in the room was told of a gap",
+        lambda: [(broker.lost, {})],
+    )
     meter.observe_gauge(
         "bedplate_socket_connections", "Clients that are connected", lambda: [(hub.presence().connections, {})]
     )

@@ -85,6 +85,7 @@ class RedisBackend:
         await self._feeds.start()
         client = self._engine.client(ServiceType.STATE)
         self._scripts = {script: client.register_script(script) for script in _SCRIPTS}
+        await self.purge()
 
     async def stop(self) -> None:
         """End the subscriptions of this process; values stay."""
@@ -98,6 +99,15 @@ class RedisBackend:
 
     async def get(self, scope: Scope, key: str) -> Record | None:
         """The value that is there."""
+        client: Any = self._engine.client(ServiceType.STATE)
+        with self._engine.typed_errors(ServiceType.STATE):
+            entry = await client.hget(f"{self._feeds.prefix}values:{scope.name}", key)
+        if entry is None:
+            return None
+        version, due, _, _, kind, _, data = entry.split(b" ", 6)
+        if due == b"0" and kind != _LIST:
+            return Record(Item(data, kind == b"1"), int(version), inf)
+        # Whether it has expired only the server knows, and the items of a list are elsewhere.
         answer = await self._run(scripts.GET, scope, key)
         return _record(answer[1]) if answer[0] == b"found" else None
 
@@ -220,8 +230,9 @@ class RedisBackend:
             result, events, totals = await self._scripts[script](
                 keys=[self._feeds.prefix], args=[*self._feeds.arguments, now, *name, *args]
             )
-        self._totals = totals[0], totals[1], totals[2]
-        self._expired += totals[3]
+        if totals:
+            self._totals = totals[0], totals[1], totals[2]
+            self._expired += totals[3]
         # Those who listen here need not wait for what comes back over the other connection.
         for index in range(0, len(events), 4):
             changed, epoch, offset, payload = events[index : index + 4]

@@ -8,9 +8,9 @@ Keys, all of which begin with the prefix of the service:
 - ``list:<length of the scope>:<scope><key>``: its encoded items, one after another.
 - ``scopes``: those that have values, by when they are to be forgotten.
 - ``due``: the values that expire, by when they do.
-- ``owners``, ``totals``: bytes by owner; values and bytes of all.
-- ``version``: the last that was given, which is never under the server's clock in µs: one that is given after
-  everything was lost is none that was given before.
+- ``owners``: bytes by owner.
+- ``totals``: values, bytes and scopes of all, and the last version that was given. That is never under the server's
+  clock in µs: one that is given after everything was lost is none that was given before.
 
 Changes of scopes that somebody watches are told by feeds, within the same script.
 """
@@ -24,22 +24,29 @@ __all__ = ["ALL", "APPEND", "CLEAR", "DELETE", "GET", "PURGE", "PUT"]
 _STATE: Final = (
     FEEDS
     + """
-local AT = tonumber(ARGV[6])
-if not AT then
-  local time = redis.call('TIME')
-  AT = time[1] * 1000 + math.floor(time[2] / 1000)
-end
+local function at() return tonumber(ARGV[6]) or math.floor(clock() / 1000) end
 local SCOPES, DUE, OWNERS, TOTALS = P .. 'scopes', P .. 'due', P .. 'owners', P .. 'totals'
-local events, expired = {}, 0
+local events, expired, totals, changes = {}, 0, nil, false
 
 local function values(scope) return P .. 'values:' .. scope end
 local function member(scope, key) return #scope .. ':' .. scope .. key end
 
+-- Read once and written once, however many values a script changes.
+local function sums()
+  if not totals then
+    local read = redis.call('HMGET', TOTALS, 'entries', 'bytes', 'scopes', 'version')
+    totals = {
+      entries = tonumber(read[1] or 0), bytes = tonumber(read[2] or 0), scopes = tonumber(read[3] or 0),
+      version = tonumber(read[4] or 0),
+    }
+  end
+  return totals
+end
+
 local function next_version()
-  local time = redis.call('TIME')
-  local version = math.max(time[1] * 1000000 + time[2], tonumber(redis.call('GET', P .. 'version') or 0) + 1)
-  redis.call('SET', P .. 'version', whole(version))
-  return version
+  local all = sums()
+  all.version, changes = math.max(clock(), all.version + 1), true
+  return all.version
 end
 
 local function tell(scope, kind, version, key, raw, data)
@@ -60,10 +67,15 @@ local function parse(entry)
 end
 
 local function count(scope, number, bytes)
-  redis.call('HINCRBY', TOTALS, 'entries', number)
-  redis.call('HINCRBY', TOTALS, 'bytes', whole(bytes))
-  local owner = string.match(scope, '^%a+/([^/]+)')
+  if number == 0 and bytes == 0 then return end
+  local all, owner = sums(), string.match(scope, '^%a+/([^/]+)')
+  all.entries, all.bytes, changes = all.entries + number, all.bytes + bytes, true
   if owner and redis.call('HINCRBY', OWNERS, owner, whole(bytes)) <= 0 then redis.call('HDEL', OWNERS, owner) end
+end
+
+local function forget_scope(scope)
+  local all = sums()
+  all.scopes, changes = all.scopes - redis.call('ZREM', SCOPES, scope), true
 end
 
 local function remove(scope, key, found, kind)
@@ -71,7 +83,7 @@ local function remove(scope, key, found, kind)
   if found.due > 0 then redis.call('ZREM', DUE, member(scope, key)) end
   if found.kind == '2' then redis.call('DEL', P .. 'list:' .. member(scope, key)) end
   count(scope, -1, -found.cost)
-  if redis.call('EXISTS', values(scope)) == 0 then redis.call('ZREM', SCOPES, scope) end
+  if redis.call('EXISTS', values(scope)) == 0 then forget_scope(scope) end
   tell(scope, kind, next_version(), key, 0, '')
 end
 
@@ -84,7 +96,7 @@ local function find(scope, key)
   local entry = redis.call('HGET', values(scope), key)
   if not entry then return nil end
   local found = parse(entry)
-  if found.due > 0 and found.due <= AT then
+  if found.due > 0 and found.due <= at() then
     expire(scope, key, found)
     return nil
   end
@@ -93,7 +105,7 @@ end
 
 local function expire_due()
   local before = expired
-  for _, name in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', whole(AT), 'LIMIT', 0, 500)) do
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', whole(at()), 'LIMIT', 0, 500)) do
     local length, start = string.match(name, '^(%d+):()')
     local scope, key = string.sub(name, start, start + length - 1), string.sub(name, start + length)
     local entry = redis.call('HGET', values(scope), key)
@@ -115,7 +127,7 @@ local function no_room(scope, found, cost, limits)
   end
   local grown = cost - (found and found.cost or 0)
   while grown > 0 do
-    local all = tonumber(redis.call('HGET', TOTALS, 'bytes') or 0)
+    local all = sums().bytes
     local owner, owned = string.match(scope, '^%a+/([^/]+)'), 0
     if owner then owned = tonumber(redis.call('HGET', OWNERS, owner) or 0) end
     if all + grown <= limits.bytes and (not owner or owned + grown <= limits.user_bytes) then return nil end
@@ -127,13 +139,17 @@ end
 
 local function changed(scope, idle)
   local last = '+inf'
-  if idle ~= '' then last = whole(AT + idle) end
-  if redis.call('EXISTS', values(scope)) == 1 then redis.call('ZADD', SCOPES, last, scope) end
+  if idle ~= '' then last = whole(at() + idle) end
+  local new = redis.call('ZADD', SCOPES, last, scope)
+  if new > 0 then
+    local all = sums()
+    all.scopes, changes = all.scopes + new, true
+  end
 end
 
 local function keep(scope, key, found, version, lifetime, cost, kind, number, data, idle)
   local due, born = 0, found and found.born or whole(version)
-  if lifetime ~= '' then due = math.ceil(AT + lifetime) end
+  if lifetime ~= '' then due = math.ceil(at() + lifetime) end
   local name = member(scope, key)
   if found and found.kind == '2' and kind ~= 2 then redis.call('DEL', P .. 'list:' .. name) end
   redis.call('HSET', values(scope), key, table.concat({
@@ -146,15 +162,17 @@ local function keep(scope, key, found, version, lifetime, cost, kind, number, da
 end
 
 local function finish(result)
-  local totals = redis.call('HMGET', TOTALS, 'entries', 'bytes')
-  return {
-    result, events,
-    {tonumber(totals[1] or 0), tonumber(totals[2] or 0), redis.call('ZCARD', SCOPES), expired},
-  }
+  local all = totals
+  if not all then return {result, events, {}} end
+  if changes then
+    redis.call('HSET', TOTALS, 'entries', whole(all.entries), 'bytes', whole(all.bytes), 'scopes', whole(all.scopes),
+      'version', whole(all.version))
+  end
+  return {result, events, {all.entries, all.bytes, all.scopes, expired}}
 end
 
 local function record(scope, key, found, entry)
-  local left = found.due > 0 and whole(found.due - AT) or ''
+  local left = found.due > 0 and whole(found.due - at()) or ''
   local data
   if found.kind == '2' then data = redis.call('GET', P .. 'list:' .. member(scope, key))
   else data = string.sub(entry, found.start) end
@@ -180,7 +198,7 @@ GET: Final = (
 local scope, key = ARGV[7], ARGV[8]
 local found, entry = find(scope, key)
 if found then return finish({'found', record(scope, key, found, entry)}) end
-return finish({'none', redis.call('GET', P .. 'version') or '0'})
+return finish({'none', whole(sums().version)})
 """
 )
 
@@ -272,7 +290,7 @@ local refused = check(expected, found)
 if refused then return finish(refused) end
 if not found then return finish({'none'}) end
 remove(scope, key, found, 'd')
-changed(scope, idle)
+if redis.call('EXISTS', values(scope)) == 1 then changed(scope, idle) end
 return finish({'done'})
 """
 )
@@ -284,7 +302,7 @@ local scope, close, alive = ARGV[7], ARGV[8], 0
 local entries = redis.call('HGETALL', values(scope))
 for index = 1, #entries, 2 do
   local found = parse(entries[index + 1])
-  if found.due == 0 or found.due > AT then alive = alive + 1 end
+  if found.due == 0 or found.due > at() then alive = alive + 1 end
   remove(scope, entries[index], found, 'd')
 end
 if close == '1' then tell(scope, 'e', 0, '', 0, '') end
@@ -295,11 +313,12 @@ return finish(alive)
 PURGE: Final = (
     _STATE
     + """
+sums()
 expire_due()
-for _, scope in ipairs(redis.call('ZRANGEBYSCORE', SCOPES, '-inf', whole(AT), 'LIMIT', 0, 50)) do
+for _, scope in ipairs(redis.call('ZRANGEBYSCORE', SCOPES, '-inf', whole(at()), 'LIMIT', 0, 50)) do
   local entries = redis.call('HGETALL', values(scope))
   for index = 1, #entries, 2 do expire(scope, entries[index], parse(entries[index + 1])) end
-  redis.call('ZREM', SCOPES, scope)
+  forget_scope(scope)
 end
 return finish(expired)
 """

@@ -53,6 +53,7 @@ FOUND: Mapping[str, tuple[Severity, Mapping[str, Any]]] = {
         {"store": {"backend": "remote", "remote_url": "http://store.example"}},
     ),
     "store.unused-remote": (Severity.WARNING, {"store": {"remote_url": "https://store.example"}}),
+    "socket.polling-needs-affinity": (Severity.WARNING, {"server": {"replicas": 2}, "secret_key": KEY}),
     "keyring.own-key-per-replica": (Severity.ERROR, {"server": {"replicas": 2}}),
 }
 
