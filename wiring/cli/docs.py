@@ -1,5 +1,6 @@
 """Generates the reference pages and the README's table from what they describe; ``make docs`` runs it."""
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,7 +53,9 @@ def _settings() -> Iterator[str]:
                 "| --- | --- | --- |",
             )
         default = "a secret" if is_secret(field) else f"`{default_of(field)}`".replace("``", "unset")
-        others = "".join(f"; {name}: `{value}`" for name in PROFILES if (value := _in_profile(name, key)) is not None)
+        others = "".join(
+            f"; {name}: `{_written(value)}`" for name in PROFILES if (value := _in_profile(name, key)) is not None
+        )
         yield f"| `{environment_name(key)}` | {_cell(default + others)} | {_cell(meaning_of(Settings, key))} |"
     yield from _aliases()
 
@@ -72,6 +75,10 @@ def _in_profile(name: str, key: Key) -> Any:
     for part in key:
         value = value.get(part) if isinstance(value, dict) else None
     return value
+
+
+def _written(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, tuple) else value
 
 
 def _commands() -> Iterator[str]:
