@@ -14,6 +14,7 @@ from bedplate.services.errors import InvalidInputError
 from bedplate.services.job_queue.deadlines import Deadlines
 from bedplate.services.job_queue.errors import JobFinishedError, JobLogFullError
 from bedplate.services.job_queue.models import JobEvent
+from bedplate.services.job_queue.waiting import wait_among, wake_all
 from bedplate.services.text import storable
 
 __all__ = ["EventLog", "LogHost", "LogLimits", "Memory"]
@@ -173,7 +174,7 @@ class EventLog(Generic[OwnerT]):
         if self._begun:
             self._visible = count
             if self._waiters:
-                self._wake()
+                wake_all(self._waiters)
         self._host.on_append(self._owner, count == 1)
         return count
 
@@ -214,7 +215,7 @@ class EventLog(Generic[OwnerT]):
         del self._events[self._visible :]
         self.closed = True
         self.committed = len(self._events)
-        self._wake()
+        wake_all(self._waiters)
         self._host.on_done(self._owner)
 
     def uncommitted(self) -> list[JobEvent]:
@@ -254,7 +255,7 @@ class EventLog(Generic[OwnerT]):
     async def wait(self, after: int) -> None:
         """Return when there is an event after ``after``, or never will be."""
         while self._index(after) == self._visible and not self.done:
-            await self._changed()
+            await wait_among(self._waiters)
 
     async def wait_done(self, patience: Deadlines[asyncio.Future[None]], seconds: float) -> None:
         """Return when readers can see the last event, or when ``seconds`` are over.
@@ -290,7 +291,7 @@ class EventLog(Generic[OwnerT]):
                         await asyncio.sleep(0)
             if self.done:
                 return
-            await self._changed()
+            await wait_among(self._waiters)
 
     def _index(self, after: int) -> int:
         return bisect_right(self._events, after, hi=self._visible, key=_id_of)
@@ -328,20 +329,6 @@ class EventLog(Generic[OwnerT]):
     def _show(self, count: int) -> None:
         before = self._visible
         self._visible = max(before, count)
-        self._wake()
+        wake_all(self._waiters)
         if self.done and self._visible > before:
             self._host.on_done(self._owner)
-
-    def _wake(self) -> None:
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-
-    async def _changed(self) -> None:
-        # A future for each reader: a shared one would be cancelled for all when one reader is.
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiters.add(waiter)
-        try:
-            await waiter
-        finally:
-            self._waiters.discard(waiter)

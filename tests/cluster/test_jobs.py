@@ -19,7 +19,7 @@ from bedplate.wiring.testing.signals import Gate
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.xdist_group("cluster-jobs")]
 
 _FLOW = Path(__file__).parents[2] / "examples" / "flows" / "memory_chatbot.json"
-_LEASE = 3.0
+_LEASE = 5.0
 
 Event = dict[str, Any]
 

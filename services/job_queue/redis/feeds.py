@@ -12,6 +12,7 @@ from bedplate.services.database.repositories.job_queue import JobRepository
 from bedplate.services.errors import BedplateError, UnavailableError
 from bedplate.services.job_queue.models import JobEvent
 from bedplate.services.job_queue.redis.streams import Entry, Streams
+from bedplate.services.job_queue.waiting import wait_among, wake_all
 from bedplate.services.logs import get_logger
 
 __all__ = ["Feed", "Feeds"]
@@ -82,18 +83,11 @@ class Feed:
 
     def wake(self) -> None:
         """Let readers look."""
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        wake_all(self._waiters)
 
     async def changed(self) -> None:
         """Return when there may be something new."""
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiters.add(waiter)
-        try:
-            await waiter
-        finally:
-            self._waiters.discard(waiter)
+        await wait_among(self._waiters)
 
 
 class Feeds:

@@ -11,6 +11,7 @@ from bedplate.services.job_queue.live import LiveJob
 from bedplate.services.job_queue.redis.log import StreamedLog
 from bedplate.services.job_queue.redis.streams import Addition, Streams, Top
 from bedplate.services.job_queue.segments import pack_events, runs
+from bedplate.services.job_queue.waiting import wait_among, wake_all
 from bedplate.services.logs import get_logger
 from bedplate.services.settings.groups.job_queue import JobQueueSettings
 from bedplate.services.telemetry import TelemetryService
@@ -95,7 +96,7 @@ class Publisher:
                 await asyncio.wait([self._task], timeout=_STOP_PATIENCE)
             finally:
                 self._task.cancel()
-                self._wake()
+                wake_all(self._waiters)
 
     def note(self, live: LiveJob) -> None:
         """Remember that a job has something to publish."""
@@ -107,12 +108,7 @@ class Publisher:
         """Return when what has been appended to a log is in its stream; at once when the server does not work."""
         wanted = log.appended
         while log.published < wanted and self.failure is None and self._task is not None and not self._task.done():
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiters.add(waiter)
-            try:
-                await waiter
-            finally:
-                self._waiters.discard(waiter)
+            await wait_among(self._waiters)
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -121,7 +117,7 @@ class Publisher:
             self._due.clear()
             begun = loop.time()
             await self._flush()
-            self._wake()
+            wake_all(self._waiters)
             if self._closing:
                 if self.failure is not None:
                     return
@@ -229,11 +225,6 @@ class Publisher:
                 del self._dirty[live]
             else:
                 self._give_up(live)
-
-    def _wake(self) -> None:
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
 
 
 def _unexpected(error: Exception) -> UnavailableError:
