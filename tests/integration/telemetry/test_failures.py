@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -276,3 +277,17 @@ async def test_two_in_one_process_have_nothing_in_common(
     for name in names:
         measured = {one.name for one in otlp.points if one.resource["service.name"] == name}
         assert {"process.memory.usage", "bedplate_cache_hits"} <= measured
+
+
+async def test_nothing_is_made_before_the_start(container_settings: dict[str, Any], otlp: Collector) -> None:
+    """TEL-2: threads, queues and connections belong to the process that starts, which may have been forked since."""
+    before = set(threading.enumerate())
+    container = ApplicationContainer(settings=Object(SettingsService(**container_settings)))
+    telemetry = container.telemetry()
+    assert set(threading.enumerate()) == before
+    await telemetry.start()
+    names = {one.name for one in set(threading.enumerate()) - before}
+    assert {"bedplate-traces", "bedplate-logs", "bedplate-metrics"} <= names
+    await telemetry.stop()
+    await otlp.until(lambda: otlp.requests)
+    assert not {one.name for one in threading.enumerate()} & {"bedplate-traces", "bedplate-logs", "bedplate-metrics"}
