@@ -28,6 +28,9 @@ __all__ = ["OtlpTelemetry"]
 
 _log = get_logger("bedplate.telemetry")
 
+_TICK = 1.0
+_LAGS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
 
 class OtlpTelemetry(TelemetryService):
     """Delivers to a collector what the services do, by the standard ``OTEL_*`` variables, read when it is built.
@@ -52,6 +55,7 @@ class OtlpTelemetry(TelemetryService):
         self._libraries: Libraries | None = None
         self._prepared: list[Service] = []
         self._apps: dict[App, App] = {}
+        self._ticking: asyncio.Task[None] | None = None
         super().__init__(settings, redactor)
         self._sent = self.meter.counter(
             "bedplate_telemetry_delivered", "Spans, log records and readings of metrics delivered.", labels=("signal",)
@@ -60,6 +64,10 @@ class OtlpTelemetry(TelemetryService):
             "bedplate_telemetry_undelivered",
             "Spans, log records and readings of metrics that no collector got.",
             labels=("signal", "reason"),
+        )
+
+        self._lag = self.meter.histogram(
+            "bedplate_event_loop_lag_seconds", "How late the event loop was, looked at each second.", buckets=_LAGS
         )
 
     def watch(self, name: str, service: Service) -> None:
@@ -91,10 +99,15 @@ class OtlpTelemetry(TelemetryService):
             self._libraries = Libraries(pipeline.tracers, pipeline.meters, propagate=self._propagate)
             self._libraries.runtime()
             add_context(span_ids)
+            self._ticking = asyncio.get_running_loop().create_task(self._tick())
         await super()._start()
 
     async def _stop(self) -> None:
         await super()._stop()
+        ticking, self._ticking = self._ticking, None
+        if ticking is not None:
+            ticking.cancel()
+            await asyncio.wait([ticking])
         self._router.also = ()
         remove_context(span_ids)
         while self._prepared:
@@ -111,6 +124,13 @@ class OtlpTelemetry(TelemetryService):
                 seconds=self._flush_timeout,
                 fix="look after the collector, or raise BEDPLATE_TELEMETRY__FLUSH_TIMEOUT",
             )
+
+    async def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + _TICK
+            await asyncio.sleep(_TICK)
+            self._lag.record(max(0.0, loop.time() - due))
 
     async def _check(self) -> str | None:
         trouble = self._pipeline and self._pipeline.collectors.trouble

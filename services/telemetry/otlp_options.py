@@ -8,9 +8,11 @@ import msgspec
 
 from bedplate.services.telemetry.errors import OtelSettingError
 
-__all__ = ["SIGNALS", "OtlpOptions", "Queue", "Signal", "SignalOptions", "read_options"]
+__all__ = ["MAX_TEXT", "SIGNALS", "OtlpOptions", "Queue", "Signal", "SignalOptions", "read_options"]
 
 Signal = Literal["traces", "metrics", "logs"]
+MAX_TEXT = 16_384
+"""Most characters of an attribute, whatever the variables say: some thousand spans may wait."""
 SIGNALS: tuple[Signal, ...] = ("traces", "metrics", "logs")
 
 _PROTOCOLS = ("http/protobuf", "grpc")
@@ -84,6 +86,7 @@ class OtlpOptions(msgspec.Struct, frozen=True, kw_only=True):
         spans: The queue of spans.
         logs: The queue of log records.
         interval: Seconds between two deliveries of metrics.
+        text: Most characters of an attribute of a span.
     """
 
     disabled: bool
@@ -94,6 +97,7 @@ class OtlpOptions(msgspec.Struct, frozen=True, kw_only=True):
     spans: Queue
     logs: Queue
     interval: float
+    text: int
 
 
 def read_options(environment: Mapping[str, str]) -> OtlpOptions:
@@ -122,6 +126,7 @@ def read_options(environment: Mapping[str, str]) -> OtlpOptions:
         spans=_queue(given, "OTEL_BSP", delay=5_000),
         logs=_queue(given, "OTEL_BLRP", delay=1_000),
         interval=_number(given, "OTEL_METRIC_EXPORT_INTERVAL", 60_000, int, 1) / 1e3,
+        text=_number(given, "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", MAX_TEXT, int, 1, MAX_TEXT),
     )
 
 

@@ -12,7 +12,7 @@ from opentelemetry.sdk.metrics import MeterProvider, TraceBasedExemplarFilter
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.metrics.view import DropAggregation, View
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.trace import NoOpTracerProvider
 from opentelemetry.trace import TracerProvider as AnyTracerProvider
 from prometheus_client import CollectorRegistry
@@ -118,7 +118,12 @@ class OtlpPipeline:
         return all(ended)
 
     def _make_tracers(self) -> TracerProvider:
-        provider = TracerProvider(sampler_of(self._options), self._resource, shutdown_on_exit=False)
+        provider = TracerProvider(
+            sampler_of(self._options),
+            self._resource,
+            shutdown_on_exit=False,
+            span_limits=SpanLimits(max_attribute_length=self._options.text),
+        )
         queue = self._options.spans
         batcher = Batcher[ReadableSpan](
             self._deliveries["traces"], self._export_spans, size=queue.size, batch=queue.batch, delay=queue.delay

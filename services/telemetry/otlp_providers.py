@@ -18,13 +18,13 @@ from opentelemetry.trace import Status
 
 from bedplate.services.engines.redactor import Limits, Redactor
 from bedplate.services.telemetry.errors import OtelPackageError
-from bedplate.services.telemetry.otlp_options import OtlpOptions, Signal, SignalOptions
+from bedplate.services.telemetry.otlp_options import MAX_TEXT, OtlpOptions, Signal, SignalOptions
 
 __all__ = ["LogQueue", "SpanQueue", "exporter_of", "masked_span", "resource_of", "sampler_of"]
 
 _HTTP: dict[Signal, Any] = {"traces": OTLPSpanExporter, "metrics": OTLPMetricExporter, "logs": OTLPLogExporter}
 _GRPC = "opentelemetry.exporter.otlp.proto.grpc"
-_LIMITS = Limits(text=16_384, items=1_000, depth=8)
+_LIMITS = Limits(text=MAX_TEXT, items=1_000, depth=8)
 
 
 def exporter_of(signal: Signal, options: SignalOptions) -> Any:
@@ -133,7 +133,7 @@ def masked_span(span: ReadableSpan, redactor: Redactor) -> ReadableSpan:
     """A copy in which every text of every attribute and event, and of the status, has its secrets masked and is cut."""
     status = span.status
     if status.description:
-        status = Status(status.status_code, redactor.text(status.description, limit=_LIMITS.text))
+        status = Status(status.status_code, redactor.text(status.description, limit=MAX_TEXT))
     return ReadableSpan(
         name=redactor.text(span.name, limit=1_024),
         context=span.context,

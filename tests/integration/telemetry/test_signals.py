@@ -5,16 +5,21 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import httpx
 import opentelemetry._logs
 import opentelemetry.metrics
 import opentelemetry.trace
 import pytest
-from dependency_injector.providers import Object
+from dependency_injector.providers import Object, Singleton
+from fastapi import FastAPI
+from opentelemetry.trace import get_current_span
 from tests.servers.otlp import Collector, Point, Span
 
 from bedplate.containers import ApplicationContainer
+from bedplate.services.base import Service
 from bedplate.services.logs import get_logger
 from bedplate.services.settings import SettingsService
+from bedplate.wiring.http.telemetry import TelemetryMiddleware
 from bedplate.wiring.testing.clients import Clients
 
 Stop = Callable[[], Awaitable[object]]
@@ -202,3 +207,33 @@ async def test_a_guest_delivers_its_own_logs_and_leaves_the_writing_to_the_appli
     assert "an order number=7" in caplog.text
     assert "of the application" in caplog.text
     assert logging.getLogger("bedplate").handlers == before
+
+
+async def test_a_guest_has_its_requests_and_services_traced(
+    container_settings: dict[str, Any], otlp: Collector
+) -> None:
+    """TEL-2, ALL-7: an application of somebody's, with a service of its own; texts are cut, whatever their length."""
+
+    class Orders(Service):
+        async def take(self, number: int) -> int:
+            get_current_span().set_attribute("order.note", "n" * 1_000_000)
+            return number
+
+    class Shop(ApplicationContainer):
+        orders = Singleton(Orders)
+
+    container = Shop(settings=Object(SettingsService(**container_settings)))
+    app = FastAPI()
+    app.add_middleware(TelemetryMiddleware, telemetry=container.telemetry)
+
+    @app.get("/orders/{number}")
+    async def read(number: int) -> int:
+        return await container.orders().take(number)
+
+    async with container.running("orders", "telemetry"):
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop.example") as client:
+            assert (await client.get("/orders/7")).json() == 7
+        assert [one.calls for one in container.telemetry().operations("orders")] == [1]
+    request, order = named(otlp, "GET /orders/{number}"), named(otlp, "orders.take")
+    assert order.parent_id == request.span_id
+    assert len(order.attributes["order.note"]) <= 16_384 + 64
