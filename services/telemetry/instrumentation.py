@@ -12,9 +12,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from typing import Any
 
 from bedplate.services.base import Service
+from bedplate.services.logs import get_logger
 from bedplate.services.telemetry.operations import Kind, Probe
 
 __all__ = ["Instrumentation"]
+
+_log = get_logger("bedplate.telemetry")
 
 _LIFECYCLE = frozenset(name for name in vars(Service) if not name.startswith("_"))
 Method = Callable[..., Any]
@@ -64,10 +67,19 @@ class Instrumentation:
         shadowed = {attribute for attribute in own if type(getattr(cls, attribute, None)) is _PLAIN}
         uncounted = getattr(cls, "uncounted", frozenset[str]()) | shadowed
         key = cls, name, prefix, uncounted
-        if key not in self._classes:
-            self._classes[key] = self._instrumented(cls, name, f"{prefix}." if prefix else "", uncounted)
-        self._before[id(one)] = one, cls
-        one.__class__ = self._classes[key]
+        try:
+            if key not in self._classes:
+                self._classes[key] = self._instrumented(cls, name, f"{prefix}." if prefix else "", uncounted)
+            one.__class__ = self._classes[key]
+        except TypeError as error:  # a class of somebody's that has no subclasses, or whose objects keep theirs
+            _log.warning(
+                "the operations of a service cannot be counted",
+                service=name,
+                error=error,
+                fix="let its class be subclassed, or set BEDPLATE_TELEMETRY__OPERATIONS=false",
+            )
+        else:
+            self._before[id(one)] = one, cls
 
     def _instrumented(self, cls: type, service: str, prefix: str, uncounted: Collection[str]) -> type:
         members: dict[str, Any] = {

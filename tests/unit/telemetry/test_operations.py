@@ -323,3 +323,20 @@ def test_two_that_share_a_class_share_its_wrapper(table: OperationTable) -> None
     assert type(one) is type(other)
     watching.remove_all()
     assert type(one) is Shop
+
+
+async def test_a_class_that_cannot_be_subclassed_is_left_as_it_is(
+    telemetry: TelemetryService, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Sealed(Service):
+        def __init_subclass__(cls, **kwargs: Any) -> None:
+            raise TypeError("it is sealed")
+
+        async def act(self) -> int:
+            return 7
+
+    sealed = Sealed()
+    telemetry.watch("sealed", sealed)
+    assert type(sealed) is Sealed
+    assert await sealed.act() == 7
+    assert "cannot be counted service=sealed" in caplog.text
