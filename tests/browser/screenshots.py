@@ -116,7 +116,7 @@ def main() -> int:
                 page.locator("#list tbody a").first.click()
                 page.locator(".spans a[data-kind=LLM]").click()
                 page.locator("#step .value").first.wait_for()
-                _picture(page, f"run-{scheme}")
+                _picture(page, f"run-{scheme}", whole=False)
                 page.close()
             browser.close()
     return 0

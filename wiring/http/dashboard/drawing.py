@@ -11,8 +11,8 @@ from bedplate.services.schema import ServiceType
 
 __all__ = ["Box", "Drawing", "Line", "draw"]
 
-WIDTH, HEIGHT = 180, 62
-_GAP_X, _GAP_Y = 48, 18
+WIDTH, HEIGHT = 186, 62
+_GAP_X, _GAP_Y = 46, 18
 _MARGIN = 12
 _ROUNDS = 4
 
