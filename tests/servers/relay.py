@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from typing import Self
 
 __all__ = ["Relay"]
@@ -12,14 +13,16 @@ class Relay:
 
     Args:
         target: The port of the server.
+        tls: How the relay speaks TLS to clients; None: it does not.
 
     Attributes:
         port: Where the relay listens.
         cuts: How often :meth:`cut` has ended connections.
     """
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, tls: ssl.SSLContext | None = None) -> None:
         self._target = target
+        self._tls = tls
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -45,7 +48,7 @@ class Relay:
 
     async def resume(self) -> None:
         """Accept connections, at the same port as before."""
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, limit=64 * 1024)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, limit=64 * 1024, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     def cut(self) -> None:

@@ -4,15 +4,19 @@ import asyncio
 import os
 import re
 import signal
+import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import redis
+from tests.servers.certificate import self_signed
 from tests.servers.postgres import free_port
 from tests.servers.rabbitmq import rabbitmq
+from tests.servers.relay import Relay
 from tests.servers.worker import worker
 
 from bedplate.containers import ApplicationContainer, Singleton
@@ -176,6 +180,7 @@ async def test_worker_on_rabbitmq(
             settings = SettingsService(task={"broker_url": broken})
             with pytest.raises(BrokerSettingError, match=said):
                 await asyncio.to_thread(CeleryBackend.from_settings(settings).call)
+        await _speaks_tls(url, tmp_path)
         monkeypatch.setenv("BEDPLATE_TASK__BROKER_URL", url)
         async with _submitting(folder, monkeypatch) as tasks:
             with worker() as victim:
@@ -193,6 +198,18 @@ async def test_worker_on_rabbitmq(
                 assert (await tasks.health()).status == "up"
                 code, _err = await asyncio.to_thread(rescuer.end, signal.SIGTERM)
                 assert code == 0
+
+
+async def _speaks_tls(url: str, folder: Path) -> None:
+    certificate, key = self_signed(folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    async with Relay(urlsplit(url).port or 0, context) as relay:
+        task = {"broker_url": f"amqps://guest:guest@127.0.0.1:{relay.port}//"}
+        with pytest.raises(BrokerSettingError, match="certificate of the broker is not trusted"):
+            await asyncio.to_thread(CeleryBackend.from_settings(SettingsService(task=task)).call)
+        task["broker_ca_file"] = str(certificate)
+        await asyncio.to_thread(CeleryBackend.from_settings(SettingsService(task=task)).call)
 
 
 async def test_worker_whose_services_do_not_start_says_why_once(

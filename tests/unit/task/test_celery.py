@@ -1,15 +1,19 @@
 """TASK-3: what is wrong with a broker, named by setting and fix; what is sent to it, and what is not."""
 
 import asyncio
+import ssl
 import sys
 import uuid
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import redis
+from tests.servers.certificate import self_signed
 from tests.servers.postgres import free_port
+from tests.servers.relay import Relay
 from tests.servers.valkey import PASSWORD, ValkeyServer
 
 from bedplate.services.database import DatabaseService
@@ -107,6 +111,21 @@ def test_certificates_are_checked() -> None:
         tls = make_app(settings.values.task, broker_address(settings)).conf.broker_use_ssl
         assert tls[key].name == "CERT_REQUIRED"
         assert "/etc/own.pem" in tls.values()
+
+
+async def test_a_certificate_counts_once_its_authority_is_named(tmp_path: Path, valkey_url: str) -> None:
+    """TASK-3: refused by name before."""
+    certificate, key = self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    async with Relay(urlsplit(valkey_url).port or 0, context) as relay:
+        url = f"rediss://:{PASSWORD}@127.0.0.1:{relay.port}/0"
+        await _refusal(url, BrokerSettingError, "certificate of the broker is not trusted", "BROKER_CA_FILE")
+        backend = CeleryBackend.from_settings(_settings(url, broker_ca_file=str(certificate)))
+        await backend.start()
+        backend.announce(_due())
+        await backend.stop()
+    assert _waiting(valkey_url) == {"bedplate": 1}
 
 
 def test_missing_extra_is_named(
