@@ -325,5 +325,6 @@ class RedisFeeds:
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # whoever waits for it has it
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, BedplateError):  # whoever waits for it has those
+            _log.error("a feed failed", service=self._service, exc_info=error)

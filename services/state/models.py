@@ -1,6 +1,7 @@
 """Values that cross the boundary of the state service."""
 
 import enum
+import re
 import uuid
 from typing import Any, Final
 
@@ -12,6 +13,9 @@ __all__ = ["ChangeKind", "Scope", "ScopeKind", "StateChange", "StateEntry", "Sta
 
 MAX_SESSION_ID: Final = 1024
 """Longest id of a session, in characters."""
+
+_HALVES: Final = re.compile("[\ud800-\udfff]")
+"""Halves of surrogate pairs, which are in no text."""
 
 
 class ScopeKind(enum.StrEnum):
@@ -55,13 +59,15 @@ class Scope(msgspec.Struct, frozen=True):
         """The values of a session of a flow.
 
         Raises:
-            StateKeyError: The id of the session is too long.
+            StateKeyError: The id of the session is too long, or not valid Unicode.
         """
         if len(session_id) > MAX_SESSION_ID:
             raise StateKeyError(
                 f"a session id of {len(session_id)} characters is over the limit of {MAX_SESSION_ID}",
                 fix="use the id of the session as the session service gives it",
             )
+        if not session_id.isascii() and _HALVES.search(session_id):
+            raise StateKeyError("the session id is not valid Unicode", fix="encode or hash it first")
         return cls(f"session/{user_id}/{flow_id}/{session_id}", ScopeKind.SESSION, user_id)
 
     @classmethod

@@ -68,6 +68,25 @@ async def test_clients_are_told_before_the_server_stops(served: Served, transpor
     await client.close()
 
 
+@pytest.mark.parametrize("served", [{"BEDPLATE_SERVER__DRAIN_DELAY": "3600"}], indirect=True)
+async def test_whoever_is_in_a_hurry_asks_twice(served: Served) -> None:
+    """JOB-3: a server that is about to stop serves on for as long as it is told to, unless it gets Ctrl-C on top."""
+    import httpx
+
+    async with httpx.AsyncClient(base_url=served.url, headers={"Authorization": f"Bearer {served.token}"}) as http:
+        assert (await http.get("/readyz")).status_code == 200
+        served.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(PATIENCE):
+            while (answer := await http.get("/readyz")).status_code == 200:
+                pass
+        assert (answer.status_code, answer.json()) == (503, {"status": "draining"})
+        answer = await http.get("/api/v1/users/whoami")
+        assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+    served.process.send_signal(signal.SIGINT)
+    async with asyncio.timeout(PATIENCE):
+        assert await served.process.wait() == 0
+
+
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the system cannot do that")
 @pytest.mark.parametrize(
     "served",

@@ -205,6 +205,11 @@ class Values(Capabilities):
                 await state.set(run, "key", 1, ttl=seconds)
         with pytest.raises(StateKeyError, match="session"):
             Scope.session(uuid.uuid4(), uuid.uuid4(), "s" * 1025)
+        with pytest.raises(StateKeyError, match="Unicode"):
+            Scope.session(uuid.uuid4(), uuid.uuid4(), "\ud800")
+        session = Scope.session(uuid.uuid4(), uuid.uuid4(), "a/b\0:é 1\n")
+        await state.append(session, " \0 key", 1, ttl=1000)
+        assert await state.items(session) == {" \0 key": [1]}
         await state.set(run, "é" * 256, 1)
         assert await state.get(run, "é" * 256) == 1
 
