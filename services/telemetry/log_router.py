@@ -34,9 +34,6 @@ class LogRouter:
         look: ``"json"``, ``"console"`` or ``"auto"`` (console where standard error is a terminal).
         handler: ``"own"``, ``"app"`` or ``"auto"`` (the application's where it has configured logging).
         failed: Called for each record that could not be written.
-
-    Attributes:
-        also: Further handlers, beside the one on standard error or the application's own.
     """
 
     def __init__(
@@ -46,7 +43,7 @@ class LogRouter:
         handler: Literal["auto", "own", "app"],
         failed: Callable[[], None] = lambda: None,
     ) -> None:
-        self.also: Sequence[logging.Handler] = ()
+        self._also: Sequence[logging.Handler] = ()
         self._guest = False
         self._level = level
         self._look = look
@@ -62,10 +59,16 @@ class LogRouter:
         _put_back()
         if self._policy == "own" or (self._policy == "auto" and not logging.getLogger(_OWN).hasHandlers()):
             self._levels = {_OWN: self._level}
-        elif self.also:
+        elif self._also:
             self._levels, self._guest = {_OWN: self._level}, True
         _routers.append(self)
         _apply()
+
+    def set_also(self, handlers: Sequence[logging.Handler]) -> None:
+        """Have records go to these as well, beside the handler on standard error or the application's own."""
+        self._also = handlers
+        if self in _routers:
+            _apply()
 
     def route(self, levels: Mapping[str, int]) -> None:
         """Take over Bedplate's own loggers and these as well, each from the given level up, until removed."""
@@ -85,9 +88,9 @@ class LogRouter:
         """Put the handler on one of the routed loggers, in place of its own."""
         logger = logging.getLogger(name)
         if self._guest:
-            logger.handlers = [*logger.handlers, *self.also]
+            logger.handlers = [*logger.handlers, *self._also]
             return
-        logger.handlers = [self._handler, *self.also]
+        logger.handlers = [self._handler, *self._also]
         logger.propagate = False
         logger.setLevel(self._levels[name])
 

@@ -95,7 +95,7 @@ class OtlpTelemetry(TelemetryService):
             )
             self._tracers.tracer = pipeline.tracers.get_tracer("bedplate", __version__)
             if pipeline.loggers is not None:
-                self._router.also = (OtlpLogHandler(pipeline.loggers, self._count_lost_record),)
+                self._router.set_also([OtlpLogHandler(pipeline.loggers, self._count_lost_record)])
             self._libraries = Libraries(pipeline.tracers, pipeline.meters, propagate=self._propagate)
             self._libraries.runtime()
             add_context(span_ids)
@@ -103,12 +103,11 @@ class OtlpTelemetry(TelemetryService):
         await super()._start()
 
     async def _stop(self) -> None:
-        await super()._stop()
+        self._router.set_also(())
         ticking, self._ticking = self._ticking, None
         if ticking is not None:
             ticking.cancel()
             await asyncio.wait([ticking])
-        self._router.also = ()
         remove_context(span_ids)
         while self._prepared:
             self._prepared.pop().on_client(None)
@@ -118,7 +117,13 @@ class OtlpTelemetry(TelemetryService):
             libraries.undo()
         self._tracers.tracer = NoOpTracer()
         pipeline, self._pipeline = self._pipeline, None
-        if pipeline and not await _closed(pipeline, self._flush_timeout):
+        if pipeline:
+            await self._close_pipeline(pipeline)
+        await super()._stop()
+
+    async def _close_pipeline(self, pipeline: OtlpPipeline) -> None:
+        known = pipeline.collectors.trouble  # and told of
+        if not await _closed(pipeline, self._flush_timeout) and not known:
             _log.warning(
                 "not all telemetry was delivered before the stop",
                 seconds=self._flush_timeout,

@@ -86,7 +86,7 @@ class Collectors(logging.Filter):
                 self._failing.pop(options.collector, None)
             else:
                 # The address may hold a password, and is part of what the libraries say of a broken connection.
-                why = _short(reasons[-1] if reasons else "no reason given").replace(options.endpoint, "…")
+                why = _short(reasons[0] if reasons else "no reason given").replace(options.endpoint, "…")
                 self._failing[options.collector] = why
         if taken and known:
             _log.info("telemetry is delivered again", collector=options.collector)

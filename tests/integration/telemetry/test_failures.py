@@ -110,6 +110,7 @@ async def test_a_collector_that_is_down_costs_nothing_but_what_it_misses(
     assert lost(container, "traces") >= 1
     [warning] = warnings_of(watched)
     assert "127.0.0.1" in warning
+    assert "onnection" in warning
     assert secret not in watched.text
 
 
