@@ -1,6 +1,7 @@
 """The cache in memory over a Redis server: what one replica does reaches the memory of the others."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -155,6 +156,51 @@ async def test_who_cannot_hear_the_others_answers_nothing_from_memory(tmp_path: 
                     return not await is_at_the_server_only(reader.cache, "a")
 
                 await until(back)
+
+
+KEYS, TAGS = [f"k{number}" for number in range(5)], ["t", "u"]
+
+
+async def do_something(cache: CacheService, chosen: random.Random, value: str) -> None:
+    key, tags = chosen.choice(KEYS), [chosen.choice(TAGS)]
+
+    async def load() -> str:
+        await asyncio.sleep(0)
+        return value
+
+    match chosen.randrange(40):
+        case 0:
+            await cache.clear()
+        case 1 | 2:
+            await cache.invalidate(*tags)
+        case 3 | 4 | 5:
+            await cache.delete(key)
+        case 6 | 7 | 8 | 9:
+            await cache.set(key, value, tags=tags)
+        case 10 | 11 | 12:
+            await cache.upsert(key, value)
+        case 13 | 14 | 15 | 16:
+            await cache.get_or_set(key, load, tags=tags)
+        case _:
+            await cache.get_many(chosen.sample(KEYS, 3))
+
+
+async def test_whatever_replicas_do_at_once_they_agree_in_the_end(valkey_url: str) -> None:
+    """CACHE-6: once the news have arrived, nobody answers from memory with what is not at the server."""
+
+    async def work(cache: CacheService, seed: int) -> None:
+        chosen = random.Random(seed)
+        for number in range(200):
+            await do_something(cache, chosen, f"{seed}-{number}")
+
+    async with replicas(3, valkey_url, "two_tier") as caches, replica(valkey_url) as truth:
+        await asyncio.gather(*(work(cache, seed) for seed, cache in enumerate((*caches, *caches, *caches))))
+        for cache in caches:
+            await all_news(cache)
+        there = await truth.cache.get_many(KEYS)
+        for cache in caches:
+            assert await cache.get_many(KEYS) == there
+            assert {key: value for key in KEYS if (value := await cache.get(key)) is not MISS} == there
 
 
 @pytest.fixture
