@@ -7,8 +7,10 @@ from typing import Any, Protocol
 
 import pytest
 import time_machine
+from dependency_injector.providers import Object
 from tests.servers.valkey import ValkeyServer
 
+from bedplate.containers import ApplicationContainer
 from bedplate.services.auth import AuthService, Credentials
 from bedplate.services.auth.errors import InvalidCredentialsError, LoginThrottledError
 from bedplate.services.auth.redis_throttle import RedisThrottleStore
@@ -166,3 +168,16 @@ async def test_without_the_server_nobody_guesses(make_auth: MakeAuth, tmp_path: 
         assert await auth.login("alice", "wonderland")
         assert (await auth.health()).status is HealthStatus.UP
         await engine.stop()
+
+
+@pytest.mark.parametrize("throttle", ["database", "redis"])
+async def test_the_clients_are_started_if_the_setting_says_so(throttle: str, tmp_path: Path, valkey_url: str) -> None:
+    """ALL-2: and not otherwise."""
+    settings = SettingsService(
+        profile="test", data_dir=tmp_path, redis={"url": valkey_url}, auth={"throttle": throttle, "sign_up": "open"}
+    )
+    container = ApplicationContainer(settings=Object(settings))
+    async with container.running(container.auth):
+        await container.auth().users.sign_up("alice", "wonderland")
+        assert await container.auth().login("alice", "wonderland")
+        assert container.redis().started is (throttle == "redis")
