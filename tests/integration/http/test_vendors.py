@@ -197,3 +197,40 @@ def _rows_with(folder: Path, text: str) -> set[str]:
                 rows = connection.execute(f'SELECT * FROM "{name}"').fetchall()
                 found |= {name for row in rows if text in str(row)}
     return found
+
+
+class TestBesideTelemetry:
+    @pytest.fixture
+    def container_settings(
+        self, container_settings: dict[str, Any], otlp: Collector, monkeypatch: pytest.MonkeyPatch
+    ) -> dict[str, Any]:
+        """One collector, by the standard's variable, for the spans of requests and for those of runs; and Langfuse."""
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"{otlp.url}/plain")
+        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
+        every = vendor_settings(otlp.url)
+        langfuse = {name: value for name, value in every.items() if name.startswith("langfuse")}
+        return container_settings | {
+            "tracing": {"vendor_interval": 0.01, **langfuse},
+            "telemetry": {"backend": "otlp"},
+        }
+
+    async def test_a_run_hangs_under_the_span_of_its_request(
+        self, as_user: httpx.AsyncClient, keyed: httpx.AsyncClient, upload: Upload, container: ApplicationContainer,
+        otlp: Collector,
+    ) -> None:  # fmt: skip
+        """TRACE-5, TEL-2: one trace, from the caller through the server to the run, at who sees all of it."""
+        flow = await upload(as_user)
+        headers = {"traceparent": f"00-{TRACE}-{SPAN}-01"}
+        answer = await keyed.post(f"/api/v1/run/{flow['id']}", json={"input_value": "Hello"}, headers=headers)
+        assert answer.status_code == 200
+        assert await container.tracing().flush()
+        root = spans_of(otlp, "otlp")[flow["name"]]
+        await otlp.until(lambda: root.parent_id in {span.span_id for span in tuple(otlp.spans)})
+        above = {span.span_id: span for span in tuple(otlp.spans) if span.trace_id == TRACE}
+        chain = [root]
+        while (parent := above.get(chain[-1].parent_id)) is not None:
+            chain.append(parent)
+        assert any(span.kind == "SERVER" for span in chain)
+        assert chain[-1].parent_id == SPAN
+        assert spans_of(otlp, "langfuse")[flow["name"]].parent_id == ""
+        assert spans_of(otlp, "langfuse")[flow["name"]].trace_id == TRACE
