@@ -3,6 +3,7 @@
 See https://opentelemetry.io/docs/specs/otel/protocol/exporter/.
 """
 
+from pathlib import Path
 from typing import ClassVar, Final
 from urllib.parse import unquote
 
@@ -51,7 +52,7 @@ class Otlp(Vendor):
         given = sources.text("otlp_headers", f"{_TRACES}HEADERS", f"{_BASE}HEADERS")
         headers = headers_of(given)
         found = own or base
-        certificate = (_both(sources, "CLIENT_CERTIFICATE").value, _both(sources, "CLIENT_KEY").value)
+        certificate = (_file(sources, "CLIENT_CERTIFICATE"), _file(sources, "CLIENT_KEY"))
         return Destination(
             # An endpoint of traces is used as it is, of all signals without its last part.
             url=sources.url(own) if own else f"{sources.url(base).removesuffix('/v1/traces')}/v1/traces",
@@ -59,7 +60,7 @@ class Otlp(Vendor):
             credentials=tuple(headers.values()),
             set_by=(given.name, found.name),
             gzip=_both(sources, "COMPRESSION").value.lower() == "gzip",
-            ca_file=_both(sources, "CERTIFICATE").value,
+            ca_file=_file(sources, "CERTIFICATE"),
             client_cert=certificate if all(certificate) else (),
         )
 
@@ -85,6 +86,13 @@ def headers_of(found: Found) -> dict[str, str]:
 
 def _both(sources: Sources, name: str) -> Found:
     return sources.variable(f"{_TRACES}{name}", f"{_BASE}{name}")
+
+
+def _file(sources: Sources, name: str) -> str:
+    found = _both(sources, name)
+    if found and not Path(found.value).is_file():
+        raise VendorProblem(f"the file that {found.name} names is not there", f"set {found.name} to one in PEM form")
+    return found.value
 
 
 def _switched_off(sources: Sources) -> bool:

@@ -103,7 +103,7 @@ class Pipeline:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name=f"bedplate-tracing-{self.vendor.name}", daemon=True)
             self._thread.start()
-        elif len(self._outbox) == 1:
+        elif len(self._outbox) in (1, self._settings.vendor_batch_size):
             with self._changed:
                 self._changed.notify_all()
 
@@ -136,7 +136,8 @@ class Pipeline:
                     self._deliver(sender, maker, steps, self._settings.vendor_attempts)
         except Exception as error:
             # A mistake in here: nothing more is sent, nothing more is kept, and everybody can see why.
-            self._tell(f"its thread ended ({type(error).__name__})", "report it, with the log", error=error)
+            self._trouble = f"its thread ended ({type(error).__name__})"
+            self._tell(self._trouble, "report it, with the log", error=error)
             self.close()
         finally:
             self._release(all_of_them=True)

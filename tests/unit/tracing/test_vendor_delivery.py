@@ -422,6 +422,34 @@ def test_a_number_that_no_json_library_likes_is_told() -> None:
     assert str(2**80) in told["langfuse.observation.metadata.m"]
 
 
+async def test_a_thread_that_ends_says_so(
+    make: Make, otlp: Collector, count: Count, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """TRACE-3: a mistake in the way to a vendor is seen in the health and the log, and what is lost is counted."""
+
+    def mistaken(self: Sender, body: bytes) -> int:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(Sender, "send", mistaken)
+    tracing = await make()
+    await a_run(tracing)
+    await tracing.flush()
+    assert "its thread ended (RuntimeError)" in str((await tracing.health()).reason)
+    await a_run(tracing)
+    await tracing.flush()
+    assert count("dropped") >= 3
+    assert len([text for text in caplog.messages if "its thread ended" in text]) == 1
+
+
+async def test_tls_of_the_collector_is_checked(make: Make, otlp: Collector, count: Count, tmp_path: Path) -> None:
+    """TRACE-3: a server that is no TLS server, and one whose certificate nobody signed, get nothing."""
+    tracing = await make(otlp_endpoint=otlp.url.replace("http:", "https:"), vendor_attempts=1)
+    await a_run(tracing)
+    await tracing.flush()
+    assert count("failed") == 3
+    assert not otlp.spans
+
+
 async def test_a_span_that_cannot_be_made_costs_no_other(
     make: Make, otlp: Collector, count: Count, monkeypatch: pytest.MonkeyPatch
 ) -> None:

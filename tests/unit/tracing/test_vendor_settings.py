@@ -147,6 +147,11 @@ WRONG = {
         "otlp",
         "OTEL_EXPORTER_OTLP_HEADERS",
     ),
+    "no certificate": (
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://c", "OTEL_EXPORTER_OTLP_CERTIFICATE": "/no/such.pem"},
+        "otlp",
+        "OTEL_EXPORTER_OTLP_CERTIFICATE",
+    ),
     "gRPC": (
         {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
         "otlp",
