@@ -15,6 +15,7 @@ from bedplate.containers.health import ContainerHealth, check_health
 from bedplate.containers.lifecycle import Lifecycle
 from bedplate.containers.plan import Plan, make_plan
 from bedplate.containers.report import Report
+from bedplate.containers.requirements import missing
 from bedplate.services.checks import Finding
 from bedplate.services.errors import WiringError
 from bedplate.services.settings import SettingsService
@@ -132,13 +133,13 @@ class ContainerInstance(containers.DynamicContainer):
             ConfigurationError: A setting is wrong.
         """
         plan = self._plan(())
-        built, unusable = build(plan)
+        built, found = build(plan)
         settings = next((one for one in built.values() if isinstance(one, SettingsService)), None)
         if settings is None:
-            return unusable
-        return unusable + await examine(
-            built, settings, backends_of(plan), started=self.started, timeout=_CHECKS_TIMEOUT
-        )
+            return found
+        found += await examine(built, settings, backends_of(plan), started=self.started, timeout=_CHECKS_TIMEOUT)
+        said = " ".join(f"{one.what} {one.fix}" for one in found)
+        return [one.finding for one in missing(plan) if one.setting not in said] + found
 
     # What is in it
 

@@ -17,6 +17,7 @@ from bedplate.containers.graph import ProviderLike
 from bedplate.containers.plan import Node, Plan, is_startable
 from bedplate.containers.records import backend_of, left_out, record_of
 from bedplate.containers.report import Record, Report, State
+from bedplate.containers.requirements import refuse_incomplete
 from bedplate.containers.supervise import Limits, Outcome, Step, acquire_uninterrupted, supervise
 from bedplate.services.base import Service
 from bedplate.services.checks import Severity
@@ -100,11 +101,12 @@ class Lifecycle:
 
         Raises:
             CycleError: Providers need each other in a circle; none has been called.
-            ConfigurationError: A setting is wrong; none has been started.
+            ConfigurationError: A setting is wrong, or missing; none has been started.
             StartError: Services failed; names each, and why.
         """
         async with self._exclusive():
             plan = self._plan(only)
+            refuse_incomplete(plan)
             self._stop_budget = plan.stop_budget
             records = self._begin_report(plan)
             if not records:

@@ -65,6 +65,7 @@ class Plan:
     Attributes:
         nodes: The nodes, each after those that it needs.
         left_out: The names of the services that nothing needs.
+        settings: The settings of the container, if it has any.
         whole: Whether it is all that something needs, and not a part that was asked for.
         stop_budget: Seconds in all for stopping them again.
     """
@@ -72,6 +73,7 @@ class Plan:
     nodes: list[Node]
     left_out: list[str]
     stop_budget: float
+    settings: SettingsService | None = None
     whole: bool = True
 
 
@@ -103,7 +105,13 @@ def make_plan(
     nodes = graph.nodes(live)
     planned = {node.provider for node in nodes}
     left_out = [name for name, one in named.items() if _is_managed(one) and final(one) not in planned]
-    return Plan(nodes=nodes, left_out=sorted(left_out), stop_budget=graph.stop_budget, whole=not chosen)
+    return Plan(
+        nodes=nodes,
+        left_out=sorted(left_out),
+        stop_budget=graph.stop_budget,
+        settings=graph.settings,
+        whole=not chosen,
+    )
 
 
 class _Graph:
@@ -113,14 +121,14 @@ class _Graph:
         self._named = named
         self._optional = optional
         self._names = names_of(named)
-        self._settings = _settings_of(named)
+        self.settings = _settings_of(named)
         self._edges: dict[ProviderLike, list[ProviderLike]] = {}
         self._choices: dict[ProviderLike, Choice] = {}
 
     @property
     def stop_budget(self) -> float:
         """Seconds in all for stopping; the default where the container has no settings."""
-        return (self._settings.values.server if self._settings else ServerSettings()).stop_timeout
+        return (self.settings.values.server if self.settings else ServerSettings()).stop_timeout
 
     def edges(self, provider: ProviderLike) -> list[ProviderLike]:
         """The providers that calling this one calls, or that its chosen backend needs."""
@@ -168,7 +176,7 @@ class _Graph:
                 needs=frozenset(made[one] for one in reached if one in made),
                 choice=self._choices.get(provider),
                 overridden=bool(provider.overrides),
-                policy=self._settings.of(_group_of(provider) or name) if self._settings else ServiceSettings(),
+                policy=self.settings.of(_group_of(provider) or name) if self.settings else ServiceSettings(),
             )
         nodes = list(made.values())
         for node in nodes:
@@ -182,7 +190,7 @@ class _Graph:
         """As its settings say; an engine without settings of its own is as required as those that need it."""
         if node.name in self._optional:
             return False
-        group = getattr(self._settings.values, node.name, None) if self._settings else None
+        group = getattr(self.settings.values, node.name, None) if self.settings else None
         dependants = [one for one in nodes if node in one.needs]
         if isinstance(group, ServiceSettings) or not dependants:
             return node.policy.required
@@ -223,8 +231,8 @@ class _Graph:
             return
         yield from static_edges(provider)
         factory = _factory_of(provider)
-        if provider.last_overriding is None and factory is not None and self._settings is not None:
-            choice = self._choices[provider] = factory.choose(self._settings)
+        if provider.last_overriding is None and factory is not None and self.settings is not None:
+            choice = self._choices[provider] = factory.choose(self.settings)
             for need in choice.needs:
                 if need not in self._named:
                     raise UnknownServiceError(

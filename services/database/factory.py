@@ -12,7 +12,12 @@ __all__ = ["build_database"]
 @service_factory(
     ServiceType.DATABASE,
     Backend(name="sqlite", target="bedplate.services.database.sqlite:SQLiteBackend"),
-    Backend(name="postgres", target="bedplate.services.database.postgres:PostgresBackend", extra="postgres"),
+    Backend(
+        name="postgres",
+        target="bedplate.services.database.postgres:PostgresBackend",
+        extra="postgres",
+        requires=("database.url",),
+    ),
 )
 def build_database(settings: SettingsService, telemetry: TelemetryService) -> DatabaseService:
     """Build the database service from its settings."""

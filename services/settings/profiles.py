@@ -9,7 +9,7 @@ Profile = Literal["embedded", "cluster", "test"]
 
 PROFILES: Mapping[str, Mapping[str, Any]] = {
     "embedded": {},
-    # A replica behind a load balancer, its output read by a collector.
+    # A replica behind a load balancer, its output read by a collector; it shares with the others all that it keeps.
     "cluster": {
         "server": {
             "host": "0.0.0.0",  # noqa: S104 - a container listens on every address of its own
@@ -19,8 +19,14 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
             "drain_timeout": 6.0,
             "stop_timeout": 18.0,
         },
-        # Without it each replica would need the clients that have come to it to come again.
-        "socket": {"transports": ("websocket",)},
+        "database": {"backend": "postgres"},
+        "storage": {"backend": "s3"},
+        "cache": {"backend": "two_tier"},
+        "state": {"backend": "redis"},
+        "job_queue": {"backend": "redis"},
+        # With polling each replica would need the clients that have come to it to come again.
+        "socket": {"backend": "redis", "transports": ("websocket",)},
+        "task": {"backend": "celery"},
         "telemetry": {"log_format": "json"},
     },
     # Fast rather than safe or patient: nothing that a test makes is worth protecting.

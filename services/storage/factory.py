@@ -19,7 +19,13 @@ __all__ = ["build_storage"]
 @service_factory(
     ServiceType.STORAGE,
     Backend(name="local", target="bedplate.services.storage.local:LocalFiles", needs=("workers",)),
-    Backend(name="s3", target="bedplate.services.storage.s3:S3Files", extra="s3", needs=("workers", "database", "s3")),
+    Backend(
+        name="s3",
+        target="bedplate.services.storage.s3:S3Files",
+        extra="s3",
+        needs=("workers", "database", "s3"),
+        requires=("storage.s3_bucket",),
+    ),
 )
 def build_storage(
     settings: SettingsService,

@@ -84,6 +84,8 @@ async def test_the_cluster_profile_is_told_what_is_missing(examine: Examine) -> 
     """SET-8"""
     found = await examine(profile="cluster")
     assert {"server.replicas", "keyring.own-key-per-replica"} <= {one.check for one in found}
+    for name in ("SECRET_KEY", "DATABASE__URL", "REDIS__URL", "STORAGE__S3_BUCKET"):
+        assert sum(f"BEDPLATE_{name}" in one.what + one.fix for one in found) == 1, name
     assert [one.severity for one in found] == sorted((one.severity for one in found), key=list(Severity).index)
 
 
