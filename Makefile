@@ -6,7 +6,7 @@ SYNC := $(UV) sync --frozen --inexact --quiet
 RUN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup serve demo test test-browser check lint types fuzz chaos bench docs
+.PHONY: help setup serve demo cluster cluster-demo test test-browser check lint types fuzz chaos bench docs
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,6 +31,12 @@ serve: setup  ## Start the server on embedded defaults, at http://127.0.0.1:7860
 demo: setup  ## Run the main job against a server of its own, step by step
 	@$(SYNC) --group demo
 	@$(RUN)/python -m examples.demo
+
+cluster: setup-bench  ## Bring up PostgreSQL, Valkey, S3, two replicas and a worker, until Ctrl-C
+	@$(RUN)/python -m examples.cluster
+
+cluster-demo: setup-bench  ## Run the main job across such a cluster, step by step
+	@$(RUN)/python -m examples.cluster.demo
 
 test: lint types  ## Run lint, types and every test; those in a browser where Chromium is
 	@$(RUN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not browser"

@@ -10,7 +10,7 @@ from examples.demo import conversation
 from examples.demo.client import Client
 from examples.demo.files import ask_about_a_file
 from examples.demo.live import follow
-from examples.demo.processes import Place, Server
+from examples.demo.processes import PATIENT, Place, Server, free_port
 from examples.demo.sharing import share
 from examples.demo.steps import DifferenceError, Steps, check
 from examples.demo.tasks import survive_a_worker
@@ -26,7 +26,8 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="bedplate-demo-") as folder, LocalLLM() as llm:
             with steps.step("start the server on an empty data directory") as step:
-                place = Place(Path(folder), llm.base_url)
+                told = {"BEDPLATE_SESSION__LLM_BASE_URL": llm.base_url} | PATIENT
+                place = Place(Path(folder), told, port=free_port())
                 context = place.serving()
                 server = context.__enter__()
                 step.saw(server.url)
@@ -42,7 +43,7 @@ def main() -> int:
 
 def _run(steps: Steps, server: Server, place: Place, llm: LocalLLM) -> None:
     client = Client(server.url)
-    tokens = conversation.set_up(steps, client, server)
+    tokens = conversation.set_up(steps, client, server.setup_link)
     conversation.store_credential(steps, client, llm)
     flow = conversation.upload(steps, client, _FLOWS / "memory_chatbot.json")
     key = client.call("POST", "/api/v1/api_key/", json={"name": "demo"})["api_key"]

@@ -18,10 +18,14 @@ class Client:
 
     Args:
         url: Where the server answers.
+        transport: How requests get there; None: directly.
+        like: Another one whose credentials it has.
     """
 
-    def __init__(self, url: str) -> None:
-        self.http = httpx.Client(base_url=url, timeout=60)
+    def __init__(self, url: str, *, transport: httpx.BaseTransport | None = None, like: "Client | None" = None) -> None:
+        self.http = httpx.Client(base_url=url, timeout=60, transport=transport)
+        if like is not None:
+            self.http.headers["Authorization"] = like.http.headers["Authorization"]
 
     def call(self, method: str, path: str, *, status: int = 200, **arguments: Any) -> Any:
         """Make a request and return its JSON.

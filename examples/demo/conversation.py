@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx
 from examples.demo.client import Client, Event
-from examples.demo.processes import Server
 from examples.demo.steps import Steps, check
 
 from bedplate.wiring.testing.llm import Fault, LocalLLM
@@ -18,6 +17,7 @@ __all__ = [
     "USER",
     "cancel",
     "converse",
+    "log_in",
     "look_back",
     "reconnect",
     "run_reference",
@@ -30,15 +30,19 @@ __all__ = [
 USER, PASSWORD, SESSION = "ada", "an analytical engine", "demo"
 
 
-def set_up(steps: Steps, client: Client, server: Server) -> dict[str, str]:
+def set_up(steps: Steps, client: Client, link: str) -> dict[str, str]:
     with steps.step("make the superuser behind the one-time link") as step:
-        form = httpx.get(server.setup_link)
+        form = httpx.get(link)
         check(form.status_code == httpx.codes.OK and "<form" in form.text, "the link shows no form")
-        token = server.setup_link.partition("token=")[2]
+        token = link.partition("token=")[2]
         fields = {"token": token, "username": USER, "password": PASSWORD, "repeated": PASSWORD}
         client.call("POST", "/setup", data=fields)
-        check(httpx.get(server.setup_link).status_code == httpx.codes.NOT_FOUND, "the link works twice")
+        check(httpx.get(link).status_code == httpx.codes.NOT_FOUND, "the link works twice")
         step.saw(f"{USER}; the link is used up")
+    return log_in(steps, client)
+
+
+def log_in(steps: Steps, client: Client) -> dict[str, str]:
     with steps.step("log in") as step:
         tokens = client.log_in(USER, PASSWORD)
         user = client.call("GET", "/api/v1/users/whoami")

@@ -13,7 +13,8 @@ _SECONDS = 30
 _LAST = {"end", "error", "cancelled"}
 
 
-def follow(steps: Steps, client: Client, flow: str) -> None:
+def follow(steps: Steps, client: Client, flow: str, *, again: Client | None = None) -> None:
+    """Run a flow, and come back to it, at the server of another client if there is one."""
     token = client.http.headers["Authorization"].removeprefix("Bearer ")
     url = str(client.http.base_url)
     with steps.step("run the flow over Socket.IO, and follow it") as step:
@@ -25,7 +26,7 @@ def follow(steps: Steps, client: Client, flow: str) -> None:
         step.saw("the same ids, types and data")
     with steps.step("come back to it over Socket.IO, from the middle") as step:
         middle = told[len(told) // 2][0]
-        rest = asyncio.run(_come_back(url, token, job, middle))
+        rest = asyncio.run(_come_back(str((again or client).http.base_url), token, job, middle))
         check(rest == told[len(told) // 2 + 1 :], "what comes after the middle differs")
         step.saw(f"after {middle}: {len(rest)} events, the same as before")
 

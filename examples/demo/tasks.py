@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
-from typing import Any
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any, Protocol
 
 from examples.demo.client import Client
-from examples.demo.processes import Place
+from examples.demo.processes import Running
 from examples.demo.steps import DifferenceError, Steps, check
 
 from bedplate.wiring.testing.llm import Fault, LocalLLM
@@ -17,7 +17,15 @@ __all__ = ["survive_a_worker"]
 _SECONDS = 60
 
 
-def survive_a_worker(steps: Steps, client: Client, flow: str, place: Place, llm: LocalLLM) -> None:
+class Workplace(Protocol):
+    """Where workers are started."""
+
+    def working(self, name: str) -> AbstractContextManager[Running]:
+        """Start one, for the length of a block."""
+        ...
+
+
+def survive_a_worker(steps: Steps, client: Client, flow: str, place: Workplace, llm: LocalLLM) -> None:
     with ExitStack() as workers:
         with steps.step("start a worker") as step:
             first = workers.enter_context(place.working("first"))
