@@ -73,7 +73,7 @@ async def test_an_apps_own_service_contributes_its_checks() -> None:
 
 async def test_a_check_that_hangs_holds_up_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """SET-8: neither in a thread nor on the event loop; the report says so."""
-    monkeypatch.setattr(lifecycle_module, "_PATIENCE", 0.05)
+    monkeypatch.setattr(lifecycle_module, "_PATIENCE", 0.5)
     released = threading.Event()
 
     @check("mine.hangs", Severity.NOTE, "It answers")
