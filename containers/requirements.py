@@ -102,10 +102,11 @@ def _lacking(node: Node, settings: SettingsService) -> Iterator[tuple[str, str]]
         return
     service, backend = node.choice.service, node.choice.backend
     by = f"the backend {backend.name} of {service}"
-    for key in backend.requires:
-        if not settings.value(key):
-            yield key, by
-    for need in backend.needs:
+    for wanted in backend.requires:
+        keys = (wanted,) if isinstance(wanted, str) else wanted
+        if not any(settings.value(key) for key in keys):
+            yield keys[-1], by
+    for need in node.choice.needs:
         own = getattr(getattr(settings.values, service), f"{need}_url", None)
         if (key := _ENGINES.get(need, "")) and not own and not settings.value(key):
             yield key, by

@@ -65,7 +65,7 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
         extra: The extra that brings its libraries, or None for an embedded one.
         needs: The engines of the container that it uses, by attribute name.
         may_need: Those that it uses if further settings say so.
-        requires: The settings that it cannot do without, such as ``"storage.s3_bucket"``.
+        requires: The settings that it cannot do without, such as ``"storage.s3_bucket"``; of several in a tuple, one.
         reach: Who shares what it keeps: the tasks of one process, the processes of one machine, or all replicas; left
             out: what the name suggests.
     """
@@ -75,7 +75,7 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
     extra: str | None = None
     needs: tuple[str, ...] = ()
     may_need: tuple[Need, ...] = ()
-    requires: tuple[str, ...] = ()
+    requires: tuple[str | tuple[str, ...], ...] = ()
     reach: Literal["process", "machine", "all"] | None = None
 
     @property

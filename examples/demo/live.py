@@ -33,7 +33,7 @@ def follow(steps: Steps, client: Client, flow: str, *, again: Client | None = No
 
 async def _run(url: str, token: str, flow: str) -> tuple[str, list[Event]]:
     async with socketio.AsyncSimpleClient() as client:
-        await client.connect(url, auth={"token": token})
+        await client.connect(url, auth={"token": token}, transports=["websocket"])
         asked = {"flow_id": flow, "input_value": "Tell me something live", "session_id": "live", "kind": "build"}
         answer = await client.call("run", asked)
         check(answer["ok"], f"the run was refused: {answer}")
@@ -42,7 +42,7 @@ async def _run(url: str, token: str, flow: str) -> tuple[str, list[Event]]:
 
 async def _come_back(url: str, token: str, job: str, after: int | None) -> list[Event]:
     async with socketio.AsyncSimpleClient() as client:
-        await client.connect(url, auth={"token": token})
+        await client.connect(url, auth={"token": token}, transports=["websocket"])
         answer = await client.call("join", {"room": f"job:{job}", "last_event_id": after})
         check(answer["ok"], f"the room is closed: {answer}")
         return await _to_the_end(client, job)

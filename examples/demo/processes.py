@@ -50,8 +50,8 @@ class Running:
         return self._process.poll()
 
     def kill(self) -> None:
-        """End it as a power failure would."""
-        self._process.kill()
+        """End it as a power failure would, with the processes that it has started."""
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(_STOP_SECONDS)
 
     def stop(self) -> None:

@@ -14,7 +14,12 @@ __all__ = ["build_task"]
 @service_factory(
     ServiceType.TASK,
     Backend(name="anyio", target="bedplate.services.task.anyio_backend:AnyIOBackend"),
-    Backend(name="celery", target="bedplate.services.task.celery:CeleryBackend", extra="celery"),
+    Backend(
+        name="celery",
+        target="bedplate.services.task.celery:CeleryBackend",
+        extra="celery",
+        requires=(("task.broker_url", "redis.url"),),
+    ),
 )
 def build_task(settings: SettingsService, telemetry: TelemetryService, database: DatabaseService) -> TaskService:
     """Build the task service from its settings."""

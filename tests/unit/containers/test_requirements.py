@@ -71,6 +71,7 @@ async def test_a_url_of_the_service_itself_is_enough(tmp_path: Path) -> None:
         if hasattr(getattr(values, name), "redis_url")
     }
     assert own
+    own["task"] = {"broker_url": GIVEN["redis"]["url"]}
     made = container(tmp_path, profile="cluster", **given, **own)
     assert not [one for one in await made.examine() if one.check == "settings.missing"]
 
