@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from math import inf
 
 import msgspec
 
@@ -57,6 +58,7 @@ class DataKeys:
         self._ciphers: dict[str, Cipher] = {}
         self._keys: dict[str, DataKey] = {}
         self._loaded = 0.0
+        self._counted = -inf
         self.usage: Mapping[str, int] = {}
 
     @property
@@ -93,13 +95,16 @@ class DataKeys:
         cipher = self._ciphers.get(sealed[_KEY_ID].hex(), self._master.sealing)
         return cipher.open(sealed, context)
 
-    async def prove(self) -> None:
+    async def prove(self, *, counted_within: float = 0.0) -> None:
         """Read the keys, and prove that all that are needed can be used; make the first one where there is none.
+
+        Args:
+            counted_within: Seconds for which what is sealed with each key is not counted again.
 
         Raises:
             WrongKeyError: Values, or all keys there are, need a secret key that is not here; or a proof is damaged.
         """
-        await self.load()
+        await self.load(counted_within=counted_within)
         used = self.usage.keys()
         lost = (self._keys.keys() | used) - self._ciphers.keys() - {self._master.key_id}
         if lost & used or (lost and not self._ciphers):
@@ -118,10 +123,12 @@ class DataKeys:
             except SealError as error:
                 raise WrongKeyError(f"the stored proof of the key {key_id} is damaged", why=str(error)) from None
 
-    async def load(self) -> None:
-        """Read the keys, and count what is sealed with each."""
+    async def load(self, *, counted_within: float = 0.0) -> None:
+        """Read the keys, and count what is sealed with each, unless that was done within so many seconds."""
         keys = {key.key_id: key for key in await self._backend.keys()}
-        self.usage = await self._backend.key_usage()
+        if keys.keys() != self._keys.keys() or time.monotonic() - self._counted >= counted_within:
+            self.usage = await self._backend.key_usage()
+            self._counted = time.monotonic()
         self._ciphers = {key_id: cipher for key_id, key in keys.items() if (cipher := self._cipher(key))}
         self._keys = keys
         self._loaded = time.monotonic()

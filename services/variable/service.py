@@ -39,6 +39,9 @@ __all__ = ["VariableService"]
 MAX_NAMES = 1000
 """Most names that are resolved at once."""
 
+_COUNT_INTERVAL = 30.0
+"""Seconds for which health checks take what is sealed with each key as it was counted: that looks at every value."""
+
 _log = get_logger("bedplate.variable")
 
 
@@ -109,7 +112,7 @@ class VariableService(Service):
         self._sealing = None
 
     async def _check(self) -> str | None:
-        await self._ready().keys.prove()
+        await self._ready().keys.prove(counted_within=_COUNT_INTERVAL)
         return None
 
     @property

@@ -206,6 +206,17 @@ async def test_what_is_asked_of_all_users_comes_in_pages(
     assert (await variables.rotate()).resealed == 7
 
 
+async def test_health_checks_do_not_look_at_every_user(
+    variables: VariableService, kubernetes_api: FakeKubernetes, alice: uuid.UUID
+) -> None:
+    """VAR-5, ALL-6: probes come every few seconds, on every replica."""
+    await variables.create(alice, "v", "x")
+    kubernetes_api.calls.clear()
+    for _ in range(3):
+        assert (await variables.health()).status is HealthStatus.UP
+    assert kubernetes_api.calls == ["get"] * 3
+
+
 async def test_an_index_that_somebody_has_taken_away(
     variables: VariableService, kubernetes_api: FakeKubernetes, alice: uuid.UUID, bob: uuid.UUID
 ) -> None:

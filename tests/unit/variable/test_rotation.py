@@ -168,6 +168,7 @@ async def test_the_age_of_the_oldest_key_is_a_gauge(
     with time_machine.travel(utc_now().timestamp() - 3 * 24 * 3600, tick=True):
         variables = await make_variable()
         await filled(variables, alice, count=3)
+    variables._ready().keys._counted -= 60  # values are counted twice in a minute
     await variables.health()
     assert figure("bedplate_variable_oldest_key_seconds") >= 3 * 24 * 3600
     assert figure("bedplate_variable_stale") == 0
