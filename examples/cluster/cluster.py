@@ -36,6 +36,8 @@ class Cluster:
             # All of it is on this machine, and browsers reach it without TLS.
             "BEDPLATE_SERVER__HOST": "127.0.0.1",
             "BEDPLATE_AUTH__COOKIE_SECURE": "false",
+            # Nothing asks for readiness before it sends requests.
+            "BEDPLATE_SERVER__DRAIN_DELAY": "0",
             # Tasks are for workers.
             "BEDPLATE_TASK__EXECUTE": "false",
             **shared.environment,

@@ -115,7 +115,7 @@ def test_pods_may_do_little_and_stop_in_order(name: str, monkeypatch: pytest.Mon
     if name != "bedplate-migrate":
         server = SettingsService(profile="cluster").values.server
         wait = container.get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", ["sleep", "0"])
-        needed = float(wait[1]) + server.drain_timeout + server.stop_timeout
+        needed = float(wait[1]) + server.drain_delay + server.drain_timeout + server.stop_timeout
         assert spec["terminationGracePeriodSeconds"] > needed
 
 
@@ -204,7 +204,10 @@ def test_settings_of_containers_are_ones(name: str, compose: dict[str, Any], mon
     assert missing(container._plan(())) == []
     _check_command(service["command"])
     server = settings.values.server
-    assert float(service["stop_grace_period"].rstrip("s")) > server.drain_timeout + server.stop_timeout
+    assert (
+        float(service["stop_grace_period"].rstrip("s"))
+        > server.drain_delay + server.drain_timeout + server.stop_timeout
+    )
 
 
 def test_the_image_is_made_of_what_is_there(compose: dict[str, Any]) -> None:

@@ -86,7 +86,7 @@ async def test_the_cluster_profile_is_told_what_is_missing(examine: Examine) -> 
     assert "keyring.own-key-per-replica" in {one.check for one in found}
     assert "server.replicas" not in {one.check for one in found}, "the profile shares all that replicas must"
     for name in ("SECRET_KEY", "DATABASE__URL", "REDIS__URL", "STORAGE__S3_BUCKET"):
-        assert sum(f"BEDPLATE_{name}" in one.what + one.fix for one in found) == 1, name
+        assert any(f"BEDPLATE_{name}" in one.what + one.fix for one in found), name
     assert [one.severity for one in found] == sorted((one.severity for one in found), key=list(Severity).index)
 
 
