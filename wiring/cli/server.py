@@ -98,7 +98,7 @@ class _Server(uvicorn.Server):
 
         First ``/readyz`` says no, for ``drain_delay``. Then nobody comes in any more, clients of Socket.IO are sent
         elsewhere, and jobs may end for three quarters of ``drain_timeout``; who reads one that is ended then gets its
-        last event in what is left for open requests.
+        last event in what is left for open requests. Streams of open pages of the dashboard end at once.
         """
         settings, loop = self._settings, asyncio.get_running_loop()
         self._container.begin_drain()
@@ -108,6 +108,7 @@ class _Server(uvicorn.Server):
         until = loop.time() + settings.drain_timeout
         await self._container.socket().drain()
         await self._unless_in_a_hurry(self._container.job_queue().drain(0.75 * settings.drain_timeout))
+        await self._app.state.drain()
         left = max(until - loop.time(), settings.drain_timeout / 4)
         self.config.timeout_graceful_shutdown = left  # type: ignore[assignment]  # fractions work
         await super().shutdown(sockets)

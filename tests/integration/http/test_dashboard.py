@@ -1,16 +1,20 @@
 """The dashboard without a browser: who is let in, what is asked of it, what it never shows."""
 
 import asyncio
+import os
+import signal
 import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from tests.integration.http.conftest import Upload
+from tests.servers.replicas import Replica
 
 from bedplate.services.auth import COOKIE_NAME
 from bedplate.services.schema import ServiceType
@@ -412,6 +416,26 @@ async def test_the_log_of_a_job_is_followed_to_its_end(
     assert seen[-1] == "end"
     assert set(seen[:-1]) == {"rows"}
     assert [name async for name in stream(f"jobs/{whose}/{job}/events?after=100000")] == ["end"]
+
+
+def test_an_open_page_does_not_keep_the_server_from_ending(tmp_path: Path) -> None:
+    """The command itself, which has nothing to cancel when it ends."""
+    environment = {
+        "BEDPLATE_AUTH__SUPERUSER": SUPERUSER,
+        "BEDPLATE_AUTH__SUPERUSER_PASSWORD": PASSWORD,
+        "BEDPLATE_SERVER__DRAIN_TIMEOUT": "60",
+    }
+    with Replica(tmp_path, environment) as replica, httpx.Client(base_url=replica.url, timeout=60) as client:
+        fields = {"username": SUPERUSER, "password": PASSWORD}
+        answer = client.post("/dashboard/sign-in", data=fields, headers={"Origin": replica.url})
+        cookie = answer.headers["set-cookie"].partition(";")[0]
+        with client.stream("GET", "/dashboard/live", headers={"Cookie": cookie}) as stream:
+            lines = stream.iter_lines()
+            assert next(lines) == "event: history"
+            os.kill(replica.pid, signal.SIGTERM)
+            list(lines)
+        assert replica.terminate() == 0
+        assert "Cancel" not in replica.output
 
 
 async def test_nothing_is_measured_when_nobody_looks(
