@@ -133,7 +133,7 @@ async def test_run_fails_when_a_message_cannot_be_stored(execution, chatbot, own
             raise UnavailableError("the disk is full")
         return await real(self, user_id, message)
 
-    monkeypatch.setattr(ChatService, "append", fail)
+    monkeypatch.setattr(type(container.chat()), "append", fail)  # also where its operations are counted
     job = await execution.start(owner, chatbot, HELLO, session_id="s")
     events = [event async for event in events_of(job)]
     assert (events[-1].type, events[-1].data["code"]) == ("error", "unavailable")
