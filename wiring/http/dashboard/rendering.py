@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from bedplate import __version__
 from bedplate.wiring.http.dashboard.assets import asset_path
 
-__all__ = ["POLICY", "ago", "amount", "compile_templates", "duration", "fragment", "page", "pretty", "size"]
+__all__ = ["POLICY", "ago", "amount", "base_of", "compile_templates", "duration", "fragment", "page", "pretty", "size"]
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -117,6 +117,13 @@ def fragment(template: str, /, **values: Any) -> str:
     return _environment().get_template(template).render(**values)
 
 
+def base_of(request: Request) -> str:
+    """What stands before every address where the application is served below another path."""
+    scope = request.scope
+    base: str = scope.get("app_root_path", scope.get("root_path", ""))
+    return base
+
+
 def page(request: Request, template: str, /, *, status: int = 200, **values: Any) -> Response:
     """Render a template.
 
@@ -126,8 +133,7 @@ def page(request: Request, template: str, /, *, status: int = 200, **values: Any
         status: HTTP status.
         values: What the template shows; escaped.
     """
-    scope = request.scope
-    base = scope.get("app_root_path", scope.get("root_path", ""))
+    base = base_of(request)
     html = _environment().get_template(template).render(base=base, path=request.url.path, **values).encode()
     headers = {"Cache-Control": "no-store", "Vary": "Cookie, HX-Request", **_HEADERS}
     if len(html) >= _WORTH_COMPRESSING and "gzip" in request.headers.get("accept-encoding", ""):

@@ -16,7 +16,7 @@ from bedplate.wiring.http.dashboard.assets import asset
 from bedplate.wiring.http.dashboard.gate import superuser
 from bedplate.wiring.http.dashboard.live import Live
 from bedplate.wiring.http.dashboard.people import People
-from bedplate.wiring.http.dashboard.rendering import page
+from bedplate.wiring.http.dashboard.rendering import base_of, page
 from bedplate.wiring.http.dashboard.views import (
     audit,
     chats,
@@ -118,8 +118,7 @@ def _route(name: str, endpoint: _Endpoint) -> Route:
 
 
 def _to_sign_in(request: Request) -> Response:
-    scope = request.scope
-    base = scope.get("app_root_path", scope.get("root_path", ""))
+    base = base_of(request)
     target = f"{base}/dashboard/sign-in"
     if "hx-request" in request.headers or request.url.path.endswith("/live"):
         # A redirect would put the form into the middle of a page.

@@ -15,7 +15,7 @@ from bedplate.containers import ApplicationContainer
 from bedplate.services.auth import Principal
 from bedplate.services.engines.redactor import Limits
 from bedplate.services.errors import InvalidInputError, NotFoundError, UnavailableError
-from bedplate.wiring.http.dashboard.rendering import page
+from bedplate.wiring.http.dashboard.rendering import base_of, page
 
 if TYPE_CHECKING:
     from bedplate.wiring.http.dashboard.live import Live
@@ -160,9 +160,7 @@ class Visit(msgspec.Struct, frozen=True):
 
     def back_to(self, path: str) -> Response:
         """Show another page after something was changed."""
-        scope = self.request.scope
-        base = scope.get("app_root_path", scope.get("root_path", ""))
-        return RedirectResponse(f"{base}{path}", status_code=303)
+        return RedirectResponse(f"{base_of(self.request)}{path}", status_code=303)
 
 
 class Watch:

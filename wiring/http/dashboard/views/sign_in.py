@@ -10,7 +10,7 @@ from bedplate.containers import ApplicationContainer
 from bedplate.services.errors import BedplateError
 from bedplate.wiring.http.cookies import set_session_cookie
 from bedplate.wiring.http.dashboard.gate import cookie_of, refuse_foreign
-from bedplate.wiring.http.dashboard.rendering import page
+from bedplate.wiring.http.dashboard.rendering import base_of, page
 from bedplate.wiring.http.errors import status_of
 from bedplate.wiring.http.security import client_of
 
@@ -37,7 +37,7 @@ async def enter(container: ApplicationContainer, request: Request) -> Response:
         if status >= 500:
             raise
         return _form_page(container, request, status=status, username=username, next=wanted, error=error.what)
-    answer = RedirectResponse(f"{_base(request)}{wanted}", status_code=303)
+    answer = RedirectResponse(f"{base_of(request)}{wanted}", status_code=303)
     set_session_cookie(answer, cookie)
     return answer
 
@@ -48,7 +48,7 @@ async def leave(container: ApplicationContainer, request: Request) -> Response:
     auth = container.auth()
     if cookie := cookie_of(request):
         await auth.logout(cookie, client=client_of(request))
-    answer = RedirectResponse(f"{_base(request)}/dashboard/sign-in", status_code=303)
+    answer = RedirectResponse(f"{base_of(request)}/dashboard/sign-in", status_code=303)
     set_session_cookie(answer, auth.expired_cookie())
     return answer
 
@@ -59,11 +59,6 @@ def _form_page(
     oidc = container.settings().values.auth.oidc
     by_issuer = oidc.issuer is not None and oidc.client_id is not None
     return page(request, "sign_in.html", error=error, by_issuer=by_issuer, **values)
-
-
-def _base(request: Request) -> str:
-    base: str = request.scope.get("app_root_path", request.scope.get("root_path", ""))
-    return base
 
 
 def _destination(asked: str | None) -> str:
