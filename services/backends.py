@@ -151,13 +151,11 @@ class ServiceFactory(Generic[P, S]):
         build: Callable[P, S],
         service: ServiceType,
         backends: tuple[Backend, ...],
-        planned: tuple[str, ...],
         beside: tuple[str, ...] = (),
     ) -> None:
         self.build = build
         self.service = service
         self.backends = {backend.name: backend for backend in backends}
-        self.planned = planned
         self.beside = beside
         functools.update_wrapper(self, build)
 
@@ -181,7 +179,7 @@ class ServiceFactory(Generic[P, S]):
         installed = _installed(self.service)
         if name not in installed:
             raise ConfigurationError(
-                f"{name!r} is not a backend of this service" + (" yet" if name in self.planned else ""),
+                f"{name!r} is not a backend of this service",
                 service=self.service,
                 why=f"set by {origin}",
                 fix=f"set BEDPLATE_{self.service.upper()}__BACKEND to one of {', '.join((*self.backends, *installed))}",
@@ -192,15 +190,15 @@ class ServiceFactory(Generic[P, S]):
 
 
 def service_factory(
-    service: ServiceType, *backends: Backend, planned: tuple[str, ...] = (), beside: tuple[str, ...] = ()
+    service: ServiceType, *backends: Backend, beside: tuple[str, ...] = ()
 ) -> Callable[[Callable[P, S]], ServiceFactory[P, S]]:
-    """Declare the backends of the service that the decorated function builds, and the names of those to come.
+    """Declare the backends of the service that the decorated function builds.
 
     ``beside`` names what may be used together with any of them, each switched on by settings of its own.
     """
 
     def decorate(build: Callable[P, S]) -> ServiceFactory[P, S]:
-        return ServiceFactory(build, service, backends, planned, beside)
+        return ServiceFactory(build, service, backends, beside)
 
     return decorate
 

@@ -16,8 +16,8 @@ END = "<!-- /services -->"
 
 
 def services_table() -> str:
-    """The sixteen services with what each is, its backends, the default one first, and those to come."""
-    return "\n".join(["| service | what it is | backends | to come |", "| --- | --- | --- | --- |", *_rows()])
+    """The sixteen services with what each is, its backends, the default one first."""
+    return "\n".join(["| service | what it is | backends |", "| --- | --- | --- |", *_rows()])
 
 
 def with_services_table(text: str) -> str:
@@ -37,13 +37,12 @@ def _rows() -> Iterator[str]:
     container, fields = ApplicationContainer(), fields_of(Settings)
     for service in ServiceType:
         factory = getattr(container.providers[service], "provides", None)
-        built, planned = ["embedded"], list[str]()
+        built = ["embedded"]
         if isinstance(factory, ServiceFactory):
             default = fields[service, "backend"].default
             built = [default, *(name for name in factory.backends if name != default)]
             built += [f"+ {name}" for name in factory.beside]
-            planned = sorted(set(factory.planned) - set(built))
-        yield f"| {service} | {_about(service)} | {', '.join(built)} | {', '.join(planned) or '–'} |"
+        yield f"| {service} | {_about(service)} | {', '.join(built)} |"
 
 
 def _about(service: ServiceType) -> str:

@@ -15,7 +15,6 @@ from bedplate.services.settings import SettingsService
     ServiceType.CACHE,
     Backend(name="memory", target="sample_memory:Memory"),
     Backend(name="disk", target="sample_disk:Disk", extra="disk", needs=("workers",)),
-    planned=("redis",),
 )
 def build_cache(settings: SettingsService) -> object:
     """Build it."""
@@ -66,12 +65,6 @@ def test_a_backend_that_is_not_declared_is_refused_with_those_that_are() -> None
         ConfigurationError, match=r"'memory' is not a backend.*BEDPLATE_CACHE__BACKEND to one of quantum"
     ):
         build.choose(SettingsService(cache={"backend": "memory"}))
-
-
-def test_a_backend_that_is_to_come_is_said_to_be() -> None:
-    """ALL-2"""
-    with pytest.raises(ConfigurationError, match=r"'redis' is not a backend of this service yet"):
-        build_cache.choose(SettingsService(cache={"backend": "redis"}))
 
 
 def test_the_factory_looks_like_its_function() -> None:
