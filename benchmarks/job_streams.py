@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from tests.servers.valkey import valkey
-
 from bedplate.services.job_queue import JobLog, JobQueueService
+from bedplate.wiring.testing.servers.valkey import valkey
 from benchmarks.harness import Aim, Row, absolute
 from benchmarks.services import container_in, run_in, temporary_folder
 

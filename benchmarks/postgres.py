@@ -7,11 +7,11 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
-from tests.servers.postgres import new_database, postgres
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import UserRow, new_id
 from bedplate.services.database.repositories.user import UserRepository
+from bedplate.wiring.testing.servers.postgres import new_database, postgres
 from benchmarks.harness import Aim, Row, ratio
 from benchmarks.services import run_in, temporary_folder
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import aiohttp
 import socketio
-from tests.servers.valkey import valkey
 
 from bedplate.containers import ApplicationContainer
 from bedplate.services.auth import User
 from bedplate.services.socket import Room
 from bedplate.wiring.http import create_app
+from bedplate.wiring.testing.servers.valkey import valkey
 from bedplate.wiring.testing.serving import serving
 from benchmarks.harness import Aim, Row, ratio
 from benchmarks.services import run_in, temporary_folder

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
-from tests.servers.valkey import valkey
 
 from bedplate.services.state import Scope, StateService, Subscription
+from bedplate.wiring.testing.servers.valkey import valkey
 from benchmarks.harness import Aim, Row, ratio
 from benchmarks.services import run_in, temporary_folder
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
-from tests.servers.postgres import new_database, postgres
 from tests.servers.replicas import Replica, replicas, shared_environment, signed_in
 
+from bedplate.wiring.testing.servers.postgres import new_database, postgres
 from benchmarks.harness import Aim, Row, ratio
 from benchmarks.services import temporary_folder
 

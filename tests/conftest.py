@@ -9,9 +9,7 @@ import hypothesis
 import pytest
 from tests.servers.fake_kubernetes import FakeKubernetes
 from tests.servers.otlp import Collector, collector
-from tests.servers.postgres import new_database, postgres
 from tests.servers.s3 import S3Server, moto, rclone
-from tests.servers.valkey import flush, valkey
 
 from bedplate.services.database import DatabaseService, alembic_commands
 from bedplate.services.database.factory import build_database
@@ -28,6 +26,8 @@ from bedplate.services.engines.workers import Workers
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
 from bedplate.wiring.testing.database import copy_database
+from bedplate.wiring.testing.servers.postgres import new_database, postgres
+from bedplate.wiring.testing.servers.valkey import flush, valkey
 
 # Everywhere alike: how fast a machine is and what an earlier run found must not decide whether a test passes.
 hypothesis.settings.register_profile(

@@ -22,6 +22,7 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
         "database": {"backend": "postgres"},
         "storage": {"backend": "s3"},
         "cache": {"backend": "two_tier"},
+        "shared_component_cache": {"backend": "redis"},
         "state": {"backend": "redis"},
         "job_queue": {"backend": "redis"},
         # With polling each replica would need the clients that have come to it to come again.

@@ -8,10 +8,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from tests.browser.conftest import NAME, PASSWORD, Site, sign_in
 from tests.servers.replicas import Replica
-from tests.servers.valkey import ValkeyServer
 
 from bedplate.services.schema import ServiceType
 from bedplate.wiring.testing.llm import Fault, LocalLLM
+from bedplate.wiring.testing.servers.valkey import ValkeyServer
 from bedplate.wiring.testing.signals import Gate
 
 expect.set_options(timeout=30_000)

@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 
 import httpx
 from tests.cluster.load import Load
-from tests.servers.postgres import new_database, postgres
 from tests.servers.relay import Relay
 from tests.servers.replicas import Replica, shared_environment, signed_in
 from tests.servers.s3 import S3Server, new_bucket, rclone
-from tests.servers.valkey import ValkeyServer
 
 from bedplate.services.engines.s3 import S3Engine
+from bedplate.wiring.testing.servers.postgres import new_database, postgres
+from bedplate.wiring.testing.servers.valkey import ValkeyServer
 
 _RECOVERY = 60.0
 _CALM = 1.0

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 from tests.cluster.test_jobs import Cluster
-from tests.servers.postgres import new_database
 from tests.servers.replicas import replicas, shared_environment
-from tests.servers.valkey import ValkeyServer
 
 from bedplate.wiring.testing.llm import LocalLLM
+from bedplate.wiring.testing.servers.postgres import new_database
+from bedplate.wiring.testing.servers.valkey import ValkeyServer
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 import pytest
 from tests.cluster.load import Load
-from tests.servers.postgres import free_port, new_database, postgres
 from tests.servers.replicas import PASSWORD, Replica, shared_environment, signed_in
 from tests.servers.s3 import new_bucket, rclone
-from tests.servers.valkey import ValkeyServer
 
 from bedplate.services.engines.s3 import S3Engine
+from bedplate.wiring.testing.servers.postgres import free_port, new_database, postgres
+from bedplate.wiring.testing.servers.valkey import ValkeyServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

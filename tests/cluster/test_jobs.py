@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
-from tests.servers.postgres import new_database
 from tests.servers.replicas import Replica, replicas, shared_environment, signed_in
-from tests.servers.valkey import ValkeyServer
 
 from bedplate.wiring.testing.llm import Fault, LocalLLM
+from bedplate.wiring.testing.servers.postgres import new_database
+from bedplate.wiring.testing.servers.valkey import ValkeyServer
 from bedplate.wiring.testing.signals import Gate
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.xdist_group("cluster-jobs")]

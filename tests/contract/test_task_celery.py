@@ -13,7 +13,6 @@ from celery import signals
 from celery.concurrency.thread import TaskPool
 from celery.worker import WorkController, state
 from tests.contract.test_task import Harness
-from tests.servers.valkey import ValkeyServer, flush
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import utc_now
@@ -25,6 +24,7 @@ from bedplate.services.task.celery import CeleryBackend
 from bedplate.services.task.celery_app import make_app
 from bedplate.services.task.celery_broker import broker_address
 from bedplate.services.task.celery_outbox import Line
+from bedplate.wiring.testing.servers.valkey import ValkeyServer, flush
 from bedplate.wiring.testing.task import Function, Node, TaskConformance
 from bedplate.wiring.testing.task.harness import until
 

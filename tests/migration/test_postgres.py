@@ -7,12 +7,12 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlmodel import select
-from tests.servers.postgres import new_database
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.errors import SchemaError
 from bedplate.services.database.models import AuditEventRow, UserRow, metadata
 from bedplate.services.database.revisions import VERSION_TABLE, head, known_revisions
+from bedplate.wiring.testing.servers.postgres import new_database
 
 _START = """
 import asyncio, sys

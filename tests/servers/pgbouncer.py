@@ -11,7 +11,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from tests.servers.postgres import free_port, unprivileged
+
+from bedplate.wiring.testing.servers.postgres import free_port, unprivileged
 
 __all__ = ["pgbouncer"]
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import httpx
 import msgspec
-from tests.servers.postgres import free_port
+
+from bedplate.wiring.testing.servers.postgres import free_port
 
 __all__ = ["Phoenix", "phoenix"]
 

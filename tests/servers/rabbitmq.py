@@ -11,7 +11,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from tests.servers.postgres import free_port
+
+from bedplate.wiring.testing.servers.postgres import free_port
 
 __all__ = ["rabbitmq"]
 

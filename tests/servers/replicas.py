@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Self
 
 import httpx
-from tests.servers.postgres import free_port
+
+from bedplate.wiring.testing.servers.postgres import free_port
 
 __all__ = ["PASSWORD", "SECRET_KEY", "Replica", "replicas", "shared_environment", "signed_in"]
 

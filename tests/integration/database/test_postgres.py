@@ -11,7 +11,6 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import select
 from tests.servers.pgbouncer import pgbouncer
-from tests.servers.postgres import free_port, new_database, postgres
 from tests.servers.relay import Relay
 
 from bedplate.services.database import DatabaseService
@@ -31,6 +30,7 @@ from bedplate.services.engines.redactor import Redactor
 from bedplate.services.health import HealthStatus
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
+from bedplate.wiring.testing.servers.postgres import free_port, new_database, postgres
 
 WRONG = "hunter2-of-tests"
 

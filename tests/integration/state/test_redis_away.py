@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.servers.valkey import ValkeyServer
 
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.engines.redis import RedisEngine
@@ -16,6 +15,7 @@ from bedplate.services.settings import SettingsService
 from bedplate.services.state import ChangeKind, Scope, StateService
 from bedplate.services.state.redis import RedisBackend
 from bedplate.services.telemetry import TelemetryService
+from bedplate.wiring.testing.servers.valkey import ValkeyServer
 
 PATIENCE = 60.0
 APP = Scope.app()

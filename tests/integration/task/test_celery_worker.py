@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 from tests.servers.certificate import self_signed
-from tests.servers.postgres import free_port
 from tests.servers.rabbitmq import rabbitmq
 from tests.servers.relay import Relay
 from tests.servers.worker import worker
@@ -26,6 +25,7 @@ from bedplate.services.task import TaskService, TaskStatus, default_registry
 from bedplate.services.task.celery import CeleryBackend
 from bedplate.services.task.celery_broker import BrokerSettingError
 from bedplate.wiring.testing.database import copy_database
+from bedplate.wiring.testing.servers.postgres import free_port
 from bedplate.wiring.testing.task.harness import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:(?s).*optional breaking change")]

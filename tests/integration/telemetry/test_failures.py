@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from dependency_injector.providers import Object
 from tests.servers.otlp import Collector
-from tests.servers.postgres import free_port
 
 from bedplate.containers import ApplicationContainer
 from bedplate.containers.errors import StartError
@@ -20,6 +19,7 @@ from bedplate.services.errors import ConfigurationError
 from bedplate.services.health import HealthStatus
 from bedplate.services.settings import SettingsService
 from bedplate.wiring.testing.clients import Clients
+from bedplate.wiring.testing.servers.postgres import free_port
 
 Stop = Callable[[], Awaitable[object]]
 

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 import pytest
 import time_machine
 from dependency_injector.providers import Object
-from tests.servers.valkey import ValkeyServer
 
 from bedplate.containers import ApplicationContainer
 from bedplate.services.auth import AuthService, Credentials
@@ -21,6 +20,7 @@ from bedplate.services.engines.redis_errors import RedisUnavailableError
 from bedplate.services.health import HealthStatus
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
+from bedplate.wiring.testing.servers.valkey import ValkeyServer
 
 MakeAuth = Callable[..., Awaitable[AuthService]]
 

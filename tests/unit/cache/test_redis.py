@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
-from tests.servers.valkey import PASSWORD, ValkeyServer
 from tests.unit.cache.redis_caches import replica, replicas
 
 from bedplate.services.cache import MISS, CacheStorageError, LoadTimeoutError, redis_sweep
@@ -13,6 +12,7 @@ from bedplate.services.engines.redis_errors import RedisSettingError, RedisUnava
 from bedplate.services.health import HealthStatus
 from bedplate.wiring.testing.cache.loads import Gate
 from bedplate.wiring.testing.cache.stale import Stubborn
+from bedplate.wiring.testing.servers.valkey import PASSWORD, ValkeyServer
 
 pytestmark = pytest.mark.xdist_group("valkey")
 

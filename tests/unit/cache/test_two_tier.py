@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 from tests.servers.relay import Relay
-from tests.servers.valkey import ValkeyServer
 from tests.unit.cache.redis_caches import replica, replicas
 
 from bedplate.services.cache import MISS, CacheService, CacheStorageError
@@ -20,6 +19,7 @@ from bedplate.services.cache.near import NearTier
 from bedplate.services.cache.news import News
 from bedplate.services.cache.two_tier import TwoTierBackend
 from bedplate.wiring.testing.cache import ManualClock
+from bedplate.wiring.testing.servers.valkey import ValkeyServer
 
 pytestmark = pytest.mark.xdist_group("valkey")
 

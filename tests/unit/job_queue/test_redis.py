@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import redis
-from tests.servers.valkey import ValkeyServer
 from tests.unit.job_queue.test_recovery import die, expire_lease
 
 from bedplate.services.database.models import utc_now
@@ -31,6 +30,7 @@ from bedplate.services.job_queue import (
 from bedplate.services.job_queue.factory import build_job_queue
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
+from bedplate.wiring.testing.servers.valkey import ValkeyServer
 
 pytestmark = pytest.mark.xdist_group("valkey")
 

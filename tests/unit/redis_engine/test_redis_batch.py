@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
-from tests.servers.valkey import ValkeyServer
 
 from bedplate.services.engines.redis import RedisEngine
 from bedplate.services.engines.redis_batch import RedisBatch, Script
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
+from bedplate.wiring.testing.servers.valkey import ValkeyServer
 
 ADD = Script("return redis.call('INCRBY', KEYS[1], ARGV[1])")
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from tests.servers.valkey import PASSWORD, ValkeyServer
 
 from bedplate.containers import ApplicationContainer, Singleton
 from bedplate.services.checks import Finding, Severity
 from bedplate.services.settings import SettingsService
+from bedplate.wiring.testing.servers.valkey import PASSWORD, ValkeyServer
 
 pytestmark = pytest.mark.xdist_group("valkey")
 

@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.servers.postgres import free_port
-from tests.servers.valkey import PASSWORD, ValkeyServer
 
 from bedplate.services.engines.redis import RedisEngine
 from bedplate.services.engines.redis_errors import RedisSettingError, RedisUnavailableError
@@ -14,6 +12,8 @@ from bedplate.services.engines.redis_url import RedisURLError
 from bedplate.services.errors import UnavailableError
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
+from bedplate.wiring.testing.servers.postgres import free_port
+from bedplate.wiring.testing.servers.valkey import PASSWORD, ValkeyServer
 
 
 def engine_for(folder: Path, url: str | None, **values: Any) -> RedisEngine:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.servers.valkey import ValkeyServer
 
 from bedplate.services.engines.redis import RedisEngine
 from bedplate.services.engines.redis_feeds import RedisFeeds
@@ -14,6 +13,7 @@ from bedplate.services.engines.redis_feeds_store import FeedLimits, FeedPlace
 from bedplate.services.errors import UnavailableError
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
+from bedplate.wiring.testing.servers.valkey import ValkeyServer
 
 PATIENCE = 60.0
 SERVICE = ServiceType.SOCKET

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.servers.valkey import ValkeyServer
 
 from bedplate.services.engines.redis import RedisEngine
 from bedplate.services.engines.redis_subscription import RedisSubscription
 from bedplate.services.errors import UnavailableError
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
+from bedplate.wiring.testing.servers.valkey import ValkeyServer
 
 PATIENCE = 60.0
 SERVICE = ServiceType.SOCKET

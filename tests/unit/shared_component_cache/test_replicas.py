@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.servers.valkey import ValkeyServer
 from tests.unit.shared_component_cache.test_reload import write
 
 from bedplate.services.engines.redactor import Redactor
@@ -18,6 +17,7 @@ from bedplate.services.settings import SettingsService
 from bedplate.services.shared_component_cache import SharedComponentCacheService
 from bedplate.services.shared_component_cache.factory import build_shared_component_cache
 from bedplate.services.telemetry import TelemetryService
+from bedplate.wiring.testing.servers.valkey import ValkeyServer
 
 pytestmark = pytest.mark.xdist_group("valkey")
 

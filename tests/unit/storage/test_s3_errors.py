@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 import pytest
 from tests.servers.certificate import self_signed
-from tests.servers.postgres import free_port
 from tests.servers.s3 import S3Server, new_bucket, rclone
 
 from bedplate.services.database import DatabaseService
@@ -25,6 +24,7 @@ from bedplate.services.storage import Namespace, StorageService
 from bedplate.services.storage.errors import ObjectStoreError, ObjectStoreSettingError, StorageFullError
 from bedplate.services.storage.factory import build_storage
 from bedplate.services.telemetry import TelemetryService
+from bedplate.wiring.testing.servers.postgres import free_port
 
 pytestmark = pytest.mark.xdist_group("rclone")
 

@@ -12,9 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 from tests.servers.certificate import self_signed
-from tests.servers.postgres import free_port
 from tests.servers.relay import Relay
-from tests.servers.valkey import PASSWORD, ValkeyServer
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import utc_now
@@ -35,6 +33,8 @@ from bedplate.services.task.celery_outbox import Line, Outbox
 from bedplate.services.task.factory import build_task
 from bedplate.services.telemetry import TelemetryService
 from bedplate.wiring.cli.app import run
+from bedplate.wiring.testing.servers.postgres import free_port
+from bedplate.wiring.testing.servers.valkey import PASSWORD, ValkeyServer
 from bedplate.wiring.testing.task.harness import until
 
 _SECRET = "a-wrong-password-that-nobody-may-see"
