@@ -15,7 +15,7 @@ __all__ = ["COMMANDS", "app", "module_of", "run"]
 
 COMMANDS = {
     "serve": "Start the services and answer over HTTP.",
-    "worker": "Start the services and execute background tasks.",
+    "worker": "Start the services and execute background tasks, from the database or as Celery delivers them.",
     "settings": "Show the settings, their origin, and what can be set.",
     "doctor": "Look for what will go wrong, in settings, files and database; exit code 1 if there is an error.",
     "db": "Look after the database: its schema, backups.",
