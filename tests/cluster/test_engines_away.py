@@ -73,7 +73,7 @@ async def test_s3_away(tmp_path: Path, s3: S3Engine, postgres_database: str) -> 
     folder.mkdir()
     server = Stoppable(lambda: rclone(folder, port=port))
     address = server.start()
-    settings = address.settings(await new_bucket(s3, address), s3_connect_timeout=1)
+    settings = address.settings(await new_bucket(s3, address), s3_connect_timeout=1, s3_retries=1)
     values = {f"STORAGE__{key.upper()}": str(value) for key, value in settings.items()}
     try:
         with Replica(tmp_path / "replica", shared_environment(database=postgres_database, **values)) as replica:

@@ -151,6 +151,8 @@ class Recovery(TaskFixtures):
         dead = await before.tasks.wait(user, run.id)
         assert (dead.status, dead.error_code, dead.arguments) == (TaskStatus.FAILED, "task_unknown", {"number": 5})
         assert "BEDPLATE_TASK__MODULES" in str(dead.error)
+        assert after.worker is not None
+        await after.worker.stop()  # it would find the run without a function again
         await harness.node(registry)
         await before.tasks.requeue(user, run.id)
         assert await before.tasks.result(user, run.id) == 5
