@@ -40,9 +40,8 @@ _MODULES = (
     "dashboard",
     "task_celery",
     "tracing",
+    "s3",
 )
-_BY_NAME = ("s3",)
-"""Measured when asked for: files on S3 do not meet their aim yet."""
 _HERE = Path(__file__).parent
 
 
@@ -74,9 +73,7 @@ def _markdown(rows: Iterable[Row]) -> str:
 def main() -> int:
     """Run the benchmarks named on the command line, or all; rows of the others stay as they were."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "modules", nargs="*", help=f"any of {', '.join((*_MODULES, *_BY_NAME))}; default: all but {', '.join(_BY_NAME)}"
-    )
+    parser.add_argument("modules", nargs="*", help=f"any of {', '.join(_MODULES)}; default: all")
     wanted = parser.parse_args().modules or list(_MODULES)
     path = _HERE / "results.json"
     kept = msgspec.json.decode(path.read_bytes(), type=list[Row]) if path.exists() else []
