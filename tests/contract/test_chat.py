@@ -101,3 +101,5 @@ class TestDatabase(ChatConformance):
 @pytest.mark.postgres
 class TestPostgres(TestDatabase):
     """The same over PostgreSQL."""
+
+    backend = "database (PostgreSQL)"

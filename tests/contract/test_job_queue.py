@@ -61,3 +61,5 @@ class TestMemory(JobQueueConformance):
 @pytest.mark.postgres
 class TestMemoryOnPostgres(TestMemory):
     """The same over PostgreSQL."""
+
+    backend = "memory (PostgreSQL)"

@@ -36,3 +36,5 @@ class TestRedis(_OnRedis, JobQueueConformance):
 @pytest.mark.xdist_group("valkey")
 class TestRedisOnPostgres(_OnRedis, Polls, Elsewhere, Machine):
     """JOB-4 with the archive in PostgreSQL."""
+
+    backend = "redis (PostgreSQL)"

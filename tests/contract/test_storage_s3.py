@@ -93,6 +93,8 @@ class _OnS3:
 class TestMoto(_OnS3, StorageConformance):
     """STO-4 on moto's server, with the index in a file."""
 
+    backend = "s3 (moto)"
+
     @pytest.fixture
     def server(self, moto_server: S3Server) -> S3Server:
         return moto_server
@@ -102,6 +104,8 @@ class TestMoto(_OnS3, StorageConformance):
 @pytest.mark.xdist_group("rclone")
 class TestRclone(_OnS3, Operations, Streams, Conditions, Quotas, Listing):
     """STO-4 on rclone's server, which checks signatures, with the index in PostgreSQL."""
+
+    backend = "s3 (rclone, PostgreSQL)"
 
     @pytest.fixture
     def server(self, rclone_server: S3Server) -> S3Server:

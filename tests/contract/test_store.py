@@ -191,6 +191,8 @@ class TestDirectus(StoreConformance):
 class TestPostgres(StoreConformance):
     """STORE-1 and STORE-2 for the backend ``local`` over PostgreSQL."""
 
+    backend = "local (PostgreSQL)"
+
     @pytest.fixture
     async def harness(self, tmp_path: Path, migrated_database: Path, migrated_postgres: str) -> AsyncIterator[Harness]:
         harness = Harness(tmp_path, migrated_database, postgres=migrated_postgres)

@@ -100,3 +100,5 @@ class TestAnyIO(TaskConformance):
 @pytest.mark.slow
 class TestAnyIOOnPostgres(TestAnyIO):
     """TASK-1 and TASK-2: the same over PostgreSQL, serially: a lease of a second does not outlive a busy machine."""
+
+    backend = "anyio (PostgreSQL)"

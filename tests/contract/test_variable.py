@@ -77,3 +77,5 @@ class TestDatabase(VariableConformance):
 @pytest.mark.postgres
 class TestPostgres(TestDatabase):
     """The same over PostgreSQL."""
+
+    backend = "database (PostgreSQL)"
