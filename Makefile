@@ -40,7 +40,8 @@ cluster-demo: setup-bench  ## Run the main job across such a cluster, step by st
 
 test: lint types  ## Run lint, types and every test; those in a browser where Chromium is
 	@$(RUN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not browser"
-	@$(RUN)/python -m pytest -n 2 --dist loadfile -m "slow and not browser"
+	@$(RUN)/python -m pytest -n 2 --dist loadfile -m "slow and not serial and not browser"
+	@$(RUN)/python -m pytest -m serial tests/contract
 	@if $(RUN)/python -m tests.browser.chromium; then $(MAKE) --no-print-directory test-browser; fi
 
 test-browser: setup-dev  ## Look at the dashboard in Chromium (apt-get install chromium)

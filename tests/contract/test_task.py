@@ -97,6 +97,7 @@ class TestAnyIO(TaskConformance):
 
 
 @pytest.mark.postgres
+@pytest.mark.serial
 @pytest.mark.slow
 class TestAnyIOOnPostgres(TestAnyIO):
     """TASK-1 and TASK-2: the same over PostgreSQL, serially: a lease of a second does not outlive a busy machine."""
