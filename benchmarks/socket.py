@@ -16,24 +16,25 @@ from bedplate.wiring.testing.serving import serving
 from benchmarks.harness import Aim, Row, ratio
 from benchmarks.services import run_in, temporary_folder
 
-__all__ = ["EVENTS", "OPTIONS", "Tell", "burst", "connected", "one_by_one", "rows"]
+__all__ = ["DATA", "EVENTS", "OPTIONS", "PASSWORD", "Pair", "Tell", "burst", "connected", "one_by_one", "ours", "rows"]
 
 EVENTS = 300
 """Events of one measurement."""
-_PASSWORD = "a password of nobody"
-_DATA = {"chunk": "a few words", "id": "3f0c4d2e-7b1a-4c58-9d57-2a6c1f0e9b11"}
+PASSWORD = "a password of nobody"
+DATA = {"chunk": "a few words", "id": "3f0c4d2e-7b1a-4c58-9d57-2a6c1f0e9b11"}
 OPTIONS = {"ping_interval": 600.0, "ping_timeout": 600.0}
 """Nothing but what is measured."""
 
 Tell = Callable[[], Awaitable[None]]
+Pair = tuple[Tell, aiohttp.ClientWebSocketResponse]
 
 
 def rows(runner: asyncio.Runner) -> Iterator[Row]:
     """One event to one client, and a burst of them, against python-socketio alone."""
     with temporary_folder() as folder, run_in(runner, folder, socket=OPTIONS) as container:
-        user = runner.run(container.auth().create_superuser("ada", _PASSWORD))
-        ours, bare = _ours(container, user), _bare()
-        tell, client = runner.run(ours.__aenter__())
+        user = runner.run(container.auth().create_superuser("ada", PASSWORD))
+        subject, bare = ours(container, container, user), _bare()
+        tell, client = runner.run(subject.__aenter__())
         peer_tell, peer_client = runner.run(bare.__aenter__())
         try:
             yield ratio(
@@ -55,27 +56,26 @@ def rows(runner: asyncio.Runner) -> Iterator[Row]:
                 runner=runner,
             )
         finally:
-            runner.run(ours.__aexit__(None, None, None))
+            runner.run(subject.__aexit__(None, None, None))
             runner.run(bare.__aexit__(None, None, None))
 
 
 @asynccontextmanager
-async def _ours(
-    container: ApplicationContainer, user: User
-) -> AsyncIterator[tuple[Tell, aiohttp.ClientWebSocketResponse]]:
-    app = create_app(container)
-    token = (await container.auth().login("ada", _PASSWORD)).access_token
-    service, room = container.socket(), Room.user(user.id)
+async def ours(serves: ApplicationContainer, tells: ApplicationContainer, user: User) -> AsyncIterator[Pair]:
+    """A client of one container, and what tells it something in another or in the same."""
+    app = create_app(serves)
+    token = (await serves.auth().login("ada", PASSWORD)).access_token
+    service, room = tells.socket(), Room.user(user.id)
 
     async def tell() -> None:
-        service.publish(room, "token", _DATA)
+        service.publish(room, "token", DATA)
 
     async with serving(app) as url, connected(url, f'40{{"token":"{token}"}}') as client:
         yield tell, client
 
 
 @asynccontextmanager
-async def _bare() -> AsyncIterator[tuple[Tell, aiohttp.ClientWebSocketResponse]]:
+async def _bare() -> AsyncIterator[Pair]:
     sio = socketio.AsyncServer(async_mode="asgi", **OPTIONS)
     sids: list[str] = []
 
@@ -84,7 +84,7 @@ async def _bare() -> AsyncIterator[tuple[Tell, aiohttp.ClientWebSocketResponse]]
         sids.append(sid)
 
     async def tell() -> None:
-        await sio.emit("token", _DATA, to=sids[0])
+        await sio.emit("token", DATA, to=sids[0])
 
     async with serving(socketio.ASGIApp(sio), lifespan=False) as url, connected(url, "40") as client:
         yield tell, client

@@ -8,11 +8,13 @@ from pydantic import SecretStr
 
 from bedplate.services.errors import ConfigurationError
 from bedplate.services.schema import ServiceType
+from bedplate.services.server_url import masked_url
 from bedplate.services.settings import SettingsService
 
 __all__ = ["RedisAddress", "RedisURLError", "redis_address"]
 
 _SCHEMES: Final = ("redis", "rediss", "unix")
+_PORT: Final = 6379
 _EXAMPLE: Final = "redis://user:password@host:6379/0"
 
 
@@ -38,11 +40,7 @@ class RedisAddress(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def masked(self) -> str:
         """The URL without user, password and query."""
-        parts = urlsplit(self.url)
-        if parts.scheme == "unix":
-            return f"unix://{parts.path}"
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        return f"{parts.scheme}://{host}:{parts.port or 6379}{parts.path}"
+        return masked_url(self.url, _PORT)
 
     def __repr__(self) -> str:
         return f"RedisAddress({self.masked!r}, setting={self.setting!r}, service={self.service!r})"

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from bedplate.services.errors import BedplateError, ConfigurationError, UnavailableError
 from bedplate.services.schema import ServiceType
+from bedplate.services.server_url import masked_url
 from bedplate.services.settings import SettingsService
 from bedplate.services.settings.groups.task import TaskSettings
 
@@ -71,11 +72,7 @@ class BrokerAddress(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def masked(self) -> str:
         """The URL without user, password and query."""
-        parts = urlsplit(self.url)
-        if parts.scheme == "unix":
-            return f"unix://{parts.path}"
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        return f"{parts.scheme}://{host}:{parts.port or _PORTS[parts.scheme]}{parts.path}"
+        return masked_url(self.url, _PORTS.get(self.scheme, 0))
 
     def __repr__(self) -> str:
         return f"BrokerAddress({self.masked!r}, setting={self.setting!r})"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.cluster.test_jobs import Cluster
+from tests.cluster.clusters import Cluster
 from tests.servers.replicas import replicas, shared_environment
 
 from bedplate.wiring.testing.llm import LocalLLM
@@ -38,9 +38,4 @@ def shared_pair(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> 
 @pytest.fixture
 def pair(shared_pair: Cluster) -> Cluster:
     """Two replicas that run, also after one was killed."""
-    shared_pair.llm.reset()
-    for replica in shared_pair.replicas:
-        if not replica.running:
-            replica.begin()
-            replica.wait_ready()
-    return shared_pair
+    return shared_pair.revived()

@@ -5,10 +5,11 @@ import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 import pytest
+from tests.cluster.clusters import Cluster
 from tests.servers.replicas import Replica, replicas, shared_environment, signed_in
 
 from bedplate.wiring.testing.llm import Fault, LocalLLM
@@ -22,14 +23,6 @@ _FLOW = Path(__file__).parents[2] / "examples" / "flows" / "memory_chatbot.json"
 _LEASE = 5.0
 
 Event = dict[str, Any]
-
-
-class Cluster(NamedTuple):
-    """Three replicas and what they work with."""
-
-    replicas: list[Replica]
-    valkey: ValkeyServer
-    llm: LocalLLM
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +45,7 @@ def shared_cluster(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) 
 @pytest.fixture
 def cluster(shared_cluster: Cluster) -> Cluster:
     """Three replicas that run, also after one was killed."""
-    shared_cluster.llm.reset()
-    dead = [replica for replica in shared_cluster.replicas if not replica.running]
-    for replica in dead:
-        replica.begin()
-    for replica in dead:
-        replica.wait_ready()
-    return shared_cluster
+    return shared_cluster.revived()
 
 
 @pytest.fixture
