@@ -36,7 +36,6 @@ class Harness:
             "progress_interval": 0.0,
             "cancel_timeout": 1.0,
             "drain_timeout": 0.0,
-            "schedules": False,
             **values,
         }
 

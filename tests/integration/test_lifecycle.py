@@ -141,6 +141,7 @@ async def test_a_start_cancelled_at_any_await_is_undone(container: ApplicationCo
     service = container.get(name)
     async with container.running(name):
         await service.stop()
+        gc.collect()  # what an earlier test left to the collector is not this one's
         tasks, files = _tasks(), open_files()
 
         async def after(cancelled: bool) -> None:
@@ -165,6 +166,7 @@ async def test_a_stop_cancelled_at_any_await_is_finished_by_the_next(
     service = container.get(name)
     async with container.running(name):
         await service.stop()
+        gc.collect()  # what an earlier test left to the collector is not this one's
         tasks, files = _tasks(), open_files()
         await service.start()
         rounds = 0

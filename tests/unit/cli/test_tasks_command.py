@@ -27,7 +27,7 @@ def made(folder: Path, migrated_database: Path) -> Iterator[dict[str, uuid.UUID]
         raise ValueError(f"failed with {text}")
 
     async def make() -> dict[str, uuid.UUID]:
-        settings = Singleton(SettingsService, profile="test", data_dir=folder / "data", task={"schedules": False})
+        settings = Singleton(SettingsService, profile="test", data_dir=folder / "data")
         async with ApplicationContainer(settings=settings).running("task_worker", "auth") as container:
             ada = (await container.auth().create_superuser("ada", "a password of ada")).id
             tasks = container.task()

@@ -39,7 +39,6 @@ async def new_node(
             "progress_interval": 0.0,
             "cancel_timeout": 1.0,
             "drain_timeout": 0.0,
-            "schedules": False,
         }
         own = SettingsService(profile="test", data_dir=settings.values.data_dir, task=quick | values)
         tasks = TaskService(own, telemetry, database, AnyIOBackend(0.01), registry)

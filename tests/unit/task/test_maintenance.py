@@ -29,11 +29,6 @@ LONG_AGO = timedelta(days=400)
 
 
 @pytest.fixture
-def container_settings(container_settings: dict[str, object]) -> dict[str, object]:
-    return container_settings | {"task": {"schedules": False}}
-
-
-@pytest.fixture
 async def user(container: ApplicationContainer) -> User:
     return await container.auth().create_superuser("ada", "a password of ada")
 
