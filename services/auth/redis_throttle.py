@@ -1,14 +1,23 @@
-"""Failed logins counted at a Redis server, which forgets them by itself."""
+"""Logins counted at a Redis server, which forgets them by itself."""
 
 import math
 from collections.abc import Collection
 from typing import Final
 
+from bedplate.services.auth.attempt_rate import Rate
 from bedplate.services.auth.throttle_store import Limit
 from bedplate.services.engines.redis import RedisEngine
 from bedplate.services.schema import ServiceType
 
 __all__ = ["RedisThrottleStore"]
+
+_HIT: Final = """
+-- KEYS: attempts. ARGV: how many are let through, ms of a period. Answers the ms to wait, or 0.
+local attempts = redis.call('INCR', KEYS[1])
+if attempts == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+if attempts <= tonumber(ARGV[1]) then return 0 end
+return math.max(redis.call('PTTL', KEYS[1]), 1)
+"""
 
 _FAIL: Final = """
 -- KEYS: failures, lock, lockouts. ARGV: the failure that locks, window, first lockout, longest (all three in ms).
@@ -30,7 +39,7 @@ return lockout
 
 
 class RedisThrottleStore:
-    """Counts failures by key, each of it one step at the server, by the server's clock.
+    """Counts failures and attempts by key, each of it one step at the server, by the server's clock.
 
     Without its server, nobody is let in by a password: each call raises ``RedisUnavailableError``.
 
@@ -47,6 +56,14 @@ class RedisThrottleStore:
     async def check(self) -> None:
         """As in :class:`~bedplate.services.auth.throttle_store.ThrottleStore`."""
         await self._engine.ping(ServiceType.AUTH)
+
+    async def hit(self, key: str, rate: Rate) -> float:
+        """As in :class:`~bedplate.services.auth.throttle_store.ThrottleStore`."""
+        with self._engine.typed_errors(ServiceType.AUTH):
+            client = self._engine.client(ServiceType.AUTH)
+            name, period = f"{self._prefix}{key}:attempts", math.ceil(rate.period * 1000)
+            wait = int(await client.eval(_HIT, 1, name, rate.attempts, period))
+        return wait / 1000
 
     async def locked_for(self, keys: Collection[str]) -> float:
         """As in :class:`~bedplate.services.auth.throttle_store.ThrottleStore`."""

@@ -2,13 +2,12 @@
 
 import hmac
 import ipaddress
-import time
 import uuid
-from collections import OrderedDict
 
 import msgspec
 
 from bedplate.services.auth.account_rules import username_key
+from bedplate.services.auth.attempt_rate import Rate
 from bedplate.services.auth.audit import Audit, AuditKind
 from bedplate.services.auth.errors import LoginThrottledError
 from bedplate.services.auth.models import Client
@@ -21,8 +20,6 @@ from bedplate.services.settings.groups.auth import AuthSettings
 __all__ = ["Attempt", "LoginThrottle"]
 
 MINUTE = 60.0
-MAX_ADDRESSES = 10_000
-"""Addresses whose rate is watched at once; of more, those that came longest ago are let off."""
 IPV6_NETWORK = 64
 """Bits of an IPv6 address that count: whoever has one address has the whole network."""
 
@@ -51,12 +48,12 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 class LoginThrottle:
     """Refuses attempts to log in when too many have failed.
 
-    Failures are counted in the store, by account and by address, and survive restarts; the rate of all attempts from
-    an address is watched in this process. Whether there is such an account makes no difference to anything here.
+    Failures are counted in the store, by account and by address, and survive restarts; so are all attempts from an
+    address, right or wrong. Whether there is such an account makes no difference to anything here.
 
     Args:
         settings: The limits.
-        store: Counts failures.
+        store: Counts failures and attempts.
         keyring: Keys the hashes of names and addresses.
         audit: Records lockouts.
 
@@ -71,7 +68,7 @@ class LoginThrottle:
         self.joins_transactions = store.joins_transactions
         self._keyring = keyring
         self._audit = audit
-        self._rate = _Rate(settings.login_rate_per_address, MINUTE, MAX_ADDRESSES)
+        self._rate = Rate(attempts=settings.login_rate_per_address, period=MINUTE)
         longest = settings.login_lockout_max
         self._of_account = Limit(
             failures=settings.login_failures_per_account,
@@ -97,14 +94,16 @@ class LoginThrottle:
             client=client,
         )
 
-    def pace(self, client: Client) -> None:
+    async def pace(self, client: Client) -> None:
         """Count something that hashes a password, and raise if it is one too many from its address.
 
         Raises:
             LoginThrottledError: It is.
         """
         network = _network(client)
-        if network is not None and (wait := self._rate.hit(network)):
+        if network is None or not self._rate.attempts:
+            return
+        if wait := await self._store.hit(self._key("rate", network), self._rate):
             raise LoginThrottledError(wait)
 
     async def admit(self, attempt: Attempt) -> None:
@@ -113,7 +112,7 @@ class LoginThrottle:
         Raises:
             LoginThrottledError: Its account or address is locked, or it is one too many from its address.
         """
-        self.pace(attempt.client)
+        await self.pace(attempt.client)
         await self.check(attempt)
 
     async def check(self, attempt: Attempt) -> None:
@@ -185,30 +184,6 @@ class LoginThrottle:
     def _key(self, kind: str, value: str) -> str:
         secret = self._keyring.derive("auth/throttle")
         return hmac.digest(secret, f"{kind}:{value}".encode("utf-8", "surrogatepass"), "sha256").hex()
-
-
-class _Rate:
-    """Counts hits by key in windows of a fixed length."""
-
-    def __init__(self, limit: int, period: float, most: int) -> None:
-        self._limit = limit
-        self._period = period
-        self._most = most
-        self._windows: OrderedDict[str, tuple[float, int]] = OrderedDict()
-
-    def hit(self, key: str) -> float:
-        """Count one; seconds to wait if it is one too many, else 0."""
-        if not self._limit:
-            return 0.0
-        now = time.monotonic()
-        ends, hits = self._windows.get(key, (0.0, 0))
-        if ends <= now:
-            ends, hits = now + self._period, 0
-        self._windows[key] = (ends, hits + 1)
-        self._windows.move_to_end(key)
-        if len(self._windows) > self._most:
-            self._windows.popitem(last=False)
-        return ends - now if hits >= self._limit else 0.0
 
 
 def _network(client: Client) -> str | None:

@@ -1,11 +1,13 @@
-"""Where failed logins are counted: a port, and the database behind it."""
+"""Where logins are counted, failed ones and all of them: a port, and the database behind it."""
 
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
 
+from bedplate.services.auth.attempt_rate import AttemptCounter, Rate
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import LoginThrottleRow, utc_now
 from bedplate.services.database.repositories.login_throttle import LoginThrottleRepository
@@ -42,6 +44,10 @@ class ThrottleStore(Protocol):
         """Raise if it does not work."""
         ...
 
+    async def hit(self, key: str, rate: Rate) -> float:
+        """Count an attempt, of whatever outcome; seconds to wait if it is one too many, else 0."""
+        ...
+
     async def locked_for(self, keys: Collection[str]) -> float:
         """Seconds until none of the keys is locked; 0 if none is."""
         ...
@@ -67,17 +73,25 @@ class ThrottleStore(Protocol):
 class DatabaseThrottleStore:
     """Failures in the database; in a caller's transaction, it joins it.
 
+    Attempts are counted by each process for itself: a write for every login would cost what it is to save.
+
     Args:
         database: Keeps them.
+        clock: Seconds, for the attempts.
     """
 
     joins_transactions = True
 
-    def __init__(self, database: DatabaseService) -> None:
+    def __init__(self, database: DatabaseService, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
+        self._attempts = AttemptCounter(clock)
 
     async def check(self) -> None:
         """Nothing: the database looks after itself."""
+
+    async def hit(self, key: str, rate: Rate) -> float:
+        """As in :class:`ThrottleStore`, but of this process alone."""
+        return self._attempts.hit(key, rate)
 
     async def locked_for(self, keys: Collection[str]) -> float:
         """As in :class:`ThrottleStore`."""

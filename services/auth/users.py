@@ -83,7 +83,7 @@ class Users:
         if self._settings.sign_up == "closed":
             raise SignUpClosedError(fix="ask a superuser for an account")
         if client is not None:
-            self._throttle.pace(client)
+            await self._throttle.pace(client)
         row = await self._draft(username, password, optins)
         row.is_active = self._settings.sign_up == "open"
         return await self._add(row, by="sign-up", client=client)

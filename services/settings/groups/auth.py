@@ -68,7 +68,8 @@ class AuthSettings(ServiceSettings):
     login_failures_per_address: int = Field(default=300, ge=0)
     """Failed logins from one address in a minute after which it is locked for a while; 0: any number."""
     login_rate_per_address: int = Field(default=600, ge=0)
-    """Logins, failed or not, and sign-ups that one process takes from one address in a minute; 0: any number."""
+    """Logins, failed or not, and sign-ups that are taken from one address in a minute, by each process or, with
+    ``throttle`` at a Redis server, by all replicas together; 0: any number."""
     login_lockout: float = Field(default=60.0, gt=0)
     """Seconds of a lockout; each further one lasts twice as long."""
     login_lockout_max: float = Field(default=900.0, gt=0)

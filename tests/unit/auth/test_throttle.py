@@ -10,6 +10,7 @@ import sqlalchemy as sa
 import time_machine
 
 from bedplate.services.auth import AuditKind, AuthService, Client, Principal, TokenPair
+from bedplate.services.auth.attempt_rate import MAX_KEYS, AttemptCounter, Rate
 from bedplate.services.auth.errors import InvalidCredentialsError, LoginThrottledError
 from bedplate.services.database import DatabaseService
 from bedplate.wiring.testing.cancellation import ends_cancelled
@@ -187,7 +188,7 @@ async def test_the_default_for_an_address_is_above_two_hundred_a_minute(auth: Au
 
 
 async def test_one_address_cannot_log_in_without_end(make_auth: MakeAuth) -> None:
-    """AUTH-5, ALL-6: the rate of all attempts is limited before anything is hashed; the memory for it, too."""
+    """AUTH-5, ALL-6: the rate of all attempts is limited before anything is hashed."""
     auth = await make_auth(sign_up="open", login_rate_per_address=3)
     await auth.users.sign_up("bob", "a builder")
     assert [await guess(auth, "bob", HERE, "a builder") for _ in range(3)] == [-1] * 3
@@ -196,9 +197,15 @@ async def test_one_address_cannot_log_in_without_end(make_auth: MakeAuth) -> Non
     with pytest.raises(LoginThrottledError):
         await auth.users.sign_up("carol", "a singer", client=HERE)
     await auth.users.sign_up("carol", "a singer", client=ELSEWHERE)
-    for number in range(10_100):
-        auth._throttle._rate.hit(str(number))
-    assert len(auth._throttle._rate._windows) == 10_000
+
+
+def test_the_memory_for_addresses_is_bounded() -> None:
+    """AUTH-5, ALL-6: whoever has many of them, such as the networks of IPv6, cannot fill it."""
+    counter = AttemptCounter()
+    for number in range(MAX_KEYS + 100):
+        counter.hit(str(number), Rate(attempts=1, period=60))
+    assert len(counter) == MAX_KEYS
+    assert counter.hit(str(MAX_KEYS), Rate(attempts=1, period=60))
 
 
 async def test_limits_can_be_switched_off(make_auth: MakeAuth, database: DatabaseService) -> None:

@@ -1,7 +1,9 @@
 """AUTH-5: where failed logins are counted: in the database or at a Redis server, shared by all replicas."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,7 +12,8 @@ import time_machine
 from dependency_injector.providers import Object
 
 from bedplate.containers import ApplicationContainer
-from bedplate.services.auth import AuthService, Credentials
+from bedplate.services.auth import AuthService, Client, Credentials
+from bedplate.services.auth.attempt_rate import Rate
 from bedplate.services.auth.errors import InvalidCredentialsError, LoginThrottledError
 from bedplate.services.auth.redis_throttle import RedisThrottleStore
 from bedplate.services.auth.throttle_store import DatabaseThrottleStore, Limit, ThrottleStore
@@ -53,7 +56,7 @@ async def means(
             async def shift(seconds: float) -> None:
                 clock.shift(seconds)
 
-            yield DatabaseThrottleStore(database), shift
+            yield DatabaseThrottleStore(database, clock=time.time), shift
         return
 
     async def age(seconds: float) -> None:
@@ -112,6 +115,18 @@ async def test_of_many_at_once_no_more_are_counted_than_the_limit(means: Means) 
     assert sorted(one for one in counted if one is not None) == [0, 0, 10]
 
 
+async def test_attempts_are_counted_within_a_period(means: Means) -> None:
+    """AUTH-5: those beyond the rate wait for its end, however many they are."""
+    store, wait = means
+    rate = Rate(attempts=2, period=100)
+    assert [await store.hit("k", rate) for _ in range(2)] == [0, 0]
+    for _ in range(2):
+        assert await store.hit("k", rate) == pytest.approx(100, abs=30)
+    assert await store.hit("other", rate) == 0
+    await wait(101)
+    assert [await store.hit("k", rate) for _ in range(2)] == [0, 0]
+
+
 async def test_a_lockout_on_one_replica_holds_on_the_others(make_auth: MakeAuth, redis_engine: RedisEngine) -> None:
     """AUTH-5: of the server's failed logins, whichever replica took them; and so does the end of it."""
     strict: dict[str, Any] = {"sign_up": "open", "throttle": "redis", "login_failures_per_account": 3}
@@ -146,6 +161,35 @@ async def test_no_more_guesses_at_once_are_answered_than_the_limit(
     answers = await asyncio.gather(*calls, return_exceptions=True)
     assert sum(isinstance(answer, InvalidCredentialsError) for answer in answers) == 3
     assert sum(isinstance(answer, LoginThrottledError) for answer in answers) == 13
+
+
+async def test_the_rate_of_an_address_is_that_of_all_replicas(tmp_path: Path, valkey_url: str) -> None:
+    """AUTH-5: of two containers over one server; a sign-up counts like a login, and another address is let in."""
+    limits = {"sign_up": "open", "throttle": "redis", "login_rate_per_address": 4}
+    shared: dict[str, Any] = {
+        "secret_key": "a-secret-key-of-the-replicas-0123456789abcdef",
+        "database": {"url": f"sqlite+aiosqlite:///{tmp_path / 'shared.db'}"},
+        "redis": {"url": valkey_url},
+    }
+    client, elsewhere = Client(address="192.0.2.7"), Client(address="198.51.100.9")
+    async with AsyncExitStack() as stack:
+        replicas = []
+        for number in range(2):
+            settings = SettingsService(profile="test", data_dir=tmp_path / str(number), auth=limits, **shared)
+            container = ApplicationContainer(settings=Object(settings))
+            await stack.enter_async_context(container.running(container.auth))
+            replicas.append(container.auth())
+        here, there = replicas
+        await here.users.sign_up("alice", "wonderland", client=client)
+        for auth in (there, here, there):
+            assert await auth.login("alice", "wonderland", client=client)
+        for auth in replicas:
+            with pytest.raises(LoginThrottledError) as caught:
+                await auth.login("alice", "wonderland", client=client)
+            assert 0 < (caught.value.retry_after or 0) <= 60
+            with pytest.raises(LoginThrottledError):
+                await auth.users.sign_up("bob", "a builder", client=client)
+            assert await auth.login("alice", "wonderland", client=elsewhere)
 
 
 async def test_without_the_server_nobody_guesses(make_auth: MakeAuth, tmp_path: Path) -> None:
