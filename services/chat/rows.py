@@ -2,9 +2,11 @@
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 from bedplate.services.chat.errors import MessageNotFoundError
 from bedplate.services.chat.models import Message, MessageStatus, NewMessage
+from bedplate.services.database.json_columns import dump_json
 from bedplate.services.database.models import MessageRow, new_id, utc_now
 from bedplate.services.database.repositories.chat import ChatRepository
 from bedplate.services.database.violations import violations
@@ -69,7 +71,7 @@ def message_of(row: MessageRow) -> Message:
         flow_id=row.flow_id,
         run_id=row.run_id,
         timestamp=row.timestamp,
-        files=tuple(row.files),
+        files=_texts(row.files),
         properties=row.properties,
         content_blocks=tuple(row.content_blocks),
         category=row.category,
@@ -77,3 +79,8 @@ def message_of(row: MessageRow) -> Message:
         edit=row.edit,
         status=MessageStatus(row.status),
     )
+
+
+def _texts(stored: Sequence[Any]) -> tuple[str, ...]:
+    """What components said of files, as the texts that were asked of them."""
+    return tuple(file if isinstance(file, str) else dump_json(file) for file in stored)

@@ -1,7 +1,13 @@
 """CHAT-4 and SES-1 over HTTP: messages are searched, sessions exported, forked and named."""
 
+from typing import Any
+
 import httpx
 from tests.integration.http.conftest import Upload
+
+from bedplate.containers import ApplicationContainer
+from bedplate.services.auth import User
+from bedplate.services.chat import NewMessage
 
 
 async def _said(client: httpx.AsyncClient, upload: Upload, text: str, session: str) -> str:
@@ -62,3 +68,50 @@ async def test_sessions_of_flows_are_listed_and_named(as_user: httpx.AsyncClient
     assert (await as_user.patch(path, json={"session_id": "t", "name": "x"})).status_code == 404
     assert (await as_user.patch(path, json={"session_id": "s", "name": ""})).status_code == 400
     assert (await as_user.patch(path, json={"session_id": "s", "name": None})).json()["name"] is None
+
+
+async def test_what_components_store_is_shown_whatever_its_shape(
+    as_user: httpx.AsyncClient, container: ApplicationContainer, user: User
+) -> None:
+    """CHAT-1: content blocks and properties that clients do not know are in a shape that they do, with nothing lost."""
+    text = {"type": "text", "text": "x"}
+    blocks: dict[str, tuple[Any, Any]] = {
+        "no contents": ({"title": "t"}, ("t", [{"type": "json", "data": {"title": "t"}}])),
+        "no title": ({"contents": [text]}, ("", [{"type": "json", "data": {"contents": [text]}}])),
+        "odd contents": ({"title": "t", "contents": ["x", 3]}, ("t", [text, {"type": "json", "data": {"value": 3}}])),
+        "odd media": (
+            {"title": "t", "contents": [], "media_url": 1},
+            ("t", [{"type": "json", "data": {"title": "t", "contents": [], "media_url": 1}}]),
+        ),
+        "a text": ("x", ("", [text])),
+        "nothing": (None, ("", [{"type": "json", "data": {"value": None}}])),
+    }
+    odd: dict[str, Any] = {"state": "dreaming", "source": "a model", "icon": "Bot", "mine": 1}
+    message = NewMessage(
+        session_id="s",
+        sender="Machine",
+        sender_name="a component",
+        text="a plum",
+        files=("a.txt", {"path": "b.txt"}),  # type: ignore[arg-type]  # as untyped components may have it
+        properties=odd,
+        content_blocks=(*(stored for stored, _ in blocks.values()), {"title": "t", "contents": [], "mine": 1}),
+    )
+    stored = await container.chat().append(user.id, message)
+    path = "/api/v1/monitor/messages"
+    listed = (await as_user.get(path)).json()
+    renamed = (await as_user.patch(f"{path}/session/s", params={"new_session_id": "t"})).json()
+    found = (await as_user.get(f"{path}/search", params={"q": "plum"})).json()["items"]
+    updated = (await as_user.put(f"{path}/{stored.id}", json={"edit": True})).json()
+    assert updated["files"] == found[0]["message"]["files"] == ["a.txt", '{"path":"b.txt"}']
+    for shown in (listed[0], renamed[0], found[0]["message"], updated):
+        *contents, last = [(block["title"], block["contents"]) for block in shown["content_blocks"]]
+        assert dict(zip(blocks, contents, strict=True)) == {name: wanted for name, (_, wanted) in blocks.items()}
+        assert (last, shown["content_blocks"][-1]["mine"]) == (("t", []), 1)
+        properties = shown["properties"]
+        assert (properties["state"], properties["icon"], properties["mine"]) == ("complete", "Bot", 1)
+        assert properties["unfit"] == {"state": "dreaming", "source": "a model"}
+    again = (await as_user.put(f"{path}/{stored.id}", json={"properties": updated["properties"]})).json()
+    assert again["properties"] == updated["properties"]
+    for form in ("json", "markdown"):
+        answer = await as_user.get(f"{path}/export", params={"session_id": "t", "format": form})
+        assert (answer.status_code, "plum" in answer.text) == (200, True)

@@ -13,14 +13,8 @@ from bedplate.services.chat import ChatService, Message, MessageOrder
 from bedplate.services.session import SessionNotFoundError
 from bedplate.wiring import Chat, Database, Sessions, inject
 from bedplate.wiring.http.schemas.flows import MAX_PAGE, Page
-from bedplate.wiring.http.schemas.monitor import (
-    MessageRead,
-    MessageResponse,
-    MessageUpdate,
-    TransactionRead,
-    VertexBuildMap,
-    VertexBuildRead,
-)
+from bedplate.wiring.http.schemas.messages import MessageRead, MessageResponse, MessageUpdate
+from bedplate.wiring.http.schemas.monitor import TransactionRead, VertexBuildMap, VertexBuildRead
 from bedplate.wiring.http.security import CurrentUser
 
 __all__ = ["router"]

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bedplate.wiring.http.schemas.monitor import MessageRead
+from bedplate.wiring.http.schemas.messages import MessageRead
 
 __all__ = ["ForkCreate", "ForkRead", "SearchHitRead", "SearchPageRead", "SnippetRead"]
 
