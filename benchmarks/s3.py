@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from bedplate.services.engines.s3 import S3Address
+from aiobotocore.session import get_session
+
 from bedplate.services.storage import Namespace, StorageService
 from benchmarks.harness import Aim, Row, absolute, ratio
 from benchmarks.services import run_in, temporary_folder
@@ -35,10 +36,11 @@ _KEYS: Final = ("an-access-key", "a-secret-key-of-benchmarks")
 def rows(runner: asyncio.Runner) -> Iterator[Row]:
     """100 files of 1 MiB, ten at once, each way; and a stream of 1 GiB in a process of its own."""
     with temporary_folder() as folder, _server(Path(folder)) as endpoint:
-        address = S3Address(endpoint=endpoint, access_key=_KEYS[0], secret_key=_KEYS[1], addressing="path")
-        with run_in(runner, folder, "storage", "s3", storage=settings(endpoint)) as container:
+        with (
+            run_in(runner, folder, "storage", storage=settings(endpoint)) as container,
+            _bare_client(runner, endpoint) as bare,
+        ):
             storage: StorageService = container.storage()
-            bare = runner.run(container.s3().client(address))
             namespace = Namespace.user(uuid.uuid4())
             runner.run(_saves(storage, namespace))
             runner.run(_puts(bare))
@@ -75,6 +77,23 @@ def settings(endpoint: str) -> dict[str, Any]:
         "s3_secret_key": _KEYS[1],
         "s3_addressing": "path",
     }
+
+
+@contextmanager
+def _bare_client(runner: asyncio.Runner, endpoint: str) -> Iterator[Any]:
+    """A client of the library as it is by default."""
+    context = get_session().create_client(
+        "s3",
+        region_name="us-east-1",
+        endpoint_url=endpoint,
+        aws_access_key_id=_KEYS[0],
+        aws_secret_access_key=_KEYS[1],
+    )
+    client = runner.run(context.__aenter__())
+    try:
+        yield client
+    finally:
+        runner.run(context.__aexit__(None, None, None))
 
 
 async def _all(make: Any) -> float:

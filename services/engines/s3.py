@@ -95,6 +95,8 @@ class S3Engine(Service):
         from aiobotocore.config import AioConfig
         from aiobotocore.session import get_session
 
+        from bedplate.services.engines.s3_signing import sign_content
+
         if self._session is None:
             self._session = get_session()
             self._session.register_component("data_loader", _descriptions())
@@ -120,6 +122,7 @@ class S3Engine(Service):
             verify=None if address.ca_file is None else str(address.ca_file),
             config=config,
         ) as client:
+            sign_content(client)
             yield client
 
 

@@ -1,7 +1,6 @@
 """Objects of a bucket, by key: the calls to the S3 API, and nothing of files."""
 
 import asyncio
-import io
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from bedplate.services.engines.s3 import S3Address, S3Engine
+from bedplate.services.engines.s3_signing import Content
 from bedplate.services.errors import UnavailableError
 from bedplate.services.schema import ServiceType
 from bedplate.services.storage.s3_errors import typed_errors
@@ -65,7 +65,7 @@ class Bucket:
             self._made = await self._engine.client(self._address)
         probe = uuid.uuid4()
         await self.look()
-        await self.put(probe, b"written to see whether it can be, and deleted at once")
+        await self.put(probe, Content(b"written to see whether it can be, and deleted at once"))
         await self.delete([probe])
 
     def close(self) -> None:
@@ -77,10 +77,10 @@ class Bucket:
         with self._typed():
             await self._client.list_objects_v2(Bucket=self._name, Prefix=self._prefix, MaxKeys=1)
 
-    async def put(self, key: uuid.UUID, data: bytes) -> None:
+    async def put(self, key: uuid.UUID, data: Content) -> None:
         """Make an object."""
         with self._typed():
-            await self._client.put_object(**self._new, Key=self._key(key), Body=io.BytesIO(data))
+            await self._client.put_object(**self._new, Key=self._key(key), Body=data)
 
     async def get(self, key: uuid.UUID, start: int, end: int) -> Any:
         """The body of an object from one byte up to before another; it must be closed."""
@@ -110,8 +110,8 @@ class Bucket:
             answer = await self._client.create_multipart_upload(**self._new, Key=self._key(key))
         return str(answer["UploadId"])
 
-    async def put_part(self, key: uuid.UUID, upload: str, number: int, data: io.BytesIO) -> Part:
-        """Send a part: a buffer of bytes would be copied on its way."""
+    async def put_part(self, key: uuid.UUID, upload: str, number: int, data: Content) -> Part:
+        """Send a part."""
         with self._typed():
             answer = await self._client.upload_part(
                 Bucket=self._name, Key=self._key(key), UploadId=upload, PartNumber=number, Body=data

@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 import hashlib
-import io
 import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from bedplate.services.engines.s3_signing import Content
 from bedplate.services.engines.workers import WorkerPool
 from bedplate.services.errors import BedplateError
 from bedplate.services.storage.backend import Placing
@@ -85,7 +85,9 @@ class S3Upload:
         """See :class:`~bedplate.services.storage.backend.Upload`."""
         key = await self._take_key()
         if self._id is None:
-            await self._call(self._bucket.put(key, b"".join(self._held)))
+            data = Content(b"".join(self._held))
+            data.sha256 = self._digest.hexdigest()
+            await self._call(self._bucket.put(key, data))
             self._held.clear()
         else:
             await self._send(self._cut(self._held_bytes))
@@ -117,9 +119,9 @@ class S3Upload:
             self._key = await self._keys.take()
         return self._key
 
-    def _cut(self, size: int) -> io.BytesIO:
+    def _cut(self, size: int) -> Content:
         """The next part; what it is made of is let go of, so that it is in memory once."""
-        part = io.BytesIO()
+        part = Content()
         self._held_bytes -= size
         while size:
             chunk = self._held.popleft()
@@ -130,7 +132,7 @@ class S3Upload:
         part.seek(0)
         return part
 
-    async def _send(self, data: io.BytesIO) -> None:
+    async def _send(self, data: Content) -> None:
         """Begin to send a part, once there are fewer on their way than may be."""
         key = await self._take_key()
         if self._id is None:
@@ -142,7 +144,8 @@ class S3Upload:
     async def _begin(self, key: uuid.UUID) -> None:
         self._id = await self._bucket.begin(key)
 
-    async def _send_part(self, key: uuid.UUID, upload: str, number: int, data: io.BytesIO) -> None:
+    async def _send_part(self, key: uuid.UUID, upload: str, number: int, data: Content) -> None:
+        data.sha256 = await self._threads().run(_digest_of, data)
         self._sent.append(await self._bucket.put_part(key, upload, number, data))
 
     async def _drained(self, most: int) -> None:
@@ -199,6 +202,10 @@ async def placed(
 
 async def _waited(work: "asyncio.Future[FileInfo]") -> FileInfo:
     return await work
+
+
+def _digest_of(data: Content) -> str:
+    return hashlib.sha256(data.getbuffer()).hexdigest()
 
 
 def _update(digest: "hashlib._Hash", chunks: Sequence[bytes]) -> None:

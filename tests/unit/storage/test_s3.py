@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import io
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from bedplate.services.database import DatabaseService
 from bedplate.services.engines.keyring import Keyring
 from bedplate.services.engines.redactor import Redactor
 from bedplate.services.engines.s3 import S3Engine
+from bedplate.services.engines.s3_signing import Content
 from bedplate.services.engines.workers import Workers
 from bedplate.services.settings import SettingsService
 from bedplate.services.storage import Namespace, OnTaken, StorageService
@@ -182,8 +182,8 @@ async def test_abandoned_uploads_are_swept(
     assert isinstance(files, S3Files)
     whole, parts = uuid.uuid4(), uuid.uuid4()
     await files._index.reserve([whole, parts], 0)
-    await files._bucket.put(whole, b"x")
-    await files._bucket.put_part(parts, await files._bucket.begin(parts), 1, io.BytesIO(b"x"))
+    await files._bucket.put(whole, Content(b"x"))
+    await files._bucket.put_part(parts, await files._bucket.begin(parts), 1, Content(b"x"))
     assert await uploads(s3, moto_server, bucket) == [parts.hex]
     late = files.upload(namespace)
     await late.write([b"late"])
@@ -195,6 +195,36 @@ async def test_abandoned_uploads_are_swept(
     await late.abort()
     assert await _unknown(storage, s3, moto_server, bucket) == []
     assert await uploads(s3, moto_server, bucket) == []
+
+
+async def test_content_is_signed_by_the_digest_that_is_known(make: Make, namespace: Namespace) -> None:
+    """STO-4: each call is signed over what it sends, and the library does not compute that again on the event loop."""
+    storage = await make()
+    files = storage._store
+    assert isinstance(files, S3Files)
+    signed: list[tuple[str, str]] = []
+
+    def see(request: Any, **_: Any) -> None:
+        body: Content = request.body
+        signed.append((request.headers["X-Amz-Content-SHA256"].decode(), hashlib.sha256(body.getvalue()).hexdigest()))
+
+    events = files._bucket._client.meta.events
+    events.register("before-send.s3.PutObject", see)
+    events.register("before-send.s3.UploadPart", see)
+    info = await storage.save(namespace, "whole", b"whole")
+    await storage.save(namespace, "parts", _pieces(_PART * 2))
+    events.unregister("before-send.s3.PutObject", see)
+    events.unregister("before-send.s3.UploadPart", see)
+    assert len(signed) == 3
+    assert all(sent == computed for sent, computed in signed)
+    assert signed[0][0] == info.sha256
+
+    other = Content(b"something else")
+    other.sha256 = info.sha256
+    events.register("before-send.s3.PutObject", see)
+    await files._bucket.put(uuid.uuid4(), other)
+    events.unregister("before-send.s3.PutObject", see)
+    assert signed[3][0] == info.sha256
 
 
 async def test_prefix_and_tags(
