@@ -106,12 +106,27 @@ class SharedLoads:
     async def _claim(self, leases: Leases, key: str, tags: Sequence[str]) -> Claim:
         wait = _SHORTEST_WAIT
         while True:
-            # One of this process on the same key belongs to a load that was given up, or whose result is out of date.
-            claim = await leases.claim(self._name, key, tags, self._held.get(key, ""))
+            claim = await self._ask(leases, key, tags)
             if not claim.taken:
                 return claim
             await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311 - spreads the load, hides nothing
             wait = min(2 * wait, _LONGEST_WAIT)
+
+    async def _ask(self, leases: Leases, key: str, tags: Sequence[str]) -> Claim:
+        """Ask for the lease; whoever is cancelled meanwhile does not take along what the answer brings."""
+        # One of this process on the same key belongs to a load that was given up, or whose result is out of date.
+        asking = asyncio.ensure_future(leases.claim(self._name, key, tags, self._held.get(key, "")))
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            await uninterrupted(self._decline(leases, key, asking))
+            raise
+
+    async def _decline(self, leases: Leases, key: str, asking: "asyncio.Future[Claim]") -> None:
+        with suppress(CacheStorageError):
+            claim = await asking
+            if claim.lease:
+                await self._release(leases, key, Turn(lease=claim.lease))
 
     async def _renew(self, leases: Leases, key: str, turn: Turn, is_wanted: Callable[[], bool]) -> None:
         while True:

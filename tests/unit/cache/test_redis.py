@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -90,6 +91,32 @@ async def test_a_cancelled_load_is_taken_over_by_another_replica(valkey_url: str
         first.cancel()
         async with asyncio.timeout(30):
             assert await second == "good"
+
+
+async def test_a_load_that_is_cancelled_while_it_asks_for_its_turn_holds_up_nobody(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CACHE-2: a lease whose answer nobody waits for any more is given back, and not kept until it ends."""
+    async with replicas(2, valkey_url, load_lease=3600) as (here, there):
+        leases = here._core.store.leases
+        assert leases is not None
+        claim, claimed, answer = leases.claim, asyncio.Event(), asyncio.Event()
+
+        async def slow(*args: Any) -> Any:
+            found = await claim(*args)
+            claimed.set()
+            await answer.wait()
+            return found
+
+        monkeypatch.setattr(leases, "claim", slow)
+        first = asyncio.create_task(here.get_or_set("a", Gate("never").load))
+        await claimed.wait()
+        first.cancel()
+        answer.set()
+        async with asyncio.timeout(30):
+            assert await there.get_or_set("a", Gate("good", opened=True).load) == "good"
+        with pytest.raises(asyncio.CancelledError):
+            await first
 
 
 async def test_a_value_that_cannot_be_kept_holds_up_nobody(valkey_url: str) -> None:
