@@ -138,7 +138,7 @@ end
 
 local sender, number = P .. 'sent:' .. ARGV[6], tonumber(ARGV[7])
 if tonumber(redis.call('GET', sender) or 0) >= number then return 0 end
-redis.call('SET', sender, number, 'PX', 600000)
+redis.call('SET', sender, number, 'PX', 86400000)
 for index = 8, #ARGV, 3 do
   local what, name, data = ARGV[index], ARGV[index + 1], ARGV[index + 2]
   if what == 'say' then

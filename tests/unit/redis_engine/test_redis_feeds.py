@@ -98,6 +98,19 @@ async def test_a_listener_whose_connections_die_misses_nothing(processes: Proces
         assert process.gaps == []
 
 
+async def test_what_is_sent_again_after_hours_is_not_done_twice(processes: Processes) -> None:
+    """SOCK-3: a server that died when it had done it, before it could say so, may be away for long."""
+    speaker = await processes.new()
+    begun = await speaker.feeds.watch("feed")
+    store, client = speaker.feeds._store, speaker.engine.client(SERVICE)
+    await store.execute(1, [("say", "feed", b"1")])
+    for key in await client.keys("*"):
+        if (left := await client.pttl(key)) >= 0:
+            await client.pexpire(key, left - 12 * 3_600_000)  # half a day passes
+    await store.execute(1, [("say", "feed", b"1")])
+    assert (await speaker.feeds.since("feed", begun)).events == [b"1"]
+
+
 async def test_who_lagged_too_far_is_told_of_a_gap(processes: Processes) -> None:
     """ALL-6, SOCK-3: what is kept no longer is not pretended to be all."""
     speaker, listener = await processes.new(events=5), await processes.new(events=5)
