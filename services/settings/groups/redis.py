@@ -14,8 +14,8 @@ class RedisSettings(SettingsGroup):
     """URL of the server, such as ``rediss://user:password@host:6379/0``; ``redis://`` is without TLS."""
     key_prefix: str = Field(default="bedplate:", max_length=64, pattern=r"^[A-Za-z0-9_.:{}-]*$")
     """What all keys and channels begin with; another one for each installation that shares a server."""
-    connections: int = Field(default=64, ge=1)
-    """Most connections to one server for short commands; calls beyond that wait for one."""
+    connections: int = Field(default=64, ge=4)
+    """Most connections to one server for short commands; calls beyond that wait. The cache keeps up to three."""
     pool_timeout: Seconds = 5.0
     """Seconds to wait for a connection of the pool."""
     connect_timeout: float = Field(default=3.0, gt=0)

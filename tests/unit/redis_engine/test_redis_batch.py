@@ -9,7 +9,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from bedplate.services.engines.redis import RedisEngine
-from bedplate.services.engines.redis_batch import RedisBatch, Script
+from bedplate.services.engines.redis_batch import MOST, RedisBatch, Script
+from bedplate.services.errors import ConfigurationError
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
 from bedplate.wiring.testing.servers.valkey import ValkeyServer
@@ -108,6 +109,22 @@ async def test_a_server_that_comes_back_is_found_again(tmp_path: Path) -> None:
         assert await batch.get(["k1"]) == [None]
         await batch.close()
         await engine.stop()
+
+
+async def test_the_fewest_connections_that_may_be_set_are_enough(tmp_path: Path, valkey_url: str) -> None:
+    """What is kept for the batch leaves one for everybody else with the same server."""
+    redis = {"url": valkey_url, "connections": 4, "pool_timeout": 30.0}
+    with pytest.raises(ConfigurationError, match="CONNECTIONS"):
+        SettingsService(profile="test", data_dir=tmp_path, redis=redis | {"connections": 3})
+    engine = RedisEngine(SettingsService(profile="test", data_dir=tmp_path, redis=redis))
+    await engine.start()
+    batch = RedisBatch(engine.client(ServiceType.CACHE))
+    reads = (batch.get([f"k{number}"]) for number in range(2 * MOST))
+    writes = (batch.execute("SET", f"k{number}", number) for number in range(2 * MOST))
+    await asyncio.gather(*reads, *writes)
+    await engine.ping(ServiceType.STATE)
+    await batch.close()
+    await engine.stop()
 
 
 async def test_closing_gives_up_who_waits(batch: RedisBatch, redis_engine: RedisEngine) -> None:
