@@ -119,12 +119,20 @@ class Service:
         """Hook: raise if the service is down, return a reason if it is degraded, None if it is up."""
         return None
 
-    def _require_started(self) -> None:
+    def _require_started(self, what: str = "service", *, service: str | None = None) -> None:
+        """Raise unless it is started.
+
+        Args:
+            what: What people call it.
+            service: Whose error it is; None: its own.
+
+        Raises:
+            UnavailableError: It is not.
+        """
         if not self._started:
-            name = self.type or type(self).__name__
             raise UnavailableError(
-                "the service is not started",
-                service=str(name),
+                f"the {what} is not started",
+                service=str(service or self.type or type(self).__name__),
                 fix="start its container first: async with container.running(): ...",
             )
 

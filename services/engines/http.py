@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 
 from bedplate.services.base import Service
 from bedplate.services.engines.trace_context import current_headers
-from bedplate.services.errors import UnavailableError
 from bedplate.services.settings import SettingsService
 
 if TYPE_CHECKING:
@@ -73,12 +72,7 @@ class HttpEngine(Service):
         Raises:
             UnavailableError: The engine is not started.
         """
-        if not self._started:
-            raise UnavailableError(
-                "the HTTP client is not started",
-                service="http",
-                fix="start its container first: async with container.running(): ...",
-            )
+        self._require_started("HTTP client", service="http")
         if self._client is None:
             import httpx
 

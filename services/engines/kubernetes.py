@@ -12,7 +12,6 @@ from typing import Any, Final
 import msgspec
 
 from bedplate.services.base import Service
-from bedplate.services.errors import UnavailableError
 
 __all__ = [
     "KubernetesAddress",
@@ -168,18 +167,16 @@ class KubernetesEngine(Service):
 
     def __init__(self) -> None:
         self._clients: dict[KubernetesAddress, KubernetesClient] = {}
-        self._open: AsyncExitStack | None = None
+        self._open = AsyncExitStack()
         self._making = asyncio.Lock()
 
     async def _start(self) -> None:
         self._making = asyncio.Lock()
-        self._open = AsyncExitStack()
 
     async def _stop(self) -> None:
         self._clients.clear()
-        if self._open is not None:
-            stack, self._open = self._open, None
-            await stack.aclose()
+        stack, self._open = self._open, AsyncExitStack()
+        await stack.aclose()
 
     async def client(self, address: KubernetesAddress) -> KubernetesClient:
         """The client for an address, shared by all who ask for it until the next stop.
@@ -189,12 +186,7 @@ class KubernetesEngine(Service):
             KubernetesConfigError: There is neither an account of a pod nor a kubeconfig, or it cannot be used.
         """
         async with self._making:
-            if self._open is None:
-                raise UnavailableError(
-                    "the Kubernetes clients are not started",
-                    service="kubernetes",
-                    fix="start its container first: async with container.running(): ...",
-                )
+            self._require_started("engine of Kubernetes", service="kubernetes")
             if address not in self._clients:
                 self._clients[address] = await _make(address, self._open)
             return self._clients[address]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bedplate.services.base import Service
 from bedplate.services.engines.redis_checks import CHECKS
 from bedplate.services.engines.redis_url import RedisAddress, redis_address
-from bedplate.services.errors import MissingExtraError, UnavailableError
+from bedplate.services.errors import MissingExtraError
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
 
@@ -99,12 +99,7 @@ class RedisEngine(Service):
             await client.ping()
 
     def _client(self, service: ServiceType, *, blocking: bool) -> "Redis":
-        if not self._started:
-            raise UnavailableError(
-                "the Redis clients are not started",
-                service=service,
-                fix="start its container first: async with container.running(): ...",
-            )
+        self._require_started("engine of Redis", service=service)
         address = self.address(service)
         key = (address.url, blocking)
         if key not in self._clients:

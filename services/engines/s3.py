@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from bedplate.services.base import Service
-from bedplate.services.errors import UnavailableError
 
 __all__ = ["S3Address", "S3Engine"]
 
@@ -57,20 +56,18 @@ class S3Engine(Service):
 
     def __init__(self) -> None:
         self._clients: dict[S3Address, Any] = {}
-        self._open: AsyncExitStack | None = None
+        self._open = AsyncExitStack()
         self._making = asyncio.Lock()
         self._session: Any = None
 
     async def _start(self) -> None:
         self._making = asyncio.Lock()
-        self._open = AsyncExitStack()
 
     async def _stop(self) -> None:
         self._clients.clear()
         self._session = None
-        if self._open is not None:
-            stack, self._open = self._open, None
-            await stack.aclose()
+        stack, self._open = self._open, AsyncExitStack()
+        await stack.aclose()
 
     async def client(self, address: S3Address) -> Any:
         """The client for an address, shared by all who ask for it until the next stop.
@@ -79,13 +76,8 @@ class S3Engine(Service):
             UnavailableError: The engine is not started.
             botocore.exceptions.BotoCoreError: The address is none, or the AWS profile is wrong.
         """
-        if self._open is None:
-            raise UnavailableError(
-                "the S3 clients are not started",
-                service="s3",
-                fix="start its container first: async with container.running(): ...",
-            )
         async with self._making:
+            self._require_started("engine of S3", service="s3")
             if address not in self._clients:
                 self._clients[address] = await self._open.enter_async_context(self._make(address))
             return self._clients[address]
