@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 import bedplate
-from bedplate.wiring.http.errors import status_of_class_names
+from bedplate.wiring.http.errors import status_of_class_names, title_of
 
 __all__ = ["ErrorPage", "error_pages"]
 
@@ -63,7 +63,7 @@ def _page(page: ErrorPage, found: Mapping[str, ErrorPage]) -> Iterator[str]:
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         yield "- HTTP: 500 if it ever reaches a request, without its text: it is for whoever runs the server"
     else:
-        yield f'- HTTP: {status} {HTTPStatus(status).phrase}, with `"type": "urn:bedplate:error:{page.code}"`'
+        yield f'- HTTP: {status} {title_of(status)}, with `"type": "urn:bedplate:error:{page.code}"`'
     for heading, lines in (("What it says", page.texts), ("What to do", page.fixes)):
         if lines:
             yield from ("", f"## {heading}", "", *(f"- {line}" for line in sorted(lines)))

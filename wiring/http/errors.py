@@ -23,7 +23,7 @@ from bedplate.services.store import UnreadableStoreKeyError
 from bedplate.services.variable.errors import VariableChangedError, VariableExistsError
 from bedplate.wiring.execution import FlowRunError
 
-__all__ = ["install_error_handlers", "problem", "status_of", "status_of_class_names"]
+__all__ = ["install_error_handlers", "problem", "status_of", "status_of_class_names", "title_of"]
 
 _log = get_logger("bedplate.http")
 
@@ -63,7 +63,22 @@ _RUN_STATUSES: Mapping[str, int] = {
 }
 """Statuses of runs that came to no result by the reason; any other reason lies in the flow, or in what it was given."""
 
+_TITLES: Mapping[int, str] = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
+"""What RFC 9110 calls statuses that :mod:`http` called otherwise before Python 3.13."""
 _RETRY_AFTER = "1"
+
+
+def title_of(status: int) -> str:
+    """What RFC 9110 calls an HTTP status, the same on every Python; one that it does not know reads as its class."""
+    try:
+        return _TITLES.get(status) or HTTPStatus(status).phrase
+    except ValueError:
+        return HTTPStatus(status // 100 * 100).phrase  # RFC 9110, section 15
 
 
 def problem(
@@ -86,7 +101,7 @@ def problem(
     body = {
         "detail": detail,
         "type": f"urn:bedplate:error:{code}" if code else "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": title_of(status),
         "status": status,
         "instance": path,
     }

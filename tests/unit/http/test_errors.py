@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from bedplate.services import errors
-from bedplate.wiring.http.errors import install_error_handlers
+from bedplate.wiring.http.errors import install_error_handlers, title_of
 
 
 class Body(BaseModel):
@@ -100,3 +100,10 @@ async def test_unknown_path_has_the_same_shape() -> None:
         "status": 404,
         "instance": "/nowhere",
     }
+
+
+def test_titles_are_those_of_rfc_9110() -> None:
+    """On every Python: those before 3.13 have the names of its forerunners."""
+    titles = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
+    assert {status: title_of(status) for status in titles} == titles
+    assert (title_of(404), title_of(499), title_of(599)) == ("Not Found", "Bad Request", "Internal Server Error")
