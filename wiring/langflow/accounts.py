@@ -16,6 +16,7 @@ from bedplate.services.engines.workers import Workers
 from bedplate.services.errors import BedplateError, InvalidInputError
 from bedplate.services.settings import Settings
 from bedplate.wiring.langflow.errors import UnusableError
+from bedplate.wiring.langflow.owners import Owners
 from bedplate.wiring.langflow.report import ImportReport
 from bedplate.wiring.langflow.secrets import LangflowSecrets, looks_encrypted
 from bedplate.wiring.langflow.source import LangflowSource
@@ -37,7 +38,7 @@ class UserPlan(msgspec.Struct, frozen=True):
         new: Those that are to be made.
     """
 
-    owners: dict[uuid.UUID, uuid.UUID]
+    owners: Owners
     new: list[UserRow]
 
 
@@ -66,7 +67,7 @@ async def plan_users(
         InvalidInputError: ``mapping`` names a user that is in neither of the two.
     """
     here = await _users_here(database)
-    by_id, plan, wanted = {id_ for id_, _ in here.values()}, UserPlan({}, []), dict(mapping)
+    by_id, plan, wanted = {id_ for id_, _ in here.values()}, UserPlan(Owners(), []), dict(mapping)
     async for row in source.rows("user"):
         key, name = row.id(), row.text("username")
         if (mapped := wanted.pop(name, None)) is not None:
@@ -176,7 +177,7 @@ def _api_key(row: SourceRow, target: Target, secrets: LangflowSecrets) -> ApiKey
         raise UnusableError("it is no key that could be sent")
     return ApiKeyRow(
         id=row.id(),
-        user_id=target.owner(row.id_or_none("user_id")),
+        user_id=target.owners.of(row),
         name=row.text_or_none("name"),
         prefix=secret[:SHOWN],
         length=len(secret),

@@ -113,7 +113,7 @@ async def carry_files(source: LangflowSource, target: Target, copies: FileCopies
     async for row in source.rows("file"):
         if (info := copies.of_users.get(row.id())) is None:
             continue
-        owner = target.owner(row.id_or_none("user_id"))
+        owner = target.owners.of(row)
         name = row.text("name") or PurePosixPath(info.name).stem
         free = next_name(name, await FileRepository(target.session, owner).names_like(name))
         made = row.time("created_at") or utc_now()

@@ -16,14 +16,12 @@ from bedplate.services.errors import BedplateError
 from bedplate.services.storage import Namespace
 from bedplate.services.uninterrupted import uninterrupted
 from bedplate.wiring.langflow.accounts import UserPlan, carry_api_keys, plan_users
-from bedplate.wiring.langflow.errors import UnusableError
 from bedplate.wiring.langflow.files import FileCopies, carry_files
 from bedplate.wiring.langflow.messages import carry_messages
 from bedplate.wiring.langflow.report import ImportReport
 from bedplate.wiring.langflow.secrets import LangflowSecrets
 from bedplate.wiring.langflow.source import LangflowSource
 from bedplate.wiring.langflow.target import Target
-from bedplate.wiring.langflow.values import SourceRow
 from bedplate.wiring.langflow.variables import carry_variables
 from bedplate.wiring.langflow.work import carry_flows, carry_projects
 
@@ -135,13 +133,13 @@ class LangflowImport:
                 if await self._is_here(row.id()):
                     report.present("file")
                 else:
-                    await copies.copy_of_user(row, _owner(plan, row))
+                    await copies.copy_of_user(row, plan.owners.of(row))
             except BedplateError as error:
                 report.left_out("file", row.id(), row.text("name"), error.what)
         async for row in source.rows("flow"):
             for path in await copies.files_of_flow(row.id()):
                 try:
-                    if await copies.copy_of_flow(path, row.id(), _owner(plan, row)):
+                    if await copies.copy_of_flow(path, row.id(), plan.owners.of(row)):
                         report.carried("file of a flow")
                     else:
                         report.present("file of a flow")
@@ -156,9 +154,3 @@ class LangflowImport:
 
 class _NotMeantError(Exception):
     """Undoes what a dry run stored."""
-
-
-def _owner(plan: UserPlan, row: SourceRow) -> uuid.UUID:
-    if (owner := plan.owners.get(row.id_or_none("user_id") or uuid.UUID(int=0))) is None:
-        raise UnusableError("its user was left out, or is not there")
-    return owner

@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from bedplate.services.database.models.base import Table
 from bedplate.services.settings import Settings
 from bedplate.wiring.langflow.errors import UnusableError
+from bedplate.wiring.langflow.owners import Owners
 from bedplate.wiring.langflow.report import ImportReport
 
 __all__ = ["CHUNK", "Target"]
@@ -33,21 +34,9 @@ class Target(NamedTuple):
     session: AsyncSession
     settings: Settings
     report: ImportReport
-    owners: dict[uuid.UUID, uuid.UUID]
+    owners: Owners
     flows: dict[uuid.UUID, uuid.UUID]
     inserted: list[Table]
-
-    def owner(self, user_id: uuid.UUID | None) -> uuid.UUID:
-        """The user here that a row there belongs to.
-
-        Raises:
-            UnusableError: It belongs to nobody, or to a user that was left out.
-        """
-        if user_id is None:
-            raise UnusableError("it belongs to no user")
-        if (owner := self.owners.get(user_id)) is None:
-            raise UnusableError("its user was left out, or is not there")
-        return owner
 
     async def owned(self, model: type[Table], ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
         """The owners of those rows of the ids that are here."""

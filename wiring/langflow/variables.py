@@ -38,7 +38,7 @@ async def carry_variables(
 async def _carry(
     row: SourceRow, target: Target, variables: VariableService, secrets: LangflowSecrets, *, dry: bool
 ) -> None:
-    key, owner = row.id(), target.owner(row.id_or_none("user_id"))
+    key, owner = row.id(), target.owners.of(row)
     if await _is_here(key, owner, target, variables):
         target.report.present("variable")
         return

@@ -45,7 +45,7 @@ async def carry_projects(source: LangflowSource, target: Target) -> dict[uuid.UU
 
 
 async def _carry_project(row: SourceRow, target: Target) -> uuid.UUID:
-    key, name, owner = row.id(), row.text("name"), target.owner(row.id_or_none("user_id"))
+    key, name, owner = row.id(), row.text("name"), target.owners.of(row)
     check_name(name, "project")
     if await target.is_here(FolderRow, key, owner):
         target.report.present("folder")
@@ -73,7 +73,7 @@ async def carry_flows(source: LangflowSource, target: Target, projects: dict[uui
 
 
 async def _carry_flow(row: SourceRow, target: Target, projects: dict[uuid.UUID, uuid.UUID]) -> None:
-    key, owner = row.id(), target.owner(row.id_or_none("user_id"))
+    key, owner = row.id(), target.owners.of(row)
     if await target.is_here(FlowRow, key, owner):
         target.flows[key] = owner
         target.report.present("flow")
