@@ -18,6 +18,7 @@ from redis import exceptions as client
 
 from bedplate.services.engines.redis_url import RedisAddress
 from bedplate.services.errors import BedplateError, ConfigurationError, UnavailableError
+from bedplate.services.server_address import tls_problem
 
 __all__ = ["RedisSettingError", "RedisUnavailableError", "typed_errors"]
 
@@ -79,7 +80,7 @@ def _current_task() -> "asyncio.Task[Any] | None":
 
 
 def _typed(address: RedisAddress, error: Exception) -> BedplateError:
-    if (tls := _tls(error)) is not None:
+    if (tls := tls_problem(error, "the server")) is not None:
         return _setting(address, tls, f"set BEDPLATE_REDIS__CA_FILE, or write {address.setting} as the server wants it")
     if isinstance(error, _REFUSED):
         what = "the server refuses the user, the password, or a command of them"
@@ -98,20 +99,8 @@ def _typed(address: RedisAddress, error: Exception) -> BedplateError:
     return _unavailable(address, "the server cannot be reached", error)
 
 
-def _tls(error: BaseException) -> str | None:
-    """What is wrong with TLS, if that is what is wrong."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ssl.SSLCertVerificationError):
-            return "the certificate of the server is not trusted"
-        if isinstance(seen, ssl.SSLError):
-            return "the server does not speak TLS"
-        seen = seen.__cause__ or seen.__context__
-    return None
-
-
 def _setting(address: RedisAddress, what: str, fix: str) -> RedisSettingError:
-    return RedisSettingError(what, service=address.service, why=f"{address.setting} is {address.masked}", fix=fix)
+    return RedisSettingError(what, service=address.service, why=address.origin, fix=fix)
 
 
 def _unavailable(address: RedisAddress, what: str, error: Exception) -> RedisUnavailableError:

@@ -1,16 +1,13 @@
 """The broker of Celery: where it is, what may stand in its URL, and what its errors mean. Needs no library of it."""
 
-import ssl
 from fnmatch import fnmatchcase
 from typing import Final
-from urllib.parse import urlsplit
 
-import msgspec
 from pydantic import SecretStr
 
 from bedplate.services.errors import BedplateError, ConfigurationError, UnavailableError
 from bedplate.services.schema import ServiceType
-from bedplate.services.server_url import masked_url
+from bedplate.services.server_address import ServerAddress, causes, tls_problem, url_problem
 from bedplate.services.settings import SettingsService
 from bedplate.services.settings.groups.task import TaskSettings
 
@@ -42,40 +39,25 @@ class BrokerUnavailableError(UnavailableError):
     code = "task_broker_unavailable"
 
 
-class BrokerAddress(msgspec.Struct, frozen=True, kw_only=True):
+class BrokerAddress(ServerAddress, frozen=True, kw_only=True):
     """Where the broker is.
 
     Attributes:
-        url: Its URL, with the password.
-        setting: The setting that it comes from.
         key_prefix: What all keys begin with, on Redis.
         ca_file: Certificates to check the broker's against; None: the usual ones.
         timeout: Seconds in which it must answer.
     """
 
-    url: str
-    setting: str
+    ports = _PORTS
+
     key_prefix: str = ""
     ca_file: str | None = None
     timeout: float = 5.0
 
     @property
-    def scheme(self) -> str:
-        """Which kind of broker it is."""
-        return urlsplit(self.url).scheme
-
-    @property
     def is_redis(self) -> bool:
         """Whether it is Redis or Valkey."""
         return not self.scheme.startswith("amqp")
-
-    @property
-    def masked(self) -> str:
-        """The URL without user, password and query."""
-        return masked_url(self.url, _PORTS.get(self.scheme, 0))
-
-    def __repr__(self) -> str:
-        return f"BrokerAddress({self.masked!r}, setting={self.setting!r})"
 
     def error(self, error: BaseException) -> BedplateError:
         """What an exception of the library means, without a word of a password.
@@ -83,17 +65,12 @@ class BrokerAddress(msgspec.Struct, frozen=True, kw_only=True):
         Returns:
             A :class:`BrokerSettingError` if waiting would not help, else a :class:`BrokerUnavailableError`.
         """
-        chain = _chain(error)
-        where = f"{self.setting} is {self.masked}"
-        if any(isinstance(one, ssl.SSLCertVerificationError) for one in chain):
-            what, fix = "the certificate of the broker is not trusted", "set BEDPLATE_TASK__BROKER_CA_FILE"
-            return BrokerSettingError(what, service=_SERVICE, why=where, fix=fix)
-        if any(isinstance(one, ssl.SSLError) for one in chain):
-            fix = f"begin {self.setting} with redis:// or amqp://, or give the broker a certificate"
-            return BrokerSettingError("the broker does not speak TLS", service=_SERVICE, why=where, fix=fix)
-        if names := {type(one).__name__ for one in chain} & _REFUSALS.keys():
+        if (tls := tls_problem(error, "the broker")) is not None:
+            fix = f"set BEDPLATE_TASK__BROKER_CA_FILE, or write {self.setting} as the broker wants it"
+            return BrokerSettingError(tls, service=_SERVICE, why=self.origin, fix=fix)
+        if names := {type(one).__name__ for one in causes(error)} & _REFUSALS.keys():
             what, fix = _REFUSALS[names.pop()]
-            return BrokerSettingError(what, service=_SERVICE, why=where, fix=fix.format(setting=self.setting))
+            return BrokerSettingError(what, service=_SERVICE, why=self.origin, fix=fix.format(setting=self.setting))
         return BrokerUnavailableError(
             "the broker does not answer",
             service=_SERVICE,
@@ -138,7 +115,7 @@ def broker_address(settings: SettingsService) -> BrokerAddress:
             fix=f"set one, such as {_EXAMPLE}, or set BEDPLATE_TASK__BACKEND=anyio",
         )
     url = given.get_secret_value()
-    if problem := _problem(url):
+    if problem := url_problem(url, "the broker", _SCHEMES):
         # The text is not shown: where a password in it begins and ends, nobody can say.
         raise BrokerSettingError(problem, service=_SERVICE, why=f"set by {setting}", fix=f"write it as {_EXAMPLE}")
     ca_file = own.broker_ca_file or redis.ca_file
@@ -179,35 +156,3 @@ def queue_of(values: TaskSettings, name: str) -> str:
         if fnmatchcase(name, pattern):
             return queue
     return values.broker_queue
-
-
-def _problem(url: str) -> str | None:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return "the URL of the broker cannot be read"
-    if parts.scheme not in _SCHEMES:
-        known = ", ".join(f"{one}://" for one in _PORTS)
-        scheme = parts.scheme if parts.scheme and "://" in url else ""
-        return f"{scheme[:20]!r} is no scheme of a broker; there are {known}" if scheme else _no_scheme(known)
-    if parts.scheme == "unix":
-        return None if parts.path else "the URL of the broker names no socket"
-    if not parts.hostname or port == 0:
-        return "the URL of the broker names no host"
-    if parts.scheme.startswith("redis") and (base := parts.path.strip("/")) and not base.isdecimal():
-        return "the URL of the broker names a database that is not a number"
-    return None
-
-
-def _no_scheme(known: str) -> str:
-    return f"the URL of the broker begins with none of {known}"
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    found: list[BaseException] = []
-    seen: BaseException | None = error
-    while seen is not None and seen not in found:
-        found.append(seen)
-        seen = seen.__cause__ or seen.__context__
-    return found

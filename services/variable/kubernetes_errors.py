@@ -9,6 +9,7 @@ import aiohttp
 
 from bedplate.services.engines.kubernetes import KubernetesApiError, KubernetesConfigError
 from bedplate.services.errors import BedplateError
+from bedplate.services.server_address import causes
 from bedplate.services.variable.errors import VariableStoreError, VariableStoreFullError, VariableStoreSettingError
 from bedplate.services.variable.kubernetes_vault import MAX_BYTES
 
@@ -99,16 +100,13 @@ def _answered(error: KubernetesApiError, namespace: str) -> BedplateError:
 
 
 def _failed(error: Exception, server: str) -> BedplateError:
-    chain: BaseException | None = error
-    while chain is not None:
-        if isinstance(chain, ssl.SSLError | ssl.CertificateError):
-            return VariableStoreSettingError(
-                f"the certificate of the Kubernetes API at {server} is not one to trust",
-                why=type(error).__name__,
-                fix=f"give the certificates of its authority: certificate-authority in {_ENV}KUBECONFIG, or ca.crt in "
-                f"{_ENV}ACCOUNT_DIR",
-            )
-        chain = chain.__cause__ or chain.__context__
+    if any(isinstance(cause, ssl.SSLError | ssl.CertificateError) for cause in causes(error)):
+        return VariableStoreSettingError(
+            f"the certificate of the Kubernetes API at {server} is not one to trust",
+            why=type(error).__name__,
+            fix=f"give the certificates of its authority: certificate-authority in {_ENV}KUBECONFIG, or ca.crt in "
+            f"{_ENV}ACCOUNT_DIR",
+        )
     reached = not isinstance(error, aiohttp.ClientConnectorError)
     what = "broke the connection off" if reached else "cannot be reached"
     return VariableStoreError(
