@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 from bedplate import __version__
 from bedplate.wiring.http.dashboard.assets import asset_path
+from bedplate.wiring.http.dashboard.documentation import prose
 
 __all__ = ["POLICY", "ago", "amount", "base_of", "compile_templates", "duration", "fragment", "page", "pretty", "size"]
 
@@ -42,9 +43,10 @@ def ago(moment: datetime | None) -> str:
 
 
 def _span(seconds: float) -> str:
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds / length:.0f} {unit}"
+    # What would be rounded up to a whole of the next unit is one of it.
+    for unit, length, from_here in (("d", 86_400, 84_600), ("h", 3_600, 3_570), ("min", 60, 59.5)):
+        if seconds >= from_here:
+            return f"{max(seconds / length, 1):.0f} {unit}"
     return f"{seconds:.0f} s"
 
 
@@ -52,13 +54,14 @@ def duration(milliseconds: float | None) -> str:
     """A length of time in the unit that suits it."""
     if milliseconds is None:
         return "–"
-    if milliseconds < 1:
+    if milliseconds < 0.9995:
         return f"{milliseconds * 1e3:.0f} µs"
-    if milliseconds < 1e3:
-        return f"{milliseconds:.3g} ms" if milliseconds < 100 else f"{milliseconds:.0f} ms"
-    if milliseconds < 60e3:
+    if milliseconds < 999.5:
+        return f"{milliseconds:.3g} ms" if milliseconds < 99.95 else f"{milliseconds:.0f} ms"
+    if milliseconds < 59_995:
         return f"{milliseconds / 1e3:.2f} s"
-    return f"{milliseconds // 60e3:.0f} min {milliseconds % 60e3 / 1e3:.0f} s"
+    minutes, seconds = divmod(round(milliseconds / 1e3), 60)
+    return f"{minutes} min {seconds} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def size(count: float | None) -> str:
@@ -66,7 +69,7 @@ def size(count: float | None) -> str:
     if count is None:
         return "–"
     for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(count) < 1024:
+        if abs(count) < (1024 if unit == "B" else 1023.95):
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1024
     return f"{count:.1f} TiB"
@@ -100,7 +103,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"ago": ago, "amount": amount, "duration": duration, "pretty": pretty, "size": size}
+    made.filters |= {"ago": ago, "amount": amount, "duration": duration, "pretty": pretty, "prose": prose, "size": size}
     made.globals |= {"asset": asset_path, "version": __version__}
     return made
 

@@ -2,13 +2,13 @@
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 from starlette.responses import Response
 
 from bedplate.services.errors import NotFoundError
-from bedplate.services.settings.reference import settings_in_use
+from bedplate.services.settings.reference import Setting, settings_in_use
+from bedplate.wiring.http.dashboard.documentation import members_of
 from bedplate.wiring.http.dashboard.visit import Visit
 
 __all__ = ["docs", "show"]
@@ -35,14 +35,6 @@ class Table(msgspec.Struct, frozen=True):
     rows: list[Row]
 
 
-class Member(msgspec.Struct, frozen=True):
-    """A public operation of a service, as its documentation has it."""
-
-    name: str
-    signature: str
-    text: str
-
-
 async def show(visit: Visit) -> Response:
     """State, settings with their origins, numbers and findings of one service."""
     name, report = visit.request.path_params["name"], visit.container.report
@@ -66,7 +58,7 @@ async def show(visit: Visit) -> Response:
         ],
         state=states[name],
         needed_by=needed_by,
-        settings=[visit.masked(one) for one in settings if one.key.partition(".")[0] == name],
+        settings=[_shown(visit, one) for one in settings if one.key.partition(".")[0] == name],
         tables=_tables(visit, name),
         findings=[one for one in report.findings if one.check.partition(".")[0] == name],
     )
@@ -77,9 +69,17 @@ async def docs(visit: Visit) -> Response:
     name, report = visit.request.path_params["name"], visit.container.report
     if not any(one.name == name for one in report.services):
         raise NotFoundError("There is no such service", service="dashboard")
-    kind = type(visit.container.get(name))
-    members, text = await visit.aside(_members, kind), inspect.getdoc(kind) or ""
-    return visit.page("docs.html", name=name, kind=kind.__name__, text=text, members=members)
+    service = visit.container.get(name)
+    members, text = await visit.aside(members_of, service), inspect.getdoc(type(service)) or ""
+    return visit.page("docs.html", name=name, kind=type(service).__name__, text=text, members=members)
+
+
+def _shown(visit: Visit, setting: Setting) -> Setting:
+    """A setting without secrets; how many and how long is none, whatever it is of: ``password_min_length``."""
+    if isinstance(setting.value, bool | int | float):
+        return setting
+    [value] = visit.masked({setting.key: setting.value}).values()
+    return msgspec.structs.replace(setting, value=value)
 
 
 def _tables(visit: Visit, name: str) -> list[Table]:
@@ -105,11 +105,3 @@ def _table(by: str, values: Mapping[tuple[str, str], Mapping[str, float]]) -> Ta
         for column, value in row.items()
     ]
     return Table(by, [""], rows[:_MOST_ROWS])
-
-
-def _members(kind: type[Any]) -> list[Member]:
-    found = []
-    for name, member in inspect.getmembers(kind, callable):
-        if not name.startswith("_") and (text := inspect.getdoc(member)) and member.__module__.startswith("bedplate."):
-            found.append(Member(name, str(inspect.signature(member)), text))
-    return found
