@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -71,7 +72,7 @@ async def test_every_view_sends_those_who_are_not_signed_in_to_the_sign_in_page(
             assert answer.status_code == 303, name
             assert answer.headers["location"].startswith("/dashboard/sign-in"), name
     fragment = await anonymous.get("/dashboard/runs", headers={"HX-Request": "true"})
-    assert (fragment.status_code, fragment.headers["hx-redirect"]) == (401, "/dashboard/sign-in")
+    assert (fragment.status_code, fragment.headers["hx-refresh"]) == (401, "true")
     assert (await anonymous.get("/")).headers["location"] == "/dashboard/sign-in"
 
 
@@ -120,11 +121,18 @@ def _lists() -> list[str]:
             name not in ("GET /", "GET /live")]  # fmt: skip
 
 
-async def test_each_service_has_its_page_and_its_documentation(visitor: httpx.AsyncClient) -> None:
+async def test_each_service_has_its_page_and_its_documentation(clients: Clients, visitor: httpx.AsyncClient) -> None:
     for name in (*ServiceType, "redactor", "workers"):
         page = await visitor.get(f"/dashboard/services/{name}")
         docs = await visitor.get(f"/dashboard/services/{name}/docs")
         assert page.status_code == docs.status_code == 200, name
+        told = set(re.findall(r'<section class="card prose" id="([^"]+)"', docs.text))
+        assert {one.operation for one in clients.container.telemetry().operations(name)} <= told, name
+        assert not {"start", "stop", "health"} & told, name
+    auth = (await visitor.get("/dashboard/services/auth")).text
+    lengths = re.findall(r"auth.password_m\w+_\w+</code></th><td><code>([^<]*)<", auth)
+    assert lengths, "how long a password is is none"
+    assert all(one.isdigit() for one in lengths)
     assert "BEDPLATE" not in (await visitor.get("/dashboard/services/nothing")).text
     assert (await visitor.get("/dashboard/services/nothing")).status_code == 404
 
@@ -146,6 +154,7 @@ async def test_what_is_not_there_and_what_is_anothers_is_not_found(
             answer = await visitor.get(f"/dashboard/{kind}/{wrong}")
             assert answer.status_code == 404, wrong
             assert answer.headers["content-type"].startswith("text/html")
+    assert "No messages." in (await visitor.get(f"/dashboard/chats/{whose}/nothing-said-yet")).text
     for what in (f"jobs/{other}/{job}/cancel", f"tasks/{other}/{task}/cancel", f"tasks/{other}/{task}/requeue"):
         assert (await visitor.post(f"/dashboard/{what}", headers=ORIGIN)).status_code == 404, what
 
@@ -191,10 +200,11 @@ async def test_no_parameter_breaks_it_and_none_is_shown_as_markup(clients: Clien
 async def test_signing_in_leads_to_the_page_that_was_asked_for_and_never_elsewhere(clients: Clients) -> None:
     await clients.user(SUPERUSER, superuser=True)
     client = await clients.anonymous()
-    sent_away = await client.get("/dashboard/jobs")
-    assert sent_away.headers["location"] == "/dashboard/sign-in?next=/dashboard/jobs"
+    sent_away = await client.get("/dashboard/jobs?user=a%26b&status=failed")
+    asked = "/dashboard/jobs?user=a%26b&status=failed"
+    assert httpx.URL(sent_away.headers["location"]).params["next"] == asked
     for wanted, got in (
-        ("/dashboard/jobs", "/dashboard/jobs"),
+        (asked, asked),
         ("https://evil.example", "/"),
         ("//evil.example", "/"),
         ("/dashboard/\\evil.example", "/"),
@@ -207,6 +217,17 @@ async def test_signing_in_leads_to_the_page_that_was_asked_for_and_never_elsewhe
         assert (answer.status_code, answer.headers["location"]) == (303, got)
         cookie = answer.headers["set-cookie"].lower()
         assert all(part in cookie for part in ("httponly", "samesite=lax"))
+
+
+async def test_below_another_path_signing_in_leads_back_there(clients: Clients) -> None:
+    await clients.user(SUPERUSER, superuser=True)
+    transport = httpx.ASGITransport(clients.app, root_path="/bedplate")
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        sent_away = await client.get("/bedplate/dashboard/jobs")
+        assert sent_away.headers["location"] == "/bedplate/dashboard/sign-in?next=/dashboard/jobs"
+        fields = {"username": SUPERUSER, "password": PASSWORD, "next": "/dashboard/jobs"}
+        answer = await client.post("/bedplate/dashboard/sign-in", data=fields, headers=ORIGIN)
+        assert answer.headers["location"] == "/bedplate/dashboard/jobs"
 
 
 async def test_a_failed_sign_in_shows_the_form_again_without_the_password(clients: Clients) -> None:

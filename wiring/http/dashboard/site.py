@@ -118,13 +118,13 @@ def _route(name: str, endpoint: _Endpoint) -> Route:
 
 
 def _to_sign_in(request: Request) -> Response:
-    base = base_of(request)
-    target = f"{base}/dashboard/sign-in"
-    if "hx-request" in request.headers or request.url.path.endswith("/live"):
-        # A redirect would put the form into the middle of a page.
-        return Response(status_code=401, headers={"HX-Redirect": target})
-    if request.method == "GET" and request.url.path not in (f"{base}/", f"{base}/dashboard/"):
-        target += f"?next={quote(request.url.path)}"
+    base, url = base_of(request), request.url
+    if "hx-request" in request.headers or url.path.endswith("/live"):
+        # A redirect would put the form into the middle of a page; to be read again, the whole of it asks for a sign-in.
+        return Response(status_code=401, headers={"HX-Refresh": "true"})
+    target, path = f"{base}/dashboard/sign-in", url.path.removeprefix(base)
+    if request.method == "GET" and path not in ("/", "/dashboard/"):
+        target += f"?next={quote(f'{path}?{url.query}' if url.query else path)}"
     return RedirectResponse(target, status_code=303)
 
 
@@ -137,5 +137,5 @@ def _refusal(request: Request, error: BedplateError) -> Response:
             text = "Something went wrong on the server; its log says what"
     return page(
         request, "problem.html", status=status, what=text, fix=error.fix if status < 500 else None, code=error.code,
-        fragment="hx-request" in request.headers,
+        forbidden=status == 403, fragment="hx-request" in request.headers,
     )  # fmt: skip

@@ -3,7 +3,6 @@
 from starlette.responses import Response
 
 from bedplate.services.chat import MessageOrder
-from bedplate.services.errors import NotFoundError
 from bedplate.wiring.http.dashboard.visit import Visit
 
 __all__ = ["index", "show"]
@@ -34,8 +33,6 @@ async def show(visit: Visit) -> Response:
     messages = await visit.container.chat().list(
         owner, session_id=session_id, order=MessageOrder.NEWEST_FIRST, limit=_PAGE, cursor=visit.asked("cursor")
     )
-    if not messages.items and visit.asked("cursor") is None:
-        raise NotFoundError("There is no such session, or it has no messages", service="chat")
     names = await visit.people.names([owner])
     return visit.page(
         "chat.html",
