@@ -22,17 +22,17 @@ _NAME, _PASSWORD = "ada", "an analytical engine"
 _STEPS = 1_000
 _FRAMES = """
 () => new Promise(done => {
-  const times = [], height = document.documentElement.scrollHeight - innerHeight, began = performance.now();
+  const steps = document.querySelector(".fall"), times = [], began = performance.now();
   const frame = now => {
     times.push(now);
-    scrollTo(0, height * Math.min(1, (now - began) / 2000));
+    steps.scrollTop = (steps.scrollHeight - steps.clientHeight) * Math.min(1, (now - began) / 2000);
     if (now - began < 2000) requestAnimationFrame(frame);
     else done(times.slice(1).map((time, at) => time - times[at]));
   };
   requestAnimationFrame(frame);
 })
 """
-"""Scrolls from the top to the bottom in two seconds; milliseconds between frames."""
+"""Scrolls the steps from the top to the bottom in two seconds; milliseconds between frames."""
 
 
 def rows(runner: asyncio.Runner) -> Iterator[Row]:

@@ -113,6 +113,7 @@ class Site:
         self.replica, self.llm = replica, llm
         self.api = httpx.Client(base_url=replica.url, timeout=60)
         self.flow = ""
+        self.document = json.loads(_FLOW.read_text(encoding="utf-8"))
 
     def log_in(self) -> None:
         """Log in through the API."""
@@ -123,14 +124,13 @@ class Site:
         """Store the credential and the flow."""
         body = {"name": "OPENAI_API_KEY", "value": self.llm.key, "type": "Credential", "default_fields": ["api_key"]}
         self.api.post("/api/v1/variables/", json=body)
-        document = json.loads(_FLOW.read_text(encoding="utf-8"))
-        made = self.api.post("/api/v1/flows/", json={"name": document["name"], "data": document["data"]})
+        made = self.api.post("/api/v1/flows/", json={"name": self.document["name"], "data": self.document["data"]})
         self.flow = made.json()["id"]
 
-    def run(self, text: str, session: str = "a-conversation") -> str:
-        """Begin a run of the flow; the id of its job."""
+    def run(self, text: str, session: str = "a-conversation", *, flow: str | None = None) -> str:
+        """Begin a run of the flow, or of another; the id of its job."""
         body = {"inputs": {"input_value": text, "session": session}}
-        answer = self.api.post(f"/api/v1/build/{self.flow}/flow", json=body)
+        answer = self.api.post(f"/api/v1/build/{flow or self.flow}/flow", json=body)
         job: str = answer.json()["job_id"]
         return job
 

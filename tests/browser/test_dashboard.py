@@ -1,7 +1,8 @@
 """The dashboard as a person sees it, in Chromium."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -88,7 +89,10 @@ def test_a_run_appears_while_it_runs_and_its_waterfall_is_right(dashboard: Dashb
     row.get_by_role("link").click()
     expect(page.locator("h1 + .status")).to_have_text("running")
     steps = page.locator(".spans li")
-    expect(steps.filter(has_text="Language Model").locator("a")).to_have_attribute("data-health", "running")
+    model = steps.filter(has_text="Language Model")
+    expect(model.locator("a")).to_have_attribute("data-health", "running")
+    first = model.locator("[data-since]").inner_text()
+    expect(model.locator("[data-since]")).not_to_have_text(first)  # the time goes on, though nothing else does
     held.open()
     site.wait(job)
     expect(page.locator("h1 + .status")).to_have_text("ok")
@@ -101,8 +105,8 @@ def test_a_run_appears_while_it_runs_and_its_waterfall_is_right(dashboard: Dashb
         assert 0 <= x <= x + width <= 1000.1
         ends[step.locator(".what").inner_text().split("\n")[-1].strip()] = (x, x + width)
     names = list(ends)
-    model, output = next(one for one in names if "Language Model" in one), next(one for one in names if "Output" in one)
-    assert ends[model][1] <= ends[output][0] + 2.1  # what is shorter than a line is drawn as wide as one
+    llm, output = next(one for one in names if "Language Model" in one), next(one for one in names if "Output" in one)
+    assert ends[llm][1] <= ends[output][0] + 2.1  # what is shorter than a line is drawn as wide as one
     steps.filter(has_text="Language Model").locator("a").click()
     expect(steps.filter(has_text="Language Model").locator("a")).to_have_attribute("aria-current", "true")
     detail = page.locator("#step")
@@ -112,13 +116,16 @@ def test_a_run_appears_while_it_runs_and_its_waterfall_is_right(dashboard: Dashb
 
 
 def test_a_job_is_cancelled_by_its_button(dashboard: Dashboard, site: Site, held: Gate) -> None:
-    page = dashboard("/dashboard/jobs")
+    page = dashboard("/dashboard/jobs", timezone_id="Asia/Kolkata", locale="en-GB")
     job = site.run("Go on for ever", "to-be-cancelled")
     row = page.get_by_role("row").filter(has_text="to-be-cancelled")
     expect(row).to_contain_text("running")
     row.get_by_role("link").click()
     events = page.locator("#events li")
     expect(events.filter(has_text="token").first).to_be_visible()
+    time = events.last.locator("time")
+    at = datetime.fromisoformat(time.get_attribute("datetime") or "").astimezone(ZoneInfo("Asia/Kolkata"))
+    expect(time).to_have_text(f"{at:%H:%M:%S}.{at.microsecond // 1000:03}")
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("h1 + .status")).to_have_text("cancelled")
     expect(events.last).to_contain_text("cancelled")
@@ -128,8 +135,10 @@ def test_a_job_is_cancelled_by_its_button(dashboard: Dashboard, site: Site, held
     assert job in page.request.get("/dashboard/jobs?status=cancelled").text()
 
 
-def test_a_stopped_redis_turns_its_services_red_and_back(tmp_path: Path, open_page: Callable[..., Page]) -> None:
-    """The page stays open: it is told by its stream."""
+@pytest.fixture(scope="module")
+def on_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Replica, ValkeyServer]]:
+    """A server that may be stopped, and the Redis that some of its services are on."""
+    folder = tmp_path_factory.mktemp("on-redis")
     environment = {
         "BEDPLATE_PROFILE": "embedded",
         "BEDPLATE_AUTH__SUPERUSER": NAME,
@@ -137,29 +146,58 @@ def test_a_stopped_redis_turns_its_services_red_and_back(tmp_path: Path, open_pa
         "BEDPLATE_TELEMETRY__LOG_LEVEL": "error",
     } | {f"BEDPLATE_{name.upper()}__BACKEND": "redis" for name in _ON_REDIS}
     with (
-        ValkeyServer(tmp_path) as valkey,
-        Replica(tmp_path / "replica", environment | {"BEDPLATE_REDIS__URL": valkey.url}) as replica,
+        ValkeyServer(folder) as valkey,
+        Replica(folder / "replica", environment | {"BEDPLATE_REDIS__URL": valkey.url}) as replica,
     ):
-        page = open_page(replica.url)
-        page.goto("/")
+        yield replica, valkey
+
+
+def test_a_stopped_redis_turns_its_services_red_and_back(
+    on_redis: tuple[Replica, ValkeyServer], open_page: Callable[..., Page]
+) -> None:
+    """The page stays open: it is told by its stream."""
+    replica, valkey = on_redis
+    page = open_page(replica.url)
+    page.goto("/")
+    sign_in(page)
+    summary = page.locator("#summary")
+    services = {page.locator(f"#service-{name}"): without for name, without in _ON_REDIS.items()}
+    for service in services:
+        expect(service).to_contain_text("redis")
+    expect(summary).to_have_text("all 16 services up")
+    valkey.stop()
+    for service, without in services.items():
+        expect(service).to_have_attribute("data-health", without)
+        expect(service.locator(".state")).to_have_text(without)
+    expect(summary).to_have_attribute("data-health", "down")
+    assert page.evaluate(_COLOUR, "#service-cache") == page.evaluate(_DOWN)
+    expect(page.locator("#service-database")).to_have_attribute("data-health", "up")
+    valkey.start()
+    for service in services:
+        expect(service).to_have_attribute("data-health", "up")
+    expect(summary).to_have_text("all 16 services up")
+
+
+def test_a_server_that_comes_back_finds_its_pages_live_and_those_without_a_session_at_the_sign_in(
+    on_redis: tuple[Replica, ValkeyServer], open_page: Callable[..., Page]
+) -> None:
+    replica, _ = on_redis
+    stays, ends = open_page(replica.url), open_page(replica.url)
+    for page in (stays, ends):
+        page.watched.expected = ("ERR_", "401", "Event", "htmx:")  # type: ignore[attr-defined]
+        page.goto("/dashboard/sign-in?next=/dashboard/jobs%3Fstatus%3Dfailed")
         sign_in(page)
-        summary = page.locator("#summary")
-        services = {page.locator(f"#service-{name}"): without for name, without in _ON_REDIS.items()}
-        for service in services:
-            expect(service).to_contain_text("redis")
-        expect(summary).to_have_text("all 16 services up")
-        valkey.stop()
-        for service, without in services.items():
-            expect(service).to_have_attribute("data-health", without)
-            expect(service.locator(".state")).to_have_text(without)
-        expect(summary).to_have_attribute("data-health", "down")
-        assert page.evaluate(_COLOUR, "#service-cache") == page.evaluate(_DOWN)
-        expect(page.locator("#service-database")).to_have_attribute("data-health", "up")
-        valkey.start()
-        for service in services:
-            expect(service).to_have_attribute("data-health", "up")
-        expect(summary).to_have_text("all 16 services up")
-        page.close()
+        expect(page.locator("#connection")).to_have_text("live")
+    replica.terminate()
+    for page in (stays, ends):
+        expect(page.locator("#connection")).to_have_text("reconnecting")
+    ends.context.clear_cookies()
+    replica.begin()
+    replica.wait_ready()
+    expect(stays.locator("#connection")).to_have_text("live")
+    expect(ends.get_by_role("heading", name="Sign in")).to_be_visible()
+    sign_in(ends)
+    ends.wait_for_url(f"{replica.url}/dashboard/jobs?status=failed")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -208,11 +246,19 @@ def test_everything_is_reached_by_keyboard(dashboard: Dashboard, site: Site) -> 
 
 
 def test_it_fits_on_a_phone(dashboard: Dashboard, site: Site) -> None:
+    name = f"<b>an {'endless' * 30} name"
+    flow = site.api.post("/api/v1/flows/", json={"name": name, "data": site.document["data"]}).json()["id"]
+    site.wait(site.run("Hello", "on-a-phone-" * 15, flow=flow))
     page = dashboard(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     expect(page.locator(".tiles a.service")).to_have_count(16)
     expect(page.locator(".tiles a.service").first).to_be_visible()
-    for path in ("/", "/dashboard/runs", "/dashboard/jobs", "/dashboard/services/database"):
+    for path in ("/", "/dashboard/runs", "/dashboard/jobs", "/dashboard/chats", "/dashboard/services/database"):
         page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+    for path in ("runs", "chats"):
+        page.goto(f"/dashboard/{path}")
+        page.locator("#list tbody a").first.click()
+        expect(page.locator("h1")).to_contain_text("endless" if path == "runs" else "on-a-phone")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
 
 

@@ -41,6 +41,7 @@ class Waterfall(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         bars: In the order in which they are drawn: each step before those inside it.
+        begun: When the first of them did.
         ms: What the whole width stands for.
         ticks: Moments on the way, in milliseconds.
         left_out: How many more steps there are.
@@ -48,6 +49,7 @@ class Waterfall(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     bars: Sequence[Bar]
+    begun: datetime
     ms: float
     ticks: Sequence[float]
     left_out: int
@@ -72,7 +74,7 @@ def waterfall(tree: TraceTree) -> Waterfall:
         bars.append(Bar(span=span, depth=min(depth, _DEEPEST), x=round(x, 1), width=round(width, 1), ms=taken))
     ticks = [whole * tick / _TICKS for tick in range(_TICKS + 1)]
     left_out = len(spans) - len(bars)
-    return Waterfall(bars=bars, ms=whole, ticks=ticks, left_out=left_out, version=_version(tree, spans))
+    return Waterfall(bars=bars, begun=begin, ms=whole, ticks=ticks, left_out=left_out, version=_version(tree, spans))
 
 
 def _flat(spans: Sequence[SpanNode], depth: int) -> Iterator[tuple[SpanNode, int]]:

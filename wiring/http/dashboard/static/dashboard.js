@@ -16,12 +16,42 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => restyle.forEach(draw => draw()));
 
   // Figures for people
-  const milliseconds = value => value < 1 ? `${Math.round(value * 1e3)} µs` : value < 1e3 ? `${+value.toPrecision(3)} ms` : `${(value / 1e3).toFixed(2)} s`;
+  const minutes = seconds => seconds < 3600 ? `${Math.floor(seconds / 60)} min ${seconds % 60} s` : `${Math.floor(seconds / 3600)} h ${Math.floor(seconds / 60) % 60} min`;
+  const milliseconds = value => value < 1 ? `${Math.round(value * 1e3)} µs` : value < 1e3 ? `${+value.toPrecision(3)} ms` : value < 59_995 ? `${(value / 1e3).toFixed(2)} s` : minutes(Math.round(value / 1e3));
   const written = {
     rate: value => `${value < 10 ? +value.toFixed(1) : Math.round(value)}/s`,
     ms: milliseconds,
     count: value => String(Math.round(value * 10) / 10),
     share: value => `${Math.round(value * 100)} %`,
+  };
+
+  // Times: the server's pages have those of UTC, which are read in the zone of whoever looks
+  const AGES = [["d", 86_400, 84_600], ["h", 3_600, 3_570], ["min", 60, 59.5], ["s", 1, 0]];
+  const span = seconds => {
+    const [unit, length] = AGES.find(([, , least]) => seconds >= least);
+    return `${Math.max(Math.round(seconds / length), seconds < 1 ? 0 : 1)} ${unit}`;
+  };
+  const ago = seconds => seconds < 0 ? `in ${span(-seconds)}` : seconds < 1 ? "just now" : `${span(seconds)} ago`;
+  const localise = () => {
+    for (const time of $("time:not([data-local])")) {
+      const moment = new Date(time.dateTime);
+      time.dataset.local = "";
+      time.title = moment.toLocaleString([], {dateStyle: "medium", timeStyle: "long"});
+      if ("clock" in time.dataset) time.textContent = `${clock(moment / 1e3)}.${String(moment.getMilliseconds()).padStart(3, "0")}`;
+    }
+  };
+  document.body.addEventListener("htmx:load", localise);
+
+  // What goes on takes longer each second, and what is over gets older; a clock that is wrong here makes no difference
+  const age = now => {
+    for (const time of $("time[data-when]")) time.textContent = ago((now - Date.parse(time.dateTime)) / 1e3);
+    for (const one of $("[data-since]")) one.textContent = milliseconds(Math.max(now - Date.parse(one.dataset.since), 0));
+    const steps = document.querySelector(".spans[data-begun]");
+    if (!steps) return;
+    const drawn = Number(steps.dataset.ms), whole = Math.max(now - Date.parse(steps.dataset.begun), drawn), wide = 1000 * whole / drawn;
+    for (const svg of $("svg", steps)) svg.setAttribute("viewBox", `0 0 ${wide} 10`);
+    for (const bar of $("[data-health=running] rect", steps)) bar.setAttribute("width", wide - bar.getAttribute("x"));
+    $(".ticks div span").forEach((tick, at, all) => { if (at) tick.textContent = milliseconds(whole * at / (all.length - 1)); });
   };
 
   const clock = seconds => new Date(seconds * 1e3).toLocaleTimeString([], {hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false});
@@ -143,11 +173,19 @@
     known.add(opened);
     const on = (name, take) => opened.addEventListener(name, message => take(JSON.parse(message.data)));
     on("history", moments => charts.forEach(chart => { chart.clear(); chart.take(moments); }));
-    on("moment", moment => charts.forEach(chart => chart.take([moment])));
+    on("moment", moment => { charts.forEach(chart => chart.take([moment])); age(moment.at * 1e3); });
     on("services", show);
     on("goodbye", () => { opened.close(); location.reload(); });
   });
-  document.body.addEventListener("htmx:sseError", () => connected("lost", "reconnecting"));
+  document.body.addEventListener("htmx:sseError", event => {
+    connected("lost", "reconnecting");
+    if (event.detail.source.readyState === EventSource.CLOSED) leaveIfRefused();
+  });
+  // A stream does not say why it was refused: where the session has ended, the page that it is for does
+  const leaveIfRefused = () => fetch(location.href, {method: "HEAD", headers: {"HX-Request": "true"}}).then(
+    answer => { if ([401, 403].includes(answer.status)) location.reload(); },
+    () => {},
+  );
 
   // A page that nobody looks at gives its connection back: browsers have few for each server
   const PATIENCE = 5 * 60_000;
@@ -178,6 +216,12 @@
     if (chosen) { step = chosen.id; mark(); }
   });
   document.body.addEventListener("htmx:afterSettle", mark);
+
+  // Steps that are drawn anew stay where they were scrolled to
+  let scrolled = 0;
+  const fall = () => document.querySelector(".fall");
+  document.body.addEventListener("htmx:beforeSwap", () => { scrolled = fall()?.scrollTop ?? 0; });
+  document.body.addEventListener("htmx:afterSwap", () => { if (fall()) fall().scrollTop = scrolled; });
 
   // The log of a job that goes on for long keeps its end
   document.body.addEventListener("htmx:sseMessage", event => {
