@@ -1,6 +1,7 @@
 """A job of this process: its facts, its log, and the task that does the work."""
 
 import asyncio
+import contextvars
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -88,12 +89,14 @@ class LiveJob:
         detached: Whether another process has ended it, and what is missing here is read elsewhere.
         dropped: Whether nothing of it is to be written any more.
         accepted: Done when the job is in the database.
+        context: That of the submitter, which the work runs in whenever it has its turn.
     """
 
     # There may be tens of thousands at once, and each object more is one more for the garbage collector to visit.
     __slots__ = (
         "_on_closed",
         "accepted",
+        "context",
         "created_at",
         "detached",
         "dirty",
@@ -130,6 +133,7 @@ class LiveJob:
         self.id = new_id()
         self.user_id = user_id
         self.work = work
+        self.context = contextvars.copy_context()
         self.kind = kind
         self.flow_id = flow_id
         self.session_id = session_id

@@ -101,6 +101,8 @@ class JobQueueService(Service):
     ) -> Job:
         """Store a job and start its work in the background; call it outside of any database transaction.
 
+        The work runs in a copy of the caller's :mod:`contextvars`, in its trace for one, however long it waits.
+
         Args:
             user_id: The owner.
             work: What the job does; it is given the log.

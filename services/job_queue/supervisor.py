@@ -162,9 +162,10 @@ class Supervisor:
 
     def _run(self, live: LiveJob) -> None:
         loop = asyncio.get_running_loop()
-        live.task = loop.create_task(_work(live), name=f"bedplate-job-{live.id}")
+        # Often it is the end of another owner's job that makes room for it, and this runs in the context of that one.
+        live.task = loop.create_task(_work(live), name=f"bedplate-job-{live.id}", context=live.context)
         self._tasks[live.task] = live
-        live.task.add_done_callback(self._when_ended)
+        live.task.add_done_callback(self._when_ended, context=live.context)
         self._timeouts.add(live, loop.time() + live.timeout)
 
     def _ended(self, task: asyncio.Task[None]) -> None:

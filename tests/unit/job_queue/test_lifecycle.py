@@ -2,15 +2,59 @@
 
 import asyncio
 import contextlib
+from contextvars import ContextVar
 
 import pytest
 from sqlalchemy.exc import IntegrityError
 
 from bedplate.services.database.models import UserRow
 from bedplate.services.database.repositories.job_queue import JobRepository
+from bedplate.services.engines.trace_context import TraceContext, continuing, current_context
 from bedplate.services.errors import UnavailableError
 from bedplate.services.health import HealthStatus
 from bedplate.services.job_queue import JobLog, JobStatus
+
+_who: ContextVar[str] = ContextVar("who", default="nobody")
+_secret: ContextVar[str | None] = ContextVar("secret", default=None)
+
+
+async def test_work_runs_in_the_context_of_its_submitter(new_queue, user, other, read_all):
+    """JOB-1, TRACE-1: one that waited for a place sees what its submitter had set, and nothing of the job before it."""
+    queue = await new_queue(max_running=1)
+    begun, release = asyncio.Event(), asyncio.Event()
+    seen = {}
+
+    def work(name: str):
+        async def run(log: JobLog) -> None:
+            seen[name] = _who.get(), _secret.get(), current_context()
+            _secret.set(f"what the job of {name} set")
+            begun.set()
+            await release.wait()
+
+        return run
+
+    async def submit(owner, name: str, context: TraceContext):
+        _who.set(name)
+        if name == "ann":
+            _secret.set("what ann had set")
+        with continuing(context):
+            job = await queue.submit(owner, work(name))
+        _who.set(f"{name}, later")
+        return job
+
+    traces = [TraceContext.parse(f"00-{number:032x}-{number:016x}-01", "") for number in (1, 2, 3)]
+    jobs = []
+    for owner, name, trace in zip((user, other, other), ("ann", "bob", "eve"), traces, strict=True):
+        jobs.append(await asyncio.create_task(submit(owner, name, trace)))
+        await begun.wait()
+    release.set()
+    for job in jobs:
+        assert [event.type for event in await read_all(queue, job)] == ["end"]
+    assert seen == {
+        "ann": ("ann", "what ann had set", traces[0]),
+        "bob": ("bob", None, traces[1]),
+        "eve": ("eve", None, traces[2]),
+    }
 
 
 async def test_work_that_does_not_heed_its_cancellation_is_given_up(new_queue, user, read_all, until):
