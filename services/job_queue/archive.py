@@ -16,6 +16,7 @@ from bedplate.services.errors import NotFoundError, UnavailableError
 from bedplate.services.job_queue.change import Change
 from bedplate.services.job_queue.live import LiveJob
 from bedplate.services.job_queue.models import JobStatus
+from bedplate.services.job_queue.refused import Refused
 from bedplate.services.job_queue.segments import encode_events
 from bedplate.services.logs import get_logger
 from bedplate.services.settings.groups.job_queue import JobQueueSettings
@@ -64,6 +65,7 @@ class Archive:
         self._database = database
         self._on_lost = on_lost
         self._registered = False
+        self._refused = Refused(database, settings.lease_ttl)
         self._dirty: list[LiveJob] = []
         self._appended = 0
         self._due = asyncio.Event()
@@ -141,6 +143,7 @@ class Archive:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         try:
+            await self._refused.withdraw()
             if self._failing_since is not None:
                 batch = await self._reconciled(batch)
             for start in range(0, len(batch) or 1, _JOBS_AT_ONCE):
@@ -201,10 +204,11 @@ class Archive:
         events = list(itertools.chain.from_iterable(encode_events(c.live.id, c.events) for c in batch if c.events))
         async with self._database.transaction() as session:
             repository = JobRepository(session)
-            if not self._registered:
+            # Also of a process that is new: its answer may have been lost when it registered.
+            if not await repository.renew_lease(self.instance_id, expires):
+                if self._registered:
+                    raise LeaseLostError
                 await repository.insert_instance(self.instance_id, utc_now(), expires)
-            elif not await repository.renew_lease(self.instance_id, expires):
-                raise LeaseLostError
             if inserts := [c.job_row(self.instance_id, self.reserved) for c in batch if c.insert]:
                 await repository.insert_jobs(inserts)
             if events:
@@ -237,6 +241,7 @@ class Archive:
 
     def _refuse(self, live: LiveJob, error: Exception) -> None:
         live.dropped = True
+        self._refused.add(live)
         refusal = UnavailableError(
             "the job could not be stored",
             service="job_queue",

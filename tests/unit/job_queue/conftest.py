@@ -97,10 +97,10 @@ def until() -> Callable[[Callable[[], Any]], Awaitable[None]]:
 
 
 class Outage:
-    """Makes transactions of a database fail while it lasts."""
+    """Makes transactions of a database fail while it lasts; or loses only the answers to what was committed."""
 
     def __init__(self, database: DatabaseService) -> None:
-        self.on = False
+        self.on = self.mute = False
         self.failed = asyncio.Event()
         self._real = database.transaction
 
@@ -111,6 +111,9 @@ class Outage:
             raise OSError("the disk is gone")
         async with self._real() as session:
             yield session
+        if self.mute:
+            self.failed.set()
+            raise OSError("the answer was lost")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 from bedplate.containers.application import ApplicationContainer
 from bedplate.services.database.models import InstanceRow, JobRow, utc_now
 from bedplate.services.database.repositories.job_queue import JobRepository
+from bedplate.services.errors import UnavailableError
 from bedplate.services.job_queue import JobElsewhereError, JobNotFoundError, JobStatus
 from bedplate.services.job_queue.recovery import end_orphans
 
@@ -193,6 +194,34 @@ async def test_queue_that_does_not_recover_can_still_run_jobs(new_queue, user, w
     job = await queue.submit(user, work)
     work.finish()
     assert [event.type for event in await read_all(queue, job)] == ["end"]
+
+
+async def test_a_job_that_was_refused_is_not_there(new_queue, user, work, outage, until):
+    """JOB-1: also if it was stored and the answer lost: nobody would ever run it, end it or be able to delete it."""
+    queue = await new_queue()
+    outage.mute = True
+    with pytest.raises(UnavailableError, match="could not be stored"):
+        await queue.submit(user, work)
+    outage.mute = False
+
+    async def gone() -> bool:
+        return not (await queue.list(user)).items
+
+    await until(gone)
+    assert not work.begun.is_set()
+
+
+async def test_a_registration_whose_answer_was_lost_is_one(new_queue, user, work, database, outage, read_all):
+    """JOB-3: a process that got a new lease and does not know it takes jobs nevertheless."""
+    queue, other = await new_queue(), await new_queue()
+    await expire_lease(database, queue)
+    await end_orphans(database, other._archive.instance_id)
+    outage.mute = True
+    queue._archive._due.set()
+    await outage.failed.wait()
+    outage.mute = False
+    work.finish()
+    assert [event.type for event in await read_all(queue, await queue.submit(user, work))] == ["end"]
 
 
 async def test_maintenance_survives_a_failing_database(new_queue, user, work, database, outage, until):
