@@ -1,13 +1,13 @@
 """What the database service asks of a backend."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bedplate.services.errors import BedplateError
 
@@ -24,6 +24,13 @@ class Lease(Protocol):
     """
 
     connection: AsyncConnection
+
+    async def commit(self, last: Callable[[], None]) -> None:
+        """Commit, after a call of ``last``, which may execute statements; once begun, it is not interrupted.
+
+        The connection is no good for anything else then.
+        """
+        ...
 
     async def end(self) -> None:
         """Give the connection back, rolling back what is still open in it; must be called, whatever happened."""
@@ -72,7 +79,7 @@ class DatabaseBackend(Protocol):
         ...
 
     @property
-    def engine(self) -> AsyncEngine | None:
+    def engines(self) -> Sequence[sa.Engine]:
         """What its connections come from, while it is open."""
         ...
 
@@ -102,6 +109,25 @@ class DatabaseBackend(Protocol):
 
         Args:
             inside_read: Whether the calling task has a lease for reading.
+
+        Raises:
+            DatabaseBusyError: The turn to write did not come within ``pool_timeout``.
+        """
+        ...
+
+    async def look(self, work: Callable[[sa.Connection], T]) -> T:
+        """Call ``work``, which blocks, with a connection as of :meth:`read`; off the event loop where that is best."""
+        ...
+
+    async def transact(
+        self, work: Callable[[sa.Connection], T], *, granted: Callable[[], None], inside_read: bool = False
+    ) -> T:
+        """Call ``work``, which blocks, with a connection as of :meth:`write`, and commit what it did.
+
+        Args:
+            work: Executes statements; may be called again when another process is in the way of the commit.
+            granted: Called when the turn to write has come.
+            inside_read: As with :meth:`write`.
 
         Raises:
             DatabaseBusyError: The turn to write did not come within ``pool_timeout``.

@@ -3,31 +3,28 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import PendingRollbackError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSessionTransaction
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bedplate.services.base import Service
-from bedplate.services.database.backend import DatabaseBackend, typed_errors
+from bedplate.services.database.backend import DatabaseBackend, Lease, typed_errors
 from bedplate.services.database.backups import Backups
 from bedplate.services.database.checks import CHECKS
-from bedplate.services.database.errors import TransactionLostError
 from bedplate.services.database.migrations import Migrations
 from bedplate.services.database.revisions import History
+from bedplate.services.database.sessions import close, commit, savepoint, session_over
 from bedplate.services.errors import BedplateError
-from bedplate.services.logs import get_logger
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
 from bedplate.services.telemetry import TelemetryService
-from bedplate.services.uninterrupted import uninterrupted
 
 __all__ = ["DatabaseService"]
 
-_log = get_logger("bedplate.database")
+T = TypeVar("T")
 
 _CHECK_TIMEOUT = 2.0
 
@@ -81,8 +78,8 @@ class DatabaseService(Service):
     async def _start(self) -> None:
         with typed_errors(self._backend, self._count):
             await self._backend.open()
-            if self._backend.engine is not None:
-                self._tell_of_client(self._backend.engine.sync_engine)
+            for engine in self._backend.engines:
+                self._tell_of_client(engine)
             await self.migrations.at_start(migrate=self._settings.migrate)
 
     async def _stop(self) -> None:
@@ -119,8 +116,11 @@ class DatabaseService(Service):
             return
         with typed_errors(self._backend, self._count):
             if (connection := self._reading.get(task)) is not None:
-                async with _session_over(connection) as session:
+                session = session_over(connection)
+                try:
                     yield session
+                finally:
+                    await close(session)
             else:
                 async with self._read(task) as session:
                     yield session
@@ -139,7 +139,7 @@ class DatabaseService(Service):
         task = asyncio.current_task()
         with typed_errors(self._backend, self._count):
             if (joined := self._writing.get(task)) is not None:
-                async with _savepoint(joined), self._undoing_calls(task):
+                async with savepoint(joined), self._undoing_calls(task):
                     yield joined
             else:
                 async with self._write(task) as session:
@@ -162,15 +162,58 @@ class DatabaseService(Service):
         Raises:
             UnavailableError: As with :meth:`transaction`.
         """
+        # Of an insert, SQLAlchemy forgets the count unless it is asked to keep it.
+        kept = {"preserve_rowcount": True}
+
+        def work(connection: sa.Connection) -> int:
+            result: sa.CursorResult[Any] = connection.execute(statement, parameters, execution_options=kept)
+            return result.rowcount
+
+        return await self._perform(work)
+
+    async def write(self, work: Callable[[sa.Connection], T]) -> T:
+        """Several statements, as a transaction of their own, without the session that rows would need.
+
+        Inside the task's open transaction it is a savepoint of that one, as with :meth:`transaction`. Cancelled, it
+        has happened wholly or not at all.
+
+        Args:
+            work: Executes the statements, and lets their errors pass. It may run in another thread, and be called
+                again when another process was in the way of its commit: it changes nothing but the database.
+
+        Returns:
+            What ``work`` returns.
+
+        Raises:
+            UnavailableError: As with :meth:`transaction`.
+        """
+        return await self._perform(work)
+
+    async def read(self, work: Callable[[sa.Connection], T]) -> T:
+        """Several statements that read, without the session that rows would need; see :meth:`session`.
+
+        Args:
+            work: Executes the statements; it may run in another thread, and be called again.
+
+        Returns:
+            What ``work`` returns.
+
+        Raises:
+            UnavailableError: As with :meth:`session`.
+            ReadOnlySessionError: Something was written; that takes :meth:`write`.
+        """
         task = asyncio.current_task()
-        if task in self._writing:
-            async with self.transaction() as session:
-                return await _rows(await session.connection(), statement, parameters)
         with typed_errors(self._backend, self._count):
-            async with self._writable(task) as connection:
-                count = await _rows(connection, statement, parameters)
-                await uninterrupted(connection.commit())
-                return count
+            if (writing := self._writing.get(task)) is not None:
+                return await (await writing.connection()).run_sync(work)
+            if (connection := self._reading.get(task)) is not None:
+                return await connection.run_sync(work)
+            self._require_started()
+            self._readers.add(1)
+            try:
+                return await self._backend.look(work)
+            finally:
+                self._readers.add(-1)
 
     @property
     def in_transaction(self) -> bool:
@@ -204,43 +247,62 @@ class DatabaseService(Service):
         self._readers.add(1)
         try:
             self._reading[task] = lease.connection
-            async with _session_over(lease.connection) as session:
+            session = session_over(lease.connection)
+            try:
                 yield session
+            finally:
+                await close(session)
         finally:
             self._reading.pop(task, None)
             self._readers.add(-1)
             await lease.end()
 
+    async def _perform(self, work: Callable[[sa.Connection], T]) -> T:
+        task = asyncio.current_task()
+        if task in self._writing:
+            async with self.transaction() as session:
+                return await (await session.connection()).run_sync(work)
+        self._require_started()
+        asked = begun = time.perf_counter()
+
+        def granted() -> None:
+            nonlocal begun
+            begun = time.perf_counter()
+            self._waited.record(begun - asked)
+
+        with typed_errors(self._backend, self._count):
+            try:
+                return await self._backend.transact(work, granted=granted, inside_read=task in self._reading)
+            finally:
+                self._lasted.record(time.perf_counter() - begun)
+
     @asynccontextmanager
-    async def _writable(self, task: _Task) -> AsyncIterator[AsyncConnection]:
+    async def _write(self, task: _Task) -> AsyncIterator[AsyncSession]:
         self._require_started()
         asked = time.perf_counter()
         lease = await self._backend.write(inside_read=task in self._reading)
         begun = time.perf_counter()
+        session = session_over(lease.connection)
         try:
             self._waited.record(begun - asked)
-            yield lease.connection
-        finally:
-            await lease.end()
-            self._lasted.record(time.perf_counter() - begun)
-
-    @asynccontextmanager
-    async def _write(self, task: _Task) -> AsyncIterator[AsyncSession]:
-        try:
-            async with self._writable(task) as connection, _session_over(connection) as session:
-                self._writing[task] = session
-                yield session
-                await self._commit(task, session, connection)
+            self._writing[task] = session
+            yield session
+            await self._commit(task, session, lease)
         finally:
             self._writing.pop(task, None)
             self._after.pop(task, None)
+            try:
+                await close(session)
+            finally:
+                await lease.end()
+                self._lasted.record(time.perf_counter() - begun)
 
-    async def _commit(self, task: _Task, session: AsyncSession, connection: AsyncConnection) -> None:
+    async def _commit(self, task: _Task, session: AsyncSession, lease: Lease) -> None:
         try:
-            await _commit(session, connection)
+            await commit(session, lease)
         finally:
             # A cancellation may have come before the commit proper, which is not interrupted, or during it.
-            if not connection.in_transaction():
+            if not lease.connection.in_transaction():
                 for call in self._after.pop(task, ()):
                     call()
 
@@ -250,72 +312,3 @@ class DatabaseService(Service):
 
     def _count(self, error: BedplateError) -> None:
         self._failed.add(1, code=error.code)
-
-
-class _session_over(AbstractAsyncContextManager[AsyncSession]):  # noqa: N801 - used like a function
-    """A session over a connection whose transaction is not the session's to end: who joins cannot commit it."""
-
-    __slots__ = ("_session",)
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._session = AsyncSession(connection, expire_on_commit=False, join_transaction_mode="rollback_only")
-
-    async def __aenter__(self) -> AsyncSession:
-        return self._session
-
-    async def __aexit__(self, *error: object) -> None:
-        # Not its own exit, which starts a task: there is nothing to wait for.
-        await self._session.close()
-
-
-async def _rows(
-    connection: AsyncConnection,
-    statement: sa.Executable,
-    parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None,
-) -> int:
-    # Of an insert, SQLAlchemy forgets the count unless it is asked to keep it.
-    result: sa.CursorResult[Any] = await connection.execute(
-        statement, parameters, execution_options={"preserve_rowcount": True}
-    )
-    return result.rowcount
-
-
-async def _commit(session: AsyncSession, connection: AsyncConnection) -> None:
-    try:
-        # Writes what was only added; the commit proper is the connection's.
-        await session.commit()
-    except PendingRollbackError as error:
-        raise _lost() from error
-    if not connection.in_transaction():
-        raise _lost()
-    await uninterrupted(connection.commit())
-
-
-def _lost() -> TransactionLostError:
-    return TransactionLostError(
-        "nothing was stored: an error inside the transaction was caught, and had rolled it back",
-        fix="put what may fail into a transaction() of its own inside this one, which is a savepoint",
-    )
-
-
-@asynccontextmanager
-async def _savepoint(session: AsyncSession) -> AsyncIterator[None]:
-    savepoint = await session.begin_nested()
-    try:
-        yield
-        await savepoint.commit()
-    except BaseException:
-        await _undo(session, savepoint)
-        raise
-
-
-async def _undo(session: AsyncSession, savepoint: AsyncSessionTransaction) -> None:
-    try:
-        await savepoint.rollback()
-        for row in list(session):
-            # The outer part goes on with them: read again now what would otherwise be loaded on access.
-            if sa.inspect(row).expired:
-                await session.refresh(row)
-    except SQLAlchemyError as error:
-        # The whole transaction is gone, which the next statement in it reports; the first error says why.
-        _log.debug("a savepoint could not be rolled back", cause=type(error).__name__)

@@ -27,10 +27,10 @@ from bedplate.services.database.postgres.address import Address
 from bedplate.services.database.postgres.alteration import Alteration
 from bedplate.services.database.postgres.connection import connect
 from bedplate.services.database.postgres.errors import explain
+from bedplate.services.database.postgres.lease import PostgresLease
 from bedplate.services.database.turnstile import Turnstile
 from bedplate.services.database.url import SETTING, postgres_url
 from bedplate.services.errors import BedplateError
-from bedplate.services.logs import get_logger
 from bedplate.services.settings import SettingsService
 from bedplate.services.uninterrupted import uninterrupted
 
@@ -47,32 +47,6 @@ _SETTLED = (
     psycopg.pq.TransactionStatus.INTRANS,
     psycopg.pq.TransactionStatus.INERROR,
 )
-
-_log = get_logger("bedplate.database")
-
-
-class _Lease:
-    """The use of a connection by one task."""
-
-    __slots__ = ("_turnstile", "connection")
-
-    def __init__(self, connection: AsyncConnection, turnstile: Turnstile) -> None:
-        self.connection = connection
-        self._turnstile = turnstile
-
-    async def end(self) -> None:
-        """Give the connection back; what is still open in it is rolled back."""
-        try:
-            await uninterrupted(self._close())
-        finally:
-            self._turnstile.leave()
-
-    async def _close(self) -> None:
-        try:
-            await self.connection.close()
-        except (sa.exc.SQLAlchemyError, psycopg.Error) as error:
-            _log.warning("a connection was given up", cause=type(error).__name__)
-            await self.connection.invalidate()
 
 
 class _Pools(NamedTuple):
@@ -169,9 +143,9 @@ class PostgresBackend:
             await self._inspect(connection)
 
     @property
-    def engine(self) -> AsyncEngine | None:
+    def engines(self) -> list[sa.Engine]:
         """What its connections come from, while it is open."""
-        return self._pools.engine if self._pools else None
+        return [self._pools.engine.sync_engine] if self._pools else []
 
     @property
     def is_open(self) -> bool:
@@ -184,13 +158,30 @@ class PostgresBackend:
         if pools is not None:
             await uninterrupted(pools.engine.dispose())
 
-    async def read(self) -> _Lease:
+    async def read(self) -> PostgresLease:
         """A connection that only reads; each statement sees the last commit before it."""
-        return await self._lease(self._opened().readers, read_only=True)
+        return (await self._lease(self._opened().readers, _nothing, read_only=True))[0]
 
-    async def write(self, *, inside_read: bool = False) -> _Lease:
+    async def write(self, *, inside_read: bool = False) -> PostgresLease:
         """A connection in a transaction."""
-        return await self._lease(self._opened().writers, read_only=False)
+        return (await self._lease(self._opened().writers, _nothing, read_only=False))[0]
+
+    async def look(self, work: Callable[[sa.Connection], T]) -> T:
+        """Call ``work`` with a connection that only reads."""
+        lease, result = await self._lease(self._opened().readers, work, read_only=True)
+        await lease.end()
+        return result
+
+    async def transact(
+        self, work: Callable[[sa.Connection], T], *, granted: Callable[[], None], inside_read: bool = False
+    ) -> T:
+        """Call ``work`` with a connection in a transaction, and commit it."""
+        lease, result = await self._lease(self._opened().writers, work, read_only=False, granted=granted)
+        try:
+            await lease.commit(_nothing)
+        finally:
+            await lease.end()
+        return result
 
     async def alter(self, work: Callable[[sa.Connection], T]) -> T:
         """Run ``work`` in a thread, holding an advisory lock that all processes of Bedplate respect."""
@@ -212,20 +203,32 @@ class PostgresBackend:
             raise DatabaseUnreachableError("the database is not open", fix="start the service first")
         return self._pools
 
-    async def _lease(self, turnstile: Turnstile, *, read_only: bool) -> _Lease:
+    async def _lease(
+        self,
+        turnstile: Turnstile,
+        work: Callable[[sa.Connection], T],
+        *,
+        read_only: bool,
+        granted: Callable[[], None] = lambda: None,
+    ) -> tuple[PostgresLease, T]:
         await turnstile.enter()
         try:
-            connection = await self._opened().engine.connect().start()
-            lease = _Lease(connection, turnstile)
+            lease = PostgresLease(self._opened().engine, turnstile)
         except BaseException:
             turnstile.leave()
             raise
+        statement = self.address.begin
+
+        def begin(connection: sa.Connection) -> T:
+            granted()
+            _begin(connection, statement, read_only=read_only)
+            return work(connection)
+
         try:
-            await connection.run_sync(_begin, self.address.begin, read_only=read_only)
+            return lease, await lease.begin(begin)
         except BaseException:
             await lease.end()
             raise
-        return lease
 
     async def _inspect(self, connection: AsyncConnection) -> None:
         result = await connection.exec_driver_sql(
@@ -262,6 +265,10 @@ def _begin(connection: sa.Connection, statement: str | None, *, read_only: bool)
         connection.execution_options(**{_BEGUN: True})
     if statement is not None:
         connection.exec_driver_sql(statement)
+
+
+def _nothing(_: sa.Connection | None = None) -> None:
+    """Nothing more is to be done."""
 
 
 async def _interrupt(alteration: Alteration, done: asyncio.Future[Any]) -> None:

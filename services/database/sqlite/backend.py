@@ -18,6 +18,7 @@ from bedplate.services.database.json_columns import dump_json, load_json
 from bedplate.services.database.sqlite.alteration import Alteration
 from bedplate.services.database.sqlite.backup import Copying
 from bedplate.services.database.sqlite.connection import SQLiteConnection
+from bedplate.services.database.sqlite.core import core_engine
 from bedplate.services.database.sqlite.errors import explain
 from bedplate.services.database.sqlite.location import Location
 from bedplate.services.database.sqlite.pool import Pool, PoolLease
@@ -51,6 +52,7 @@ class SQLiteBackend:
         self._values = settings.values.database
         self._location: Location | None = None
         self._engine: AsyncEngine | None = None
+        self._core: sa.Engine | None = None
         self._pools: _Pools | None = None
 
     @property
@@ -95,7 +97,8 @@ class SQLiteBackend:
             hide_parameters=True,
         )
         sa.event.listen(self._engine.sync_engine, "handle_error", _keep_after_cancellation)
-        self._pools = self._make_pools(self._engine)
+        self._core = core_engine()
+        self._pools = self._make_pools(self._engine, self._core)
         # Opening alone does not read the file, and beginning alone does not find out that it can only be read.
         async with leased(self.read()) as connection:
             await connection.exec_driver_sql("PRAGMA schema_version")
@@ -103,9 +106,9 @@ class SQLiteBackend:
             await connection.exec_driver_sql("PRAGMA user_version = 0")
 
     @property
-    def engine(self) -> AsyncEngine | None:
+    def engines(self) -> list[sa.Engine]:
         """What its connections come from, while it is open."""
-        return self._engine
+        return [self._engine.sync_engine, self._core] if self._engine and self._core else []
 
     @property
     def is_open(self) -> bool:
@@ -126,9 +129,7 @@ class SQLiteBackend:
 
     async def write(self, *, inside_read: bool = False) -> PoolLease:
         """The connection for writing, in a transaction begun with ``BEGIN IMMEDIATE``."""
-        readers, writers = self._opened()
-        # In memory, a task that reads has the only turn already.
-        lease = await writers.lease(turn=not (inside_read and writers.turnstile is readers.turnstile))
+        lease = await self._turn_to_write(inside_read=inside_read)
         try:
             await lease.driver.begin()
             await lease.connection.begin()
@@ -136,6 +137,25 @@ class SQLiteBackend:
             await lease.end()
             raise
         return lease
+
+    async def look(self, work: Callable[[sa.Connection], T]) -> T:
+        """Call ``work`` in the thread of a connection that only reads."""
+        lease = await self.read()
+        try:
+            return await lease.core.read(work)
+        finally:
+            await lease.end()
+
+    async def transact(
+        self, work: Callable[[sa.Connection], T], *, granted: Callable[[], None], inside_read: bool = False
+    ) -> T:
+        """Call ``work`` in the thread of the connection for writing, in a transaction."""
+        lease = await self._turn_to_write(inside_read=inside_read)
+        try:
+            granted()
+            return await lease.core.write(work)
+        finally:
+            await lease.end()
 
     async def alter(self, work: Callable[[sa.Connection], T]) -> T:
         """Run ``work`` in a thread, holding SQLite's own write lock; in memory it runs on the event loop."""
@@ -172,12 +192,17 @@ class SQLiteBackend:
         """The typed error that says the same as SQLite's."""
         return explain(error, self.location, self._values.busy_timeout)
 
+    async def _turn_to_write(self, *, inside_read: bool) -> PoolLease:
+        readers, writers = self._opened()
+        # In memory, a task that reads has the only turn already.
+        return await writers.lease(turn=not (inside_read and writers.turnstile is readers.turnstile))
+
     def _opened(self) -> _Pools:
         if self._pools is None:
             raise DatabaseUnreachableError("the database is not open", fix="start the service first")
         return self._pools
 
-    def _make_pools(self, engine: AsyncEngine) -> _Pools:
+    def _make_pools(self, engine: AsyncEngine, core: sa.Engine) -> _Pools:
         timeout, busy_timeout = self._values.pool_timeout, self._values.busy_timeout
         writing = Turnstile(1, timeout, what="write transaction")
         reading = writing
@@ -185,7 +210,9 @@ class SQLiteBackend:
             reading = Turnstile(
                 self._values.pool_size, timeout, what="read connection", setting="BEDPLATE_DATABASE__POOL_SIZE"
             )
-        return _Pools(Pool(reading, engine.connect, busy_timeout), Pool(writing, engine.connect, busy_timeout))
+        return _Pools(
+            Pool(reading, engine.connect, core, busy_timeout), Pool(writing, engine.connect, core, busy_timeout)
+        )
 
     async def _connect(self) -> SQLiteConnection:
         connection = SQLiteConnection(self.location.connect, busy_timeout=self._values.busy_timeout)

@@ -10,7 +10,8 @@ aiosqlite's private names, and those that SQLAlchemy's own adapter uses of it, a
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 import aiosqlite
@@ -53,6 +54,7 @@ class SQLiteConnection(aiosqlite.Connection):
         self._thread.daemon = True
         self._busy_timeout = busy_timeout
         self._begun = False
+        self._locked = False
         self._stopped: asyncio.Future[Any] | None = None
         self.abandoned = False
 
@@ -72,6 +74,33 @@ class SQLiteConnection(aiosqlite.Connection):
         except sqlite3.Error:
             self._conn.execute("PRAGMA query_only=ON")
             raise
+
+    @property
+    def raw(self) -> sqlite3.Connection:
+        """The connection itself; for work in the thread."""
+        return self._conn
+
+    @contextmanager
+    def in_write_lock(self) -> Iterator[sqlite3.Connection]:
+        """A transaction for the length of a block in the thread, which commits it; what is open then is rolled back.
+
+        Raises:
+            sqlite3.OperationalError: Another process has the lock now.
+        """
+        self._begin()
+        self._locked = True
+        try:
+            yield self._conn
+        finally:
+            self._locked = False
+            if self._conn.in_transaction:
+                self._conn.rollback()
+            self._conn.execute("PRAGMA query_only=ON")
+
+    @property
+    def lost_transaction(self) -> bool:
+        """Whether SQLite has rolled back the transaction of a block that goes on."""
+        return self._locked and not self._conn.in_transaction
 
     async def commit(self) -> None:
         """Commit the open transaction, if there is one.
@@ -156,7 +185,7 @@ class SQLiteConnection(aiosqlite.Connection):
 
     async def _execute(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if not self._running or self._connection is None:
-            raise ValueError("Connection closed")
+            raise sqlite3.OperationalError("no active connection")
         ended: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         # aiosqlite logs what it calls: of a partial it would show the arguments, which may be secret.
         self._tx.put_nowait((ended, lambda: fn(*args, **kwargs)))
@@ -168,7 +197,7 @@ class SQLiteConnection(aiosqlite.Connection):
 
     async def _wait_after_cancellation(self, ended: asyncio.Future[T]) -> None:
         # Interrupting a write rolls the whole transaction back, and the caller may want to go on with it: time first.
-        if await _ends(ended, _WRITE_GRACE if self._begun else 0):
+        if await _ends(ended, _WRITE_GRACE if self._begun or self._locked else 0):
             return
         self._conn.interrupt()
         if not await _ends(ended, _ABANDON_AFTER):

@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, cast
 
+import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bedplate.services.database.errors import DatabaseUnreachableError
 from bedplate.services.database.sqlite.connection import SQLiteConnection, is_busy
+from bedplate.services.database.sqlite.core import Core
 from bedplate.services.database.turnstile import Turnstile
 from bedplate.services.logs import get_logger
 from bedplate.services.uninterrupted import uninterrupted
@@ -20,10 +22,11 @@ _log = get_logger("bedplate.database")
 
 
 class PooledConnection(NamedTuple):
-    """A connection as SQLAlchemy sees it, and the driver's under it."""
+    """A connection as SQLAlchemy sees it, the driver's under it, and that one as work in its thread sees it."""
 
     alchemy: AsyncConnection
     driver: SQLiteConnection
+    core: Core
 
     @property
     def in_transaction(self) -> bool:
@@ -34,16 +37,20 @@ class PooledConnection(NamedTuple):
 class PoolLease:
     """The use of a connection by one task, from :meth:`Pool.lease` to :meth:`end`."""
 
-    __slots__ = ("_pool", "_turn", "connection", "driver")
+    __slots__ = ("_lent", "_pool", "_turn", "connection", "core", "driver")
 
     def __init__(self, pool: "Pool", lent: PooledConnection, *, turn: bool) -> None:
-        self.connection, self.driver = lent
+        self.connection, self.driver, self.core = self._lent = lent
         self._pool = pool
         self._turn = turn
 
+    async def commit(self, last: Callable[[], None]) -> None:
+        """See :class:`~bedplate.services.database.backend.Lease`."""
+        await uninterrupted(self.connection.run_sync(_commit, last))
+
     async def end(self) -> None:
         """Give the connection back; what is still open in it is rolled back."""
-        await self._pool.take_back(PooledConnection(self.connection, self.driver), turn=self._turn)
+        await self._pool.take_back(self._lent, turn=self._turn)
 
 
 class Pool:
@@ -55,12 +62,16 @@ class Pool:
     Args:
         turnstile: How many connections there may be, and how long one waits.
         connect: Makes a connection that is not started yet.
+        core: Makes connections over the driver's.
         busy_timeout: Seconds to wait for another process's lock when a connection is opened.
     """
 
-    def __init__(self, turnstile: Turnstile, connect: Callable[[], AsyncConnection], busy_timeout: float) -> None:
+    def __init__(
+        self, turnstile: Turnstile, connect: Callable[[], AsyncConnection], core: sa.Engine, busy_timeout: float
+    ) -> None:
         self.turnstile = turnstile
         self._connect = connect
+        self._core = core
         self._busy_timeout = busy_timeout
         self._idle: list[PooledConnection] = []
         self._closed = False
@@ -119,7 +130,8 @@ class Pool:
         # Among the idle ones it is found again, even if the task that wants it is cancelled meanwhile.
         alchemy = await self._connect().start()
         raw = await alchemy.get_raw_connection()
-        self._idle.append(PooledConnection(alchemy, cast(SQLiteConnection, raw.driver_connection)))
+        driver = cast(SQLiteConnection, raw.driver_connection)
+        self._idle.append(PooledConnection(alchemy, driver, Core(driver, self._core)))
 
     def _is_good(self, connection: PooledConnection) -> bool:
         return not (self._closed or connection.alchemy.invalidated or connection.driver.abandoned)
@@ -136,6 +148,11 @@ class Pool:
             self._idle.append(connection)
         else:
             await _discard(connection)
+
+
+def _commit(connection: sa.Connection, last: Callable[[], None]) -> None:
+    last()
+    connection.commit()
 
 
 async def _discard(connection: PooledConnection) -> None:

@@ -377,4 +377,4 @@ async def test_one_statement_that_is_cancelled_happens_wholly_or_not_at_all(eith
         stored = f"user {number}" in await names(either)
         assert stored or cancelled
 
-    assert await cancel_at_every_await(insert, after) > 1
+    assert await cancel_at_every_await(insert, after) >= 1
