@@ -1,16 +1,7 @@
 """The shared component cache: the component types that flows are made of, and their definitions."""
 
-from bedplate.services.shared_component_cache.component import (
-    ChatEndpoint,
-    Component,
-    ComponentContext,
-    Field,
-    FieldType,
-    Kind,
-    Message,
-    Output,
-    PastMessage,
-)
+from bedplate.services.shared_component_cache.component import Component, Field, FieldType, Kind, Message, Output
+from bedplate.services.shared_component_cache.component_context import ChatEndpoint, ComponentContext, PastMessage
 from bedplate.services.shared_component_cache.errors import (
     ComponentExistsError,
     InvalidComponentError,

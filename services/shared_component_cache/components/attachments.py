@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from bedplate.services.errors import InvalidInputError
-from bedplate.services.shared_component_cache.component import ComponentContext
+from bedplate.services.shared_component_cache.component_context import ComponentContext
 
 __all__ = ["text_in", "user_content"]
 

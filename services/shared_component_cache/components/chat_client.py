@@ -10,7 +10,7 @@ import httpx
 import msgspec
 from pydantic import SecretStr
 
-from bedplate.services.shared_component_cache.component import ChatEndpoint
+from bedplate.services.shared_component_cache.component_context import ChatEndpoint
 from bedplate.services.shared_component_cache.components.chat_errors import (
     ChatInterruptedError,
     ChatProtocolError,

@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from bedplate.services.shared_component_cache.component import ComponentContext, Field, Message
+from bedplate.services.shared_component_cache.component import Field, Message
+from bedplate.services.shared_component_cache.component_context import ComponentContext
 from bedplate.services.shared_component_cache.components.text import text_of
 
 __all__ = ["announce", "sender_fields"]

@@ -5,7 +5,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from bedplate.services.errors import InvalidInputError, NotFoundError
-from bedplate.services.shared_component_cache.component import Component, ComponentContext, Field, Message, Output
+from bedplate.services.shared_component_cache.component import Component, Field, Message, Output
+from bedplate.services.shared_component_cache.component_context import ComponentContext
 from bedplate.services.shared_component_cache.components.attachments import text_in
 from bedplate.services.shared_component_cache.components.text import text_of
 

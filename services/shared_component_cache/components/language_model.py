@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from bedplate.services.shared_component_cache.component import Component, ComponentContext, Field, Message, Output
+from bedplate.services.shared_component_cache.component import Component, Field, Message, Output
+from bedplate.services.shared_component_cache.component_context import ComponentContext
 from bedplate.services.shared_component_cache.components.attachments import user_content
 from bedplate.services.shared_component_cache.components.chat_errors import EmptyPromptError
 from bedplate.services.shared_component_cache.components.text import text_of

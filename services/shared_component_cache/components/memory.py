@@ -4,14 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from bedplate.services.errors import InvalidInputError
-from bedplate.services.shared_component_cache.component import (
-    Component,
-    ComponentContext,
-    Field,
-    Message,
-    Output,
-    PastMessage,
-)
+from bedplate.services.shared_component_cache.component import Component, Field, Message, Output
+from bedplate.services.shared_component_cache.component_context import ComponentContext, PastMessage
 from bedplate.services.shared_component_cache.components.template import fill
 from bedplate.services.shared_component_cache.components.text import message_of, text_of
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bedplate.services.shared_component_cache.component import Component, ComponentContext, Field, Message, Output
+from bedplate.services.shared_component_cache.component import Component, Field, Message, Output
+from bedplate.services.shared_component_cache.component_context import ComponentContext
 from bedplate.services.shared_component_cache.components.template import fill
 from bedplate.services.shared_component_cache.components.text import text_of
 

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from bedplate.services.errors import InvalidInputError
-from bedplate.services.shared_component_cache.component import Component, ComponentContext, Field, Message, Output
+from bedplate.services.shared_component_cache.component import Component, Field, Message, Output
+from bedplate.services.shared_component_cache.component_context import ComponentContext
 from bedplate.services.shared_component_cache.components.text import text_of
 
 __all__ = ["Listen", "Notify"]

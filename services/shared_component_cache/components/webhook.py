@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from bedplate.services.shared_component_cache.component import Component, ComponentContext, Field, Output
+from bedplate.services.shared_component_cache.component import Component, Field, Output
+from bedplate.services.shared_component_cache.component_context import ComponentContext
 
 __all__ = ["Webhook"]
 

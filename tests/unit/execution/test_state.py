@@ -10,7 +10,8 @@ from bedplate.services.errors import InvalidInputError
 from bedplate.services.session import NewFlow
 from bedplate.services.session.runner import RunInputs
 from bedplate.services.shared_component_cache import Component, ComponentContext
-from bedplate.services.shared_component_cache.component import Output, SharedState
+from bedplate.services.shared_component_cache.component import Output
+from bedplate.services.shared_component_cache.component_state import SharedState
 from bedplate.services.state import StateClosedError
 from bedplate.wiring.execution import FlowRunError
 from bedplate.wiring.testing.flows import Flow as FlowText
