@@ -1,54 +1,19 @@
-"""Clients of Kubernetes APIs: in a cluster by the account of the pod, elsewhere by a kubeconfig."""
+"""Clients of Kubernetes APIs."""
 
 import asyncio
 import io
-import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from typing import Any, Final
 
 import msgspec
 
 from bedplate.services.base import Service
+from bedplate.services.engines.kubernetes_config import KubernetesAddress, config_errors, load_config
 
-__all__ = [
-    "KubernetesAddress",
-    "KubernetesApiError",
-    "KubernetesClient",
-    "KubernetesConfigError",
-    "KubernetesEngine",
-]
+__all__ = ["KubernetesApiError", "KubernetesClient", "KubernetesEngine"]
 
 _UNAUTHORIZED: Final = 401
-
-
-class KubernetesAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """Which API server, and as whom.
-
-    Attributes:
-        kubeconfig: A kubeconfig; None: the account of the pod, and outside a cluster the one that kubectl uses.
-        context: The context of the kubeconfig; empty: the one that it names.
-        account: Where the account of the pod is mounted: ``token``, ``ca.crt`` and ``namespace``.
-        connections: Most connections at once; calls beyond that wait.
-        timeout: Seconds that a call may take in all.
-    """
-
-    kubeconfig: Path | None = None
-    context: str = ""
-    account: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-    connections: int = 16
-    timeout: float = 10.0
-
-    @property
-    def in_cluster(self) -> bool:
-        """Whether the account of the pod is used."""
-        return self.kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ
-
-
-class KubernetesConfigError(Exception):
-    """There is neither an account of a pod nor a kubeconfig that can be used; the text says what is wrong with it."""
 
 
 class KubernetesApiError(Exception):
@@ -197,66 +162,10 @@ async def _make(address: KubernetesAddress, stack: AsyncExitStack) -> Kubernetes
 
     configuration = Configuration()
     configuration.connection_pool_maxsize = address.connections
-    load = _in_cluster if address.in_cluster else _from_kubeconfig
-    with _named():
-        namespace, renew = await load(address, configuration)
+    with config_errors():
+        namespace, renew = await load_config(address, configuration)
         api = await stack.enter_async_context(ApiClient(configuration))
     return KubernetesClient(api, address, namespace, renew)
-
-
-@contextmanager
-def _named() -> Iterator[None]:
-    from kubernetes_asyncio.config import ConfigException
-    from yaml import YAMLError  # type: ignore[import-untyped]  # types for one name are no dependency worth having
-
-    try:
-        yield
-    except ConfigException as error:
-        raise KubernetesConfigError(str(error).strip(".")) from error
-    except OSError as error:
-        raise KubernetesConfigError(
-            f"{error.filename or 'a file'}: {error.strerror or type(error).__name__}"
-        ) from error
-    except YAMLError as error:
-        raise KubernetesConfigError("the kubeconfig is not YAML") from error
-    except (AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # The library takes a kubeconfig for complete; the text of such an error may quote what is in it.
-        raise KubernetesConfigError(f"the kubeconfig is not complete: {type(error).__name__}") from error
-
-
-Loaded = tuple[str, Callable[[], Awaitable[None]]]
-
-
-async def _in_cluster(address: KubernetesAddress, configuration: Any) -> Loaded:
-    from kubernetes_asyncio.config.incluster_config import InClusterConfigLoader
-
-    loader = InClusterConfigLoader(str(address.account / "token"), str(address.account / "ca.crt"))
-    loader.load_and_set(configuration)
-
-    async def renew() -> None:
-        # The kubelet puts a new token in the place of one that is about to expire (projected volumes).
-        loader.token_expires_at = datetime.min  # noqa: DTZ901 - the library compares it with a naive one
-        with _named():
-            configuration.refresh_api_key_hook(configuration)
-
-    namespace = address.account / "namespace"
-    return (namespace.read_text(encoding="utf-8").strip() if namespace.is_file() else ""), renew
-
-
-async def _from_kubeconfig(address: KubernetesAddress, configuration: Any) -> Loaded:
-    from kubernetes_asyncio.config import load_kube_config
-
-    async def load(into: Any) -> Any:
-        file = None if address.kubeconfig is None else str(address.kubeconfig)
-        return await load_kube_config(file, address.context or None, into, persist_config=False)
-
-    async def renew() -> None:
-        with _named():
-            await load(configuration)
-
-    loader = await load(configuration)
-    context = loader.current_context or {}
-    return str(context.get("context", {}).get("namespace") or "default"), renew
 
 
 def _refusal(status: int, data: bytes, wait: str) -> KubernetesApiError:

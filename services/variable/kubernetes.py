@@ -3,28 +3,26 @@
 import builtins
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Self
 
 import msgspec
 
 from bedplate.services.database.models import utc_now
-from bedplate.services.engines.kubernetes import KubernetesAddress, KubernetesEngine
+from bedplate.services.engines.kubernetes import KubernetesEngine
+from bedplate.services.engines.kubernetes_config import KubernetesAddress
 from bedplate.services.settings import SettingsService
 from bedplate.services.settings.groups.variable import VariableSettings
 from bedplate.services.variable.backend import DataKey, Resealed, SealedVariable, StaleValue, StoredVariable
 from bedplate.services.variable.errors import TooManyVariablesError, VariableExistsError
 from bedplate.services.variable.kubernetes_keys import SecretKeys
-from bedplate.services.variable.kubernetes_secrets import Metadata, Secrets, Wanted
+from bedplate.services.variable.kubernetes_secrets import Secrets
 from bedplate.services.variable.kubernetes_vault import Entry, Vault, entry_of, sealed_values, type_of
+from bedplate.services.variable.kubernetes_vaults import Vaults
 
 __all__ = ["KubernetesVariables"]
-
-_USER: Final = "bedplate/user"
-_KEYS: Final = "bedplate/keys"
-_OLDEST: Final = "bedplate/oldest"
 
 
 class KubernetesVariables:
@@ -41,10 +39,8 @@ class KubernetesVariables:
     transactional: ClassVar[bool] = False
 
     def __init__(self, secrets: Secrets, prefix: str) -> None:
-        self._secrets = secrets
         self._keys = SecretKeys(secrets, f"{prefix}-variable-keys")
-        self._prefix = prefix
-        self._selector = f"app.kubernetes.io/managed-by=bedplate,app.kubernetes.io/instance={prefix},{_USER}"
+        self._vaults = Vaults(secrets, prefix)
 
     @classmethod
     def from_settings(cls, settings: SettingsService, *, kubernetes: KubernetesEngine) -> Self:
@@ -78,11 +74,11 @@ class KubernetesVariables:
             vault.put(variable.id, entry)
             return True
 
-        await self._change(variable.user_id, make)
+        await self._vaults.change(variable.user_id, make)
 
     async def get(self, user_id: uuid.UUID, key: str | uuid.UUID) -> StoredVariable | None:
         """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
-        vault = await self._vault(user_id)
+        vault = await self._vaults.get(user_id)
         id_ = vault.find(key)
         return None if id_ is None else vault.stored(id_)
 
@@ -93,13 +89,13 @@ class KubernetesVariables:
             return ()
         return [
             SealedVariable(id=id_, user_id=user_id, name=one.name, type=type_of(one.type), value=one.value)
-            for id_, one in (await self._vault(user_id)).variables.items()
+            for id_, one in (await self._vaults.get(user_id)).variables.items()
             if one.name in wanted
         ]
 
     async def list(self, user_id: uuid.UUID) -> Sequence[StoredVariable]:
         """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
-        vault = await self._vault(user_id)
+        vault = await self._vaults.get(user_id)
         return [vault.stored(id_) for id_ in sorted(vault.variables)]
 
     async def replace(self, variable: StoredVariable, *, old: StoredVariable, history: int) -> bool:
@@ -124,12 +120,12 @@ class KubernetesVariables:
             vault.put(id_, kept)
             return (replaced := True)
 
-        await self._change(variable.user_id, make)
+        await self._vaults.change(variable.user_id, make)
         return replaced
 
     async def versions(self, variable: StoredVariable) -> Sequence[StoredVariable]:
         """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
-        vault = await self._vault(variable.user_id)
+        vault = await self._vaults.get(variable.user_id)
         return [
             msgspec.structs.replace(
                 variable,
@@ -154,7 +150,7 @@ class KubernetesVariables:
             vault.drop(found)
             return True
 
-        await self._change(user_id, make)
+        await self._vaults.change(user_id, make)
         return deleted
 
     async def delete_old_versions(self, seconds: float, *, limit: int) -> int:
@@ -166,11 +162,10 @@ class KubernetesVariables:
             dropped = vault.drop_older(before, limit=limit - count)
             return dropped > 0
 
-        async for user_id, said in self._users():
-            oldest = said.annotations.get(_OLDEST)
-            if oldest and datetime.fromisoformat(oldest) < before:
+        async for noted in self._vaults.all():
+            if noted.oldest is not None and noted.oldest < before:
                 dropped = 0
-                await self._change(user_id, make)
+                await self._vaults.change(noted.user_id, make)
                 if (count := count + dropped) >= limit:
                     break
         return count
@@ -178,16 +173,16 @@ class KubernetesVariables:
     async def owners(self, after: uuid.UUID | None, limit: int) -> Sequence[uuid.UUID]:
         """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
         found: builtins.list[uuid.UUID] = []
-        async for user_id, _ in self._users():
-            if after is None or user_id > after:
-                found.append(user_id)
+        async for noted in self._vaults.all():
+            if after is None or noted.user_id > after:
+                found.append(noted.user_id)
             if len(found) == limit:
                 break
         return found
 
     async def delete_owner(self, user_id: uuid.UUID) -> bool:
         """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
-        return await self._secrets.delete(self._name(user_id))
+        return await self._vaults.delete(user_id)
 
     async def keys(self) -> Sequence[DataKey]:
         """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
@@ -208,9 +203,9 @@ class KubernetesVariables:
     async def key_usage(self) -> Mapping[str, int]:
         """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
         usage: Counter[str] = Counter()
-        async for user_id, said in self._users():
-            counts = _counts(said)
-            usage.update((await self._vault(user_id)).usage() if counts is None else counts)
+        async for noted in self._vaults.all():
+            counts = noted.usage
+            usage.update((await self._vaults.get(noted.user_id)).usage() if counts is None else counts)
         return dict(usage)
 
     async def stale(
@@ -218,11 +213,11 @@ class KubernetesVariables:
     ) -> builtins.list[StaleValue]:
         """See :class:`~bedplate.services.variable.backend.VariableBackend`."""
         found: builtins.list[StaleValue] = []
-        async for user_id, said in self._users():
-            counts = _counts(said)
+        async for noted in self._vaults.all():
+            user_id, counts = noted.user_id, noted.usage
             if (after and user_id < after.user_id) or (counts is not None and counts.keys() <= {key_id}):
                 continue
-            vault = await self._vault(user_id)
+            vault = await self._vaults.get(user_id)
             for row_id, id_, one in sealed_values(vault, history=history):
                 seen = after is not None and user_id == after.user_id and row_id <= after.row_id
                 if one.key_id == key_id or seen:
@@ -240,36 +235,7 @@ class KubernetesVariables:
         for value in values:
             by_user[value.user_id][value.row_id] = value
         for user_id, wanted in by_user.items():
-            await self._change(user_id, partial(_reseal, key_id=key_id, wanted=wanted))
-
-    async def _vault(self, user_id: uuid.UUID) -> Vault:
-        found = await self._secrets.get(self._name(user_id))
-        return Vault(user_id, found.data if found else {})
-
-    async def _change(self, user_id: uuid.UUID, make: Callable[[Vault], bool]) -> None:
-        """Change the variables of a user; ``make`` does it, and says whether there is anything to write."""
-
-        def wanted(data: Mapping[str, bytes]) -> Wanted | None:
-            vault = Vault(user_id, data)
-            if not make(vault):
-                return None
-            vault.fit()
-            oldest = vault.oldest()
-            annotations = {
-                _KEYS: msgspec.json.encode(vault.usage()).decode(),
-                _OLDEST: None if oldest is None else oldest.isoformat(),
-            }
-            return Wanted(vault.data, annotations)
-
-        await self._secrets.change(self._name(user_id), {_USER: str(user_id)}, wanted)
-
-    async def _users(self) -> AsyncIterator[tuple[uuid.UUID, Metadata]]:
-        """Everyone who has variables, in the order of their ids, with what their Secret says of itself."""
-        async for said in self._secrets.metadata(self._selector):
-            yield uuid.UUID(said.labels[_USER]), said
-
-    def _name(self, user_id: uuid.UUID) -> str:
-        return f"{self._prefix}-variables-{user_id}"
+            await self._vaults.change(user_id, partial(_reseal, key_id=key_id, wanted=wanted))
 
 
 def _address(values: VariableSettings) -> KubernetesAddress:
@@ -280,14 +246,6 @@ def _address(values: VariableSettings) -> KubernetesAddress:
         connections=values.kubernetes_connections,
         timeout=values.kubernetes_timeout,
     )
-
-
-def _counts(said: Metadata) -> Mapping[str, int] | None:
-    """How many values each key seals, as a Secret says of itself; None if somebody has taken that away."""
-    try:
-        return msgspec.json.decode(said.annotations.get(_KEYS, ""), type=dict[str, int])
-    except msgspec.DecodeError:
-        return None
 
 
 def _under(now: Entry, new: Entry) -> Entry:

@@ -7,7 +7,8 @@ from typing import Final
 
 import aiohttp
 
-from bedplate.services.engines.kubernetes import KubernetesApiError, KubernetesConfigError
+from bedplate.services.engines.kubernetes import KubernetesApiError
+from bedplate.services.engines.kubernetes_config import KubernetesConfigError
 from bedplate.services.errors import BedplateError
 from bedplate.services.server_address import causes
 from bedplate.services.variable.errors import VariableStoreError, VariableStoreFullError, VariableStoreSettingError

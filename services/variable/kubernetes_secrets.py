@@ -11,12 +11,8 @@ from weakref import WeakValueDictionary
 import aiohttp
 import msgspec
 
-from bedplate.services.engines.kubernetes import (
-    KubernetesAddress,
-    KubernetesApiError,
-    KubernetesClient,
-    KubernetesEngine,
-)
+from bedplate.services.engines.kubernetes import KubernetesApiError, KubernetesClient, KubernetesEngine
+from bedplate.services.engines.kubernetes_config import KubernetesAddress
 from bedplate.services.errors import ConflictError
 from bedplate.services.schema import ServiceType
 from bedplate.services.variable.errors import VariableStoreError, VariableStoreSettingError

@@ -198,8 +198,8 @@ async def test_what_is_asked_of_all_users_comes_in_pages(
     assert kubernetes_api.calls == ["list"] * 4
     assert await variables.owners(users[2], limit=3) == users[3:6]
     seen = []
-    async for user, _ in variables._backend._users():
-        seen.append(user)
+    async for noted in variables._backend._vaults.all():
+        seen.append(noted.user_id)
         if len(seen) == 3:
             kubernetes_api.expire_lists()
     assert seen == users
@@ -428,7 +428,7 @@ async def test_an_api_that_does_not_answer_in_time(
 
 async def test_the_clients_are_started_before_they_are_asked_for() -> None:
     """ALL-1"""
-    from bedplate.services.engines.kubernetes import KubernetesAddress
+    from bedplate.services.engines.kubernetes_config import KubernetesAddress
 
     engine = KubernetesEngine()
     with pytest.raises(UnavailableError, match="not started"):
