@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 from bedplate.services.cache.backend import Claim
 from bedplate.services.cache.models import Item
+from bedplate.services.cache.redis_lease_scripts import CLAIM, RELEASE, RENEW
 from bedplate.services.cache.redis_names import fresh
-from bedplate.services.cache.redis_scripts import CLAIM, RAW, RELEASE, RENEW
+from bedplate.services.cache.redis_scripts import RAW
 from bedplate.services.cache.redis_server import RedisServer
 
 __all__ = ["RedisLeases"]

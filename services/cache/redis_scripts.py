@@ -7,8 +7,8 @@ that one that was lost with the memory of a server never comes back, and what be
 
 Nobody's clock matters: what Redis says is left of an item's time, less the item's grace, is what is left of its life.
 
-A load that others may not do meanwhile is a key with the token of who loads, and with the generations that the load
-began in. What is written or deleted takes it away, so that what is loaded then is not kept, whichever replica loads it.
+A load that others may not do meanwhile is a key of its own (``redis_lease_scripts``). What is written or deleted takes
+it away, so that what is loaded then is not kept, whichever replica loads it.
 """
 
 from typing import Final
@@ -16,7 +16,6 @@ from typing import Final
 from bedplate.services.engines.redis_batch import Script
 
 __all__ = [
-    "CLAIM",
     "CLEAR",
     "DELETE",
     "DETAILS",
@@ -24,13 +23,11 @@ __all__ = [
     "INVALIDATE",
     "LEFT",
     "MOMENT",
+    "PRELUDE",
     "PUT",
     "RAW",
     "READ",
-    "RELEASE",
-    "RENEW",
     "SWAP",
-    "SWEEP",
     "TOUCH",
 ]
 
@@ -41,7 +38,7 @@ DETAILS: Final = 2
 HEAD: Final = 13
 """Bytes before the value of an item without details: flags and generation."""
 
-_PRELUDE = """
+PRELUDE: Final = """
 local MONTH = 2592000000
 
 -- The generation of a namespace, begun where there is none.
@@ -108,9 +105,10 @@ local function text(left)
   return string.format('%d', left)
 end
 """
+"""What the scripts of the cache have in common."""
 
 READ: Final = Script(
-    _PRELUDE
+    PRELUDE
     + """
 -- KEYS: item, generation. ARGV: beginning of tags, 1 for the digest. Answers flags, left, value, digest, tags...
 local found = look(KEYS[1], redis.call('GET', KEYS[2]), ARGV[1])
@@ -123,7 +121,7 @@ return answer
 """
 )
 LEFT: Final = Script(
-    _PRELUDE
+    PRELUDE
     + """
 -- KEYS: item, generation. ARGV: beginning of tags.
 local found = look(KEYS[1], redis.call('GET', KEYS[2]), ARGV[1])
@@ -132,7 +130,7 @@ return text(found.left)
 """
 )
 PUT: Final = Script(
-    _PRELUDE
+    PRELUDE
     + """
 -- KEYS: generation, items..., their loads... ARGV: beginning of tags, fresh generation, life in all (0: no end), grace,
 -- token of the load, channel, message, number of tags, tags..., their generations (or empty)..., flags and value...
@@ -157,7 +155,7 @@ return 1
 """
 )
 SWAP: Final = Script(
-    _PRELUDE
+    PRELUDE
     + """
 -- KEYS: generation, item, load. ARGV: beginning of tags, fresh generation, life in all (0: no end; -1: as it is),
 -- grace, digest of what is there (empty: nothing), channel, message, flags, value, tags...
@@ -187,7 +185,7 @@ return 1
 """
 )
 DELETE: Final = Script(
-    _PRELUDE
+    PRELUDE
     + """
 -- KEYS: item, generation, load. ARGV: beginning of tags, channel, message.
 local found = look(KEYS[1], redis.call('GET', KEYS[2]), ARGV[1])
@@ -197,7 +195,7 @@ return (found and found.left > 0) and 1 or 0
 """
 )
 TOUCH: Final = Script(
-    _PRELUDE
+    PRELUDE
     + """
 -- KEYS: item, generation. ARGV: beginning of tags, life without grace (0: no end), channel, message.
 local found = look(KEYS[1], redis.call('GET', KEYS[2]), ARGV[1])
@@ -216,7 +214,7 @@ return 1
 """
 )
 MOMENT: Final = Script(
-    _PRELUDE
+    PRELUDE
     + """
 -- ARGV: beginning of tags, fresh generation, how long to keep it, tags...
 local gens = {}
@@ -239,80 +237,5 @@ local ended = redis.call('GET', KEYS[1])
 redis.call('SET', KEYS[1], ARGV[1])
 redis.call('PUBLISH', ARGV[2], ARGV[3])
 return ended
-"""
-)
-SWEEP: Final = Script(
-    _PRELUDE
-    + """
--- KEYS: generation, items... ARGV: beginning of tags, generation that was cleared (or empty), bytes of a key that do
--- not count. Removes what counts no more; answers how many were live in what was cleared, and entries and bytes left.
-local present, cleared, entries, bytes, known = redis.call('GET', KEYS[1]), 0, 0, 0, {}
-for i = 2, #KEYS do
-  local found = read(KEYS[i], present, ARGV[1], known)
-  if found then
-    local endless = #found.names > 0 and redis.call('PTTL', KEYS[i]) < 0
-    entries = entries + 1
-    bytes = bytes + redis.call('STRLEN', KEYS[i]) - found.from + #KEYS[i] - tonumber(ARGV[3])
-    for j, name in ipairs(found.names) do
-      bytes = bytes + #name
-      if endless then tag(ARGV[1] .. name, found.gens[j], MONTH) end
-    end
-  else
-    if ARGV[2] ~= '' then
-      local was = look(KEYS[i], ARGV[2], ARGV[1])
-      if was and was.left > 0 then cleared = cleared + 1 end
-    end
-    redis.call('UNLINK', KEYS[i])
-  end
-end
-return {cleared, entries, bytes}
-"""
-)
-CLAIM: Final = Script(
-    _PRELUDE
-    + """
--- KEYS: generation, item, load. ARGV: beginning of tags, fresh generation, seconds of the lease in ms, token, token of
--- an earlier load of the same process (or empty), how long to keep tags, tags...
--- Answers what is there; or that another loads; or that everybody may, or that this one shall, with the generations of
--- the tags.
-local present = generation(KEYS[1], ARGV[2])
-local found = look(KEYS[2], present, ARGV[1])
-if found and found.left > 0 then
-  return {'there', found.flags, string.sub(redis.call('GET', KEYS[2]), found.from + 1)}
-end
-local mark, answer = present, {'yours'}
-for i = 7, #ARGV do
-  answer[#answer + 1] = tag(ARGV[1] .. ARGV[i], ARGV[2], tonumber(ARGV[6]))
-  mark = mark .. answer[#answer]
-end
-local held = redis.call('GET', KEYS[3])
-if held == 'everybody' then
-  answer[1] = held
-  return answer
-end
-if held then
-  local holder, about = string.sub(held, 1, #ARGV[4]), string.sub(held, #ARGV[4] + 1)
-  if holder ~= ARGV[5] and about == mark then return {'taken'} end
-end
-redis.call('SET', KEYS[3], ARGV[4] .. mark, 'PX', ARGV[3])
-return answer
-"""
-)
-RENEW: Final = Script(
-    """
--- KEYS: load. ARGV: token, seconds of the lease in ms.
-local held = redis.call('GET', KEYS[1])
-if not held or string.sub(held, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
-return redis.call('PEXPIRE', KEYS[1], ARGV[2])
-"""
-)
-RELEASE: Final = Script(
-    """
--- KEYS: load. ARGV: token, ms for which everybody may load (0: the next one shall).
-local held = redis.call('GET', KEYS[1])
-if not held or string.sub(held, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
-if ARGV[2] == '0' then return redis.call('DEL', KEYS[1]) end
-redis.call('SET', KEYS[1], 'everybody', 'PX', ARGV[2])
-return 1
 """
 )

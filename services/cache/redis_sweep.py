@@ -2,12 +2,14 @@
 
 import asyncio
 import itertools
+from typing import Final
 
 import msgspec
 
 from bedplate.services.cache.backend import Usage
-from bedplate.services.cache.redis_scripts import SWEEP
+from bedplate.services.cache.redis_scripts import PRELUDE
 from bedplate.services.cache.redis_server import RedisServer
+from bedplate.services.engines.redis_batch import Script
 
 __all__ = ["RedisSweep"]
 
@@ -16,6 +18,34 @@ _AT_ONCE = 200
 
 _REST = 20
 """How many times as long as a census has taken there is none, however short the interval."""
+
+_SWEEP: Final = Script(
+    PRELUDE
+    + """
+-- KEYS: generation, items... ARGV: beginning of tags, generation that was cleared (or empty), bytes of a key that do
+-- not count. Removes what counts no more; answers how many were live in what was cleared, and entries and bytes left.
+local present, cleared, entries, bytes, known = redis.call('GET', KEYS[1]), 0, 0, 0, {}
+for i = 2, #KEYS do
+  local found = read(KEYS[i], present, ARGV[1], known)
+  if found then
+    local endless = #found.names > 0 and redis.call('PTTL', KEYS[i]) < 0
+    entries = entries + 1
+    bytes = bytes + redis.call('STRLEN', KEYS[i]) - found.from + #KEYS[i] - tonumber(ARGV[3])
+    for j, name in ipairs(found.names) do
+      bytes = bytes + #name
+      if endless then tag(ARGV[1] .. name, found.gens[j], MONTH) end
+    end
+  else
+    if ARGV[2] ~= '' then
+      local was = look(KEYS[i], ARGV[2], ARGV[1])
+      if was and was.left > 0 then cleared = cleared + 1 end
+    end
+    redis.call('UNLINK', KEYS[i])
+  end
+end
+return {cleared, entries, bytes}
+"""
+)
 
 
 class RedisSweep:
@@ -85,6 +115,6 @@ class RedisSweep:
     async def _step(self, namespace: str, items: list[bytes], ended: bytes) -> list[int]:
         keys = [self._names.generation(namespace), *(item.decode() for item in items)]
         answer: list[int] = await self._server.run(
-            SWEEP, keys, self._names.tags(namespace), ended, self._names.uncounted(namespace)
+            _SWEEP, keys, self._names.tags(namespace), ended, self._names.uncounted(namespace)
         )
         return answer
