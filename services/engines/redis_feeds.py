@@ -11,6 +11,7 @@ from itertools import count
 from typing import Any, Final
 
 from bedplate.services.engines.redis import RedisEngine
+from bedplate.services.engines.redis_feeds_delivery import RETRY, FeedDelivery, WatchedFeed
 from bedplate.services.engines.redis_feeds_outbox import FeedOutbox
 from bedplate.services.engines.redis_feeds_store import LEASE, FeedBacklog, FeedLimits, FeedPlace, FeedStore
 from bedplate.services.engines.redis_subscription import RedisSubscription
@@ -24,38 +25,8 @@ _log = get_logger("bedplate.redis")
 
 _CHUNK: Final = 200
 """Feeds that are registered by one script."""
-_RETRY: Final = 0.5
-"""Seconds after which what failed is tried again."""
 _FAREWELL: Final = 2.0
 """Seconds that last events and farewells may take at stop."""
-
-
-class _Feed:
-    """A feed that this process watches.
-
-    Attributes:
-        registration: The number of this watch; an earlier one's end does not end it.
-        place: Up to where its events have been delivered; None as long as it is not registered.
-        ahead: A place that has been heard of and not been reached yet.
-        filling: Reads what was missed, while it does.
-        entering: Registers it.
-    """
-
-    __slots__ = ("ahead", "entering", "filling", "place", "registration")
-
-    def __init__(self, registration: int) -> None:
-        self.registration = registration
-        self.place: FeedPlace | None = None
-        self.ahead: FeedPlace | None = None
-        self.filling: asyncio.Task[None] | None = None
-        self.entering: asyncio.Task[None] | None = None
-
-    @property
-    def behind(self) -> bool:
-        """Whether there is something that was heard of and has not been delivered."""
-        if self.ahead is None or self.place is None:
-            return False
-        return self.ahead.epoch != self.place.epoch or self.ahead.offset > self.place.offset
 
 
 class RedisFeeds:
@@ -84,9 +55,8 @@ class RedisFeeds:
         self._service = service
         self._limits = limits
         self._store = FeedStore(engine, service, limits, clock)
-        self._on_event = on_event
-        self._on_gap = on_gap
-        self._feeds: dict[str, _Feed] = {}
+        self._feeds: dict[str, WatchedFeed] = {}
+        self._delivery = FeedDelivery(self._feeds, self.since, self._spawn, on_event, on_gap)
         self._registrations = count(1)
         self._lost = 0
         self._due = asyncio.Event()
@@ -160,7 +130,7 @@ class RedisFeeds:
         self._parts()
         feed = self._feeds.get(name)
         if feed is None:
-            feed = self._feeds[name] = _Feed(next(self._registrations))
+            feed = self._feeds[name] = WatchedFeed(next(self._registrations))
             feed.entering = self._spawn(self._enter(name, feed))
         if feed.place is None:
             assert feed.entering is not None  # noqa: S101 - set with the feed
@@ -207,10 +177,9 @@ class RedisFeeds:
         outbox, subscription = self._parts()
         await outbox.flushed()
         await subscription.barrier()
-        while filling := [feed.filling for feed in self._feeds.values() if feed.filling is not None]:
-            await asyncio.wait(filling)
+        await self._delivery.settled()
 
-    async def _enter(self, name: str, feed: _Feed) -> None:
+    async def _enter(self, name: str, feed: WatchedFeed) -> None:
         _, subscription = self._parts()
         try:
             await subscription.subscribe(self._channel(name))
@@ -221,60 +190,21 @@ class RedisFeeds:
                 subscription.unsubscribe(self._channel(name))
             raise
         if self._feeds.get(name) is feed:
-            self._fill(name, feed)
+            self._delivery.fill(name, feed)
         else:
             self._leave(name, feed)
 
-    def _leave(self, name: str, feed: _Feed) -> None:
+    def _leave(self, name: str, feed: WatchedFeed) -> None:
         if self._outbox is not None and feed.place is not None:
             self._outbox.leave(name, f"{self._store.replica}:{feed.registration}".encode())
 
     def hear(self, name: str, epoch: str, offset: int, payload: bytes) -> None:
         """Deliver an event of which this process knows already, unless it has been delivered, or others go before."""
-        feed = self._feeds.get(name)
-        if feed is None:
-            return
-        place = feed.place
-        if place is not None and epoch == place.epoch:
-            if offset <= place.offset:
-                return
-            if offset == place.offset + 1 and feed.filling is None:
-                feed.place = FeedPlace(epoch, offset)
-                self._on_event(name, epoch, offset, payload)
-                return
-        feed.ahead = FeedPlace(epoch, offset)
-        self._fill(name, feed)
+        self._delivery.hear(name, epoch, offset, payload)
 
     def _heard(self, channel: str, data: bytes) -> None:
         epoch, offset, payload = data.split(b" ", 2)
         self.hear(channel[len(self._store.prefix) + len("feed:") :], epoch.decode(), int(offset), payload)
-
-    def _fill(self, name: str, feed: _Feed) -> None:
-        if feed.behind and feed.filling is None:
-            feed.filling = self._spawn(self._keep_filling(name, feed))
-
-    async def _keep_filling(self, name: str, feed: _Feed) -> None:
-        try:
-            while feed.behind and self._feeds.get(name) is feed:
-                try:
-                    await self._fill_once(name, feed)
-                except BedplateError:
-                    await asyncio.sleep(_RETRY)
-        finally:
-            feed.filling = None
-
-    async def _fill_once(self, name: str, feed: _Feed) -> None:
-        assert feed.place is not None  # noqa: S101 - it is behind
-        backlog = await self.since(name, feed.place)
-        if self._feeds.get(name) is not feed:
-            return
-        if not backlog.complete:
-            feed.place = feed.ahead = backlog.place
-            self._on_gap(name)
-            return
-        for payload in backlog.events:
-            feed.place = FeedPlace(feed.place.epoch, feed.place.offset + 1)
-            self._on_event(name, *feed.place, payload)
 
     async def _keep_registering(self) -> None:
         while True:
@@ -286,7 +216,7 @@ class RedisFeeds:
                 await self._register_all()
             except BedplateError as error:
                 _log.warning("feeds could not be watched on; trying again", error=type(error).__name__)
-                await asyncio.sleep(_RETRY)
+                await asyncio.sleep(RETRY)
                 self._due.set()
 
     async def _register_all(self) -> None:
@@ -299,7 +229,7 @@ class RedisFeeds:
             for (name, feed), place, known in zip(chunk, places, before, strict=True):
                 self._compare(name, feed, place, known)
 
-    def _compare(self, name: str, feed: _Feed, place: FeedPlace, known: FeedPlace | None) -> None:
+    def _compare(self, name: str, feed: WatchedFeed, place: FeedPlace, known: FeedPlace | None) -> None:
         if self._feeds.get(name) is not feed or known is None:
             return
         if place.epoch == known.epoch and place.offset < known.offset and self._outbox is not None:
@@ -307,7 +237,7 @@ class RedisFeeds:
             self._outbox.cut(name)
         if feed.place != place and not feed.behind:
             feed.ahead = place
-        self._fill(name, feed)
+        self._delivery.fill(name, feed)
 
     def _parts(self) -> tuple[FeedOutbox, RedisSubscription]:
         if self._outbox is None or self._subscription is None:
