@@ -1,9 +1,13 @@
 """Runs over HTTP as vendors see them: the trace of the caller, and no secret (TRACE-3, TRACE-4, TRACE-5)."""
 
+import html
+import logging
+import re
 import sqlite3
 import uuid
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -12,8 +16,8 @@ from tests.integration.http.conftest import Upload
 from tests.servers.otlp import Collector
 
 from bedplate.containers import ApplicationContainer
-from bedplate.services.auth import User
-from bedplate.wiring.testing.clients import Clients
+from bedplate.services.auth import COOKIE_NAME, User
+from bedplate.wiring.testing.clients import PASSWORD, Clients
 from bedplate.wiring.testing.flows import Flow
 from bedplate.wiring.testing.llm import LocalLLM
 from bedplate.wiring.testing.task.harness import until
@@ -126,18 +130,20 @@ async def test_a_task_goes_on_with_the_trace_that_submitted_it(
         assert (root.trace_id, root.parent_id) == (TRACE, SPAN)
 
 
-async def test_a_planted_secret_reaches_no_vendor_log_metric_answer_or_row(
+async def test_a_planted_secret_reaches_no_vendor_log_metric_answer_page_or_row(
     as_user: httpx.AsyncClient,
     keyed: httpx.AsyncClient,
     client: httpx.AsyncClient,
     container: ApplicationContainer,
     llm: LocalLLM,
     otlp: Collector,
+    clients: Clients,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """TRACE-4: in a variable, a field, a header, the contents of a file and a prompt; masked before any fan-out."""
+    caplog.set_level(logging.DEBUG)  # what libraries say of statements, headers and addresses too
     variable = {"name": "OPENAI_API_KEY", "value": CANARY, "type": "Credential", "default_fields": []}
     assert (await as_user.post("/api/v1/variables/", json=variable)).status_code == 201
     file = {"file": ("notes.txt", f"the password is {CANARY}".encode())}
@@ -178,6 +184,10 @@ async def test_a_planted_secret_reaches_no_vendor_log_metric_answer_or_row(
     assert CANARY not in (await client.get("/metrics")).text
     traces = (await as_user.get("/api/v1/monitor/traces")).json()
     assert CANARY not in (await as_user.get(f"/api/v1/monitor/traces/{traces['items'][0]['id']}")).text
+    pages = await _dashboard(clients)
+    assert any("/spans/" in path for path in pages)
+    assert {path.split("/")[2] for path in pages} >= {"runs", "jobs", "tasks", "chats", "storage", "audit", "services"}
+    assert [path for path, text in pages.items() if CANARY in text] == []
     out, err = capfd.readouterr()
     assert CANARY not in out + err + caplog.text
     await container.database().stop()
@@ -185,6 +195,26 @@ async def test_a_planted_secret_reaches_no_vendor_log_metric_answer_or_row(
     assert {
         name for name in _rows_with(tmp_path / "bedplate", CANARY) if not name.startswith("bedplate_message")
     } == set()
+
+
+async def _dashboard(clients: Clients) -> dict[str, str]:
+    """Every page that the dashboard leads to, by its address; but for the documentation, of which nothing is data."""
+    await clients.user("operator", superuser=True)
+    session = await clients.container.auth().open_cookie_session("operator", PASSWORD)
+    client = await clients.anonymous()
+    client.headers["Cookie"] = f"{COOKIE_NAME}={session.value.get_secret_value()}"
+    seen: dict[str, str] = {}
+    todo = ["/dashboard/"]
+    while todo:
+        path = todo.pop()
+        if path in seen or not path.startswith("/dashboard/") or path.endswith("/docs"):
+            continue
+        answer = await client.get(path)
+        assert answer.status_code == 200, path
+        seen[path] = answer.text
+        links = re.findall(r'<a [^>]*href="([^"#]+)', answer.text)
+        todo += [urljoin(path, html.unescape(link)).partition("#")[0] for link in links]
+    return seen
 
 
 def _rows_with(folder: Path, text: str) -> set[str]:
