@@ -186,9 +186,15 @@ class ComponentContext(Protocol):
         ...
 
     def report_usage(
-        self, *, input_tokens: int = 0, output_tokens: int = 0, total_tokens: int = 0, model: str | None = None
+        self,
+        *,
+        input_tokens: int = 0,
+        output_tokens: int = 0,
+        total_tokens: int = 0,
+        model: str | None = None,
+        finish_reason: str | None = None,
     ) -> None:
-        """Add what a language model counted to what this component used."""
+        """Add what a language model counted to what this component used, with its name and why it ended."""
         ...
 
     async def emit_message(

@@ -160,7 +160,11 @@ class RunConsumer:
 
     async def _vertex_finished(self, event: VertexFinished) -> None:
         outputs = {name: output.value for name, output in event.outputs.items()}
-        self._trace.span_of(event.vertex_id).end(outputs=outputs, error=event.error, usage=event.usage)
+        span = self._trace.span_of(event.vertex_id)
+        if event.usage is not None:
+            known = {"response_model": event.usage.model, "finish_reason": event.usage.finish_reason}
+            span.set(**{name: text for name, text in known.items() if text})
+        span.end(outputs=outputs, error=event.error, usage=event.usage)
         await self._records.finished(event)
         if self._kind is RunKind.BUILD or self._announcer.watched:
             build = self._redactor.value(build_data(event))

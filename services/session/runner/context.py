@@ -143,7 +143,13 @@ class VertexContext:
         return self._partial.id
 
     def report_usage(
-        self, *, input_tokens: int = 0, output_tokens: int = 0, total_tokens: int = 0, model: str | None = None
+        self,
+        *,
+        input_tokens: int = 0,
+        output_tokens: int = 0,
+        total_tokens: int = 0,
+        model: str | None = None,
+        finish_reason: str | None = None,
     ) -> None:
         """Add what a language model counted."""
         before = self.usage or TokenUsage()
@@ -152,6 +158,7 @@ class VertexContext:
             output_tokens=before.output_tokens + output_tokens,
             total_tokens=before.total_tokens + (total_tokens or input_tokens + output_tokens),
             model=model or before.model,
+            finish_reason=finish_reason or before.finish_reason,
         )
 
     async def emit_message(

@@ -37,12 +37,14 @@ class TokenUsage(msgspec.Struct, frozen=True, kw_only=True):
         output_tokens: Tokens of the answer.
         total_tokens: Both, as the endpoint counts them.
         model: The model that answered.
+        finish_reason: Why its last answer ended, as it says: ``"stop"``, ``"length"``.
     """
 
     input_tokens: int = 0
     output_tokens: int = 0
     total_tokens: int = 0
     model: str | None = None
+    finish_reason: str | None = None
 
 
 class RunMessage(msgspec.Struct, frozen=True, kw_only=True):

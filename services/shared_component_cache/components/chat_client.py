@@ -45,11 +45,13 @@ class ChatDelta(msgspec.Struct, frozen=True, kw_only=True):
         text: What was said; may be empty.
         model: The model that says it.
         usage: What was counted, once, near the end.
+        finish_reason: Why the answer ended, with its last piece.
     """
 
     text: str = ""
     model: str | None = None
     usage: ChatUsage | None = None
+    finish_reason: str | None = None
 
 
 class _Message(msgspec.Struct):
@@ -220,12 +222,12 @@ def _delta(text: str) -> tuple[ChatDelta, bool]:
         raise ChatProtocolError("holds a piece that is not of the API") from None
     if chunk.error is not None:
         raise ChatServerError
-    said, finished = "", False
+    said, reason = "", None
     for choice in chunk.choices[:1]:
         message = choice.delta or choice.message
         said = (message.content or "") if message else ""
-        finished = choice.finish_reason is not None
-    return ChatDelta(text=said, model=chunk.model, usage=chunk.usage), finished
+        reason = choice.finish_reason
+    return ChatDelta(text=said, model=chunk.model, usage=chunk.usage, finish_reason=reason), reason is not None
 
 
 def _seconds(header: str | None) -> float | None:

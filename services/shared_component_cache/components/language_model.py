@@ -102,18 +102,20 @@ class LanguageModel(Component):
     async def _answer(self, client: "ChatClient", inputs: Mapping[str, Any], context: ComponentContext) -> Message:
         model = text_of(inputs.get("model_name"))
         text: list[str] = []
-        message_id = None
+        message_id = finish_reason = None
         async with aclosing(client.stream(await _messages(inputs, context))) as deltas:
             async for delta in deltas:
                 if delta.text:
                     text.append(delta.text)
                     message_id = await context.stream_token(delta.text)
+                finish_reason = delta.finish_reason or finish_reason
                 if delta.usage is not None:
                     context.report_usage(
                         input_tokens=delta.usage.prompt_tokens or 0,
                         output_tokens=delta.usage.completion_tokens or 0,
                         total_tokens=delta.usage.total_tokens or 0,
                         model=delta.model or model,
+                        finish_reason=finish_reason,
                     )
         source = {"id": context.vertex_id, "display_name": self.display_name, "source": model}
         return Message(text="".join(text), id=message_id, properties={"icon": self.icon, "source": source})

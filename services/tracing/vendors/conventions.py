@@ -7,8 +7,12 @@ and that of OpenInference comes with one vendor's extra. A test compares them wi
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from bedplate.services.tracing.models import SpanKind, Status
+from bedplate.services.tracing.vendors.documents import documents_of
 from bedplate.services.tracing.vendors.messages import Message, input_messages, output_messages
+from bedplate.services.tracing.vendors.providers import gen_ai_provider, open_inference_provider
 from bedplate.services.tracing.vendors.texts import json_of
 
 if TYPE_CHECKING:
@@ -60,12 +64,15 @@ def _gen_ai(step: "Step") -> dict[str, Any]:
         "gen_ai.workflow.name": step.run.name if step.is_root else None,
         "gen_ai.agent.name": step.record.name if step.kind is SpanKind.AGENT else None,
         "gen_ai.tool.name": step.record.name if step.kind is SpanKind.TOOL else None,
-        "gen_ai.provider.name": step.provider.lower() if is_model and step.provider else None,
+        "gen_ai.provider.name": gen_ai_provider(step.provider) if is_model else None,
         "gen_ai.request.model": step.model if is_model else None,
+        "gen_ai.response.model": step.noted("response_model") if is_model else None,
+        "gen_ai.response.finish_reasons": [reason] if (reason := step.noted("finish_reason")) and is_model else None,
         # Of a run they are the sum of its spans': vendors add up themselves, and would count them twice.
         "gen_ai.usage.input_tokens": usage.input_tokens if counted else None,
         "gen_ai.usage.output_tokens": usage.output_tokens if counted else None,
         "error.type": error_type(step),
+        **({f"gen_ai.request.{name}": value for name, value in step.parameters.items()} if is_model else {}),
     }
 
 
@@ -77,8 +84,13 @@ def _open_inference(step: "Step") -> dict[str, Any]:
         "openinference.span.kind": step.kind.value,
         "session.id": step.run.session_id,
         "user.id": str(step.run.user_id),
-        "llm.model_name": step.model if is_model else None,
-        "llm.provider": step.provider.lower() if is_model and step.provider else None,
+        "llm.model_name": (step.noted("response_model") or step.model) if step.kind is SpanKind.LLM else None,
+        "llm.provider": open_inference_provider(step.provider) if step.kind is SpanKind.LLM else None,
+        "llm.finish_reason": step.noted("finish_reason") if step.kind is SpanKind.LLM else None,
+        "embedding.model_name": step.model if step.kind is SpanKind.EMBEDDING else None,
+        f"{'llm' if step.kind is SpanKind.LLM else 'embedding'}.invocation_parameters": (
+            json_of(step.parameters) if is_model and step.parameters else None
+        ),
         "llm.token_count.prompt": usage.input_tokens if counted else None,
         "llm.token_count.completion": usage.output_tokens if counted else None,
         "llm.token_count.total": usage.input_tokens + usage.output_tokens if counted else None,
@@ -100,16 +112,40 @@ def _content(step: "Step") -> dict[str, Any]:
             told[f"{side}.mime_type"] = "text/plain" if isinstance(value, str) else "application/json"
     if step.kind is SpanKind.LLM:
         told |= _messages("input", input_messages(step.record.inputs, step.inputs))
-        told |= _messages("output", output_messages(step.record.outputs, step.outputs))
+        told |= _messages("output", output_messages(step.record.outputs, step.outputs), _finish_reason(step))
+    if step.kind is SpanKind.RETRIEVER:
+        told |= _documents(step)
     if step.kind is SpanKind.TOOL:
         told |= {"gen_ai.tool.call.arguments": step.inputs, "gen_ai.tool.call.result": step.outputs}
     return told
 
 
-def _messages(side: str, messages: list[Message]) -> dict[str, Any]:
+def _finish_reason(step: "Step") -> str:
+    """Why an answer ended, which each has under the conventions: as the model said, else by how its step did."""
+    known = step.noted("finish_reason")
+    if known is not None:
+        return {"tool_calls": "tool_call"}.get(known, known)
+    return "error" if step.failed else "stop"
+
+
+def _documents(step: "Step") -> dict[str, Any]:
+    asked = input_messages(step.record.inputs, step.inputs)
+    told: dict[str, Any] = {"gen_ai.retrieval.query.text": asked[-1][1]} if asked else {}
+    documents = documents_of(step.record.outputs)
+    for number, one in enumerate(documents):
+        for name, value in (("content", one.content), ("id", one.id), ("score", one.score)):
+            if value is not None:
+                told[f"retrieval.documents.{number}.document.{name}"] = value
+    if documents:
+        told["gen_ai.retrieval.documents"] = msgspec.json.encode(documents).decode()
+    return told
+
+
+def _messages(side: str, messages: list[Message], finish_reason: str | None = None) -> dict[str, Any]:
     if not messages:
         return {}
-    parts = [{"role": role, "parts": [{"type": "text", "content": text}]} for role, text in messages]
+    ended = {} if finish_reason is None else {"finish_reason": finish_reason}
+    parts = [{"role": role, "parts": [{"type": "text", "content": text}], **ended} for role, text in messages]
     told: dict[str, Any] = {f"gen_ai.{side}.messages": json_of(parts)}
     for number, (role, text) in enumerate(messages):
         told[f"llm.{side}_messages.{number}.message.role"] = role

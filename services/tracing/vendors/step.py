@@ -7,6 +7,7 @@ from typing import Any
 from bedplate.services.tracing.exporter import Record, RunInfo, RunRecord, SpanRecord
 from bedplate.services.tracing.models import SpanKind, Status
 from bedplate.services.tracing.vendors import conventions
+from bedplate.services.tracing.vendors.parameters import parameters_of
 from bedplate.services.tracing.vendors.texts import text_of
 
 __all__ = ["Attributes", "Step"]
@@ -76,6 +77,16 @@ class Step:
     def provider(self) -> str | None:
         """Whose model that is, if it says so."""
         return self._named(_PROVIDER)
+
+    @functools.cached_property
+    def parameters(self) -> Mapping[str, int | float]:
+        """How its language model was asked."""
+        return parameters_of(self.record.inputs)
+
+    def noted(self, name: str) -> str | None:
+        """A text that was noted of it; None: there is none."""
+        found = self.record.metadata.get(name)
+        return found if isinstance(found, str) and found else None
 
     @functools.cached_property
     def attributes(self) -> Mapping[str, Any]:

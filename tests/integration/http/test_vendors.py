@@ -62,6 +62,9 @@ async def test_a_run_goes_on_with_the_trace_of_the_request(
         assert {span.trace_id for span in spans.values()} == {TRACE}
         assert root.parent_id == (SPAN if vendor == "otlp" else "")
         assert root.span_id in {span.parent_id for span in spans.values()}
+    asked = spans_of(otlp, "otlp")["Language Model"].attributes
+    assert asked["gen_ai.response.finish_reasons"] == ["stop"]
+    assert asked["gen_ai.response.model"] == asked["gen_ai.request.model"]
     assert llm.requests[-1].traceparent is not None
     assert llm.requests[-1].traceparent.split("-")[1] == TRACE
 

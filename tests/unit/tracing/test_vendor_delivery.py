@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import orjson
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from tests.servers.otlp import Collector
@@ -27,6 +28,7 @@ from bedplate.services.tracing.vendors import conventions
 from bedplate.services.tracing.vendors.langfuse import Langfuse
 from bedplate.services.tracing.vendors.messages import input_messages, output_messages
 from bedplate.services.tracing.vendors.otlp import Otlp
+from bedplate.services.tracing.vendors.providers import gen_ai_provider, open_inference_provider
 from bedplate.services.tracing.vendors.sampling import TailSampler
 from bedplate.services.tracing.vendors.sender import NotDeliveredError, Sender, SpansRefusedError
 from bedplate.services.tracing.vendors.step import Step
@@ -367,7 +369,7 @@ async def test_variables_of_opentelemetry_do_not_leak_to_vendors(
 
 def test_names_are_those_of_the_conventions() -> None:
     """TRACE-5: as the packages of OpenTelemetry and of OpenInference have them, in the version that is named."""
-    from openinference.semconv.trace import OpenInferenceSpanKindValues, SpanAttributes
+    from openinference.semconv.trace import DocumentAttributes, OpenInferenceSpanKindValues, SpanAttributes
     from opentelemetry.semconv._incubating.attributes import gen_ai_attributes as gen_ai
     from opentelemetry.semconv.schemas import Schemas
 
@@ -376,18 +378,52 @@ def test_names_are_those_of_the_conventions() -> None:
     assert {*conventions.OPERATIONS.values(), "invoke_workflow"} <= operations
     assert {one.value for one in SpanKind} <= {one.value for one in OpenInferenceSpanKindValues}
     known = {value for names in (gen_ai, SpanAttributes) for value in vars(names).values() if isinstance(value, str)}
-    step = a_step(1, root=True)
+    step, models = a_step(1, root=True), (SpanKind.LLM, SpanKind.EMBEDDING)
+    parameters = {"temperature": 0.5, "top_p": 1, "top_k": 3, "max_tokens": 9, "seed": 7}
     for kind in SpanKind:
         record = SpanRecord(
             id=uuid.UUID(int=5), user_id=step.run.user_id, run_id=step.run.id, name="n", status=Status.ERROR,
-            started_at=NOW, kind=kind, inputs={"prompt": "p", "system_message": "s", "model": "m", "provider": "q"},
-            outputs="o", error="E: no",
+            started_at=NOW, kind=kind, error="E: no", outputs=["o", {"text": "d", "id": "i", "score": 1}],
+            inputs={"prompt": "p", "system_message": "s", "model": "m", "provider": "q", **parameters},
+            metadata={"response_model": "m-1", "finish_reason": "stop"},
         )  # fmt: skip
         told = Step(record, step.run, content=True).attributes
-        unknown = {name for name in told if name not in known and not name.startswith(("bedplate.", "llm."))}
-        assert unknown <= {"error.type"}
+        numbered = ("bedplate.", "llm.input_messages.", "llm.output_messages.", "retrieval.documents.")
+        assert {name for name in told if name not in known and not name.startswith(numbered)} <= {"error.type"}
+        assert {f"gen_ai.request.{name}" for name in parameters} <= told.keys() or kind not in models
         messages = [name for name in told if "_messages." in name]
         assert {name.partition("_messages.")[0] + "_messages" for name in messages} <= known
+        documents = {
+            name.partition("0.")[2] for name in told if name.startswith(f"{SpanAttributes.RETRIEVAL_DOCUMENTS}.0")
+        }
+        assert documents <= {value for value in vars(DocumentAttributes).values() if isinstance(value, str)}
+        assert bool(documents) is (kind is SpanKind.RETRIEVER)
+
+
+def test_a_model_is_called_what_the_conventions_call_it() -> None:
+    """TRACE-5: whatever the component calls its provider, and with how it was asked and why it ended."""
+    from openinference.semconv.trace import OpenInferenceLLMProviderValues
+    from opentelemetry.semconv._incubating.attributes.gen_ai_attributes import GenAiProviderNameValues
+
+    theirs = {one.value for one in GenAiProviderNameValues}
+    for name in ("OpenAI", "Anthropic", "Azure OpenAI", "Amazon Bedrock", "Google Generative AI", "Mistral", "xAI"):
+        assert gen_ai_provider(name) in theirs
+        assert open_inference_provider(name) in {one.value for one in OpenInferenceLLMProviderValues}
+    assert gen_ai_provider("A model of Ours") == open_inference_provider("A model of Ours") == "a model of ours"
+    run = a_step(1, root=True).run
+    record = SpanRecord(
+        id=uuid.UUID(int=5), user_id=run.user_id, run_id=run.id, name="n", status=Status.OK, started_at=NOW,
+        kind=SpanKind.LLM, outputs={"text": "o"}, metadata={"response_model": "m-1", "finish_reason": "tool_calls"},
+        inputs={"prompt": "p", "model": "m", "temperature": 0.5, "max_tokens": 9.0, "seed": True, "top_p": "high"},
+    )  # fmt: skip
+    told = Step(record, run, content=True).attributes
+    assert (told["gen_ai.request.temperature"], told["gen_ai.request.max_tokens"]) == (0.5, 9)
+    assert not {"gen_ai.request.seed", "gen_ai.request.top_p"} & told.keys()
+    assert told["llm.invocation_parameters"] == '{"temperature":0.5,"max_tokens":9}'
+    assert (told["gen_ai.request.model"], told["gen_ai.response.model"]) == ("m", "m-1")
+    assert told["gen_ai.response.finish_reasons"] == ["tool_calls"]
+    [answer] = orjson.loads(told["gen_ai.output.messages"])
+    assert answer["finish_reason"] == "tool_call"
 
 
 def test_names_of_langfuse_are_those_of_its_sdk() -> None:
