@@ -1,15 +1,15 @@
 """Work that a cancellation must not cut in two."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable
+from typing import TypeVar
 
 __all__ = ["uninterrupted"]
 
 T = TypeVar("T")
 
 
-async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
+async def uninterrupted(work: Awaitable[T]) -> T:
     """Run ``work`` to its end even when the caller is cancelled meanwhile; the cancellation is raised after it.
 
     Returns:

@@ -7,13 +7,15 @@ before it is made, and again when its file goes: what is noted and due belongs t
 
 import itertools
 import uuid
-from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
+from typing import TypeVar
+
+import sqlalchemy as sa
 
 from bedplate.services.database import DatabaseService
-from bedplate.services.database.models import StoredFileRow, utc_now
-from bedplate.services.database.repositories.stored_file import Place, StoredFileRepository
+from bedplate.services.database.models import utc_now
+from bedplate.services.database.repositories.stored_file import Place, StoredFile, StoredFileRepository
 from bedplate.services.storage.backend import Placing
 from bedplate.services.storage.content_types import content_type_of
 from bedplate.services.storage.errors import (
@@ -28,6 +30,8 @@ from bedplate.services.storage.models import FileInfo, Metadata, Namespace, OnTa
 from bedplate.services.storage.names import numbered
 
 __all__ = ["FileIndex"]
+
+T = TypeVar("T")
 
 _NAMES_AT_ONCE = 50
 
@@ -52,29 +56,24 @@ class FileIndex:
         Raises:
             StoredFileNotFoundError: There is none.
         """
-        async with self._database.session() as session:
-            row = _present(await StoredFileRepository(session).look(_place(namespace), name.encode()))
-        return row.key, _info(row)
+        file = await self._read(lambda files: _present(files, namespace, name))
+        return file.key, _info(file)
 
     async def list(self, namespace: Namespace, after: str, limit: int, prefix: str) -> list[FileInfo]:
         """The first files by name."""
-        async with self._database.session() as session:
-            rows = await StoredFileRepository(session).list(
-                _place(namespace), after.encode(), limit, prefix.encode(errors="replace")
-            )
-        return [_info(row, listed=True) for row in rows]
+        start = prefix.encode(errors="replace")
+        found = await self._read(lambda files: files.list(_place(namespace), after.encode(), limit, start))
+        return [_info(file, listed=True) for file in found]
 
     async def namespaces(self, after: str, limit: int) -> Sequence[Namespace]:
         """The first namespaces after one, which is given as ``<owner>/<kind>-<id>``."""
-        async with self._database.session() as session:
-            places = await StoredFileRepository(session).places(_parsed(after), limit)
+        places = await self._read(lambda files: files.places(_parsed(after), limit))
         return [Namespace(owner=owner, kind=kind, id=of) for owner, kind, of in places]
 
     async def usage(self, owner: uuid.UUID) -> StorageUsage:
         """What the files of an owner take up."""
-        async with self._database.session() as session:
-            size, files = await StoredFileRepository(session).usage(owner)
-        return StorageUsage(bytes=size, files=files, quota=self._quota or None)
+        size, count = await self._read(lambda files: files.usage(owner))
+        return StorageUsage(bytes=size, files=count, quota=self._quota or None)
 
     async def require_room(self, owner: uuid.UUID, size: int, replaced: int = 0) -> None:
         """Refuse early what could not be placed as things are now.
@@ -96,145 +95,145 @@ class FileIndex:
             QuotaExceededError: It is more than the owner may have.
             UploadExpiredError: The object has been given up.
         """
-        async with self._changing(namespace.owner) as files:
-            name, replaced = await self._settle(files, namespace, name, placing)
-            await self._require(files, namespace.owner, size - (replaced.size if replaced else 0), size)
+        info = encode_metadata(placing.metadata or {})
+
+        def work(files: StoredFileRepository) -> StoredFile:
+            wanted, replaced = _settled(files, namespace, name, placing)
+            self._require(files, namespace.owner, size - (replaced.size if replaced else 0), size)
             now = utc_now()
-            row = StoredFileRow(
-                key=key,
-                **_place(namespace)._asdict(),
-                name=name.encode(),
-                size=size,
-                sha256=sha256,
-                info=encode_metadata(placing.metadata or {}),
-                modified_at=now,
-            )
-            if replaced is None:
-                placed = await files.add(row, now)
-            else:
-                placed = await files.replace(replaced, row, now, self._due())
+            file = StoredFile(key, *_place(namespace), wanted.encode(), size, sha256, info, now)
+            placed = files.add(file, now) if replaced is None else files.replace(replaced, file, now, now + self._grace)
             if not placed:
                 raise UploadExpiredError
-        return _info(row)
+            return file
+
+        return _info(await self._change(work, namespace.owner))
 
     async def move(self, source: Namespace, name: str, target: Namespace, new_name: str, placing: Placing) -> FileInfo:
         """Give a file another name; its object stays."""
-        async with self._changing(source.owner, target.owner) as files:
-            row = _present(await files.get(_place(source), name.encode()))
+
+        def work(files: StoredFileRepository) -> StoredFile:
+            file = _present(files, source, name)
             if (source, name) == (target, new_name) and placing.on_taken is OnTaken.REPLACE:
-                return _info(row)
-            new_name, replaced = await self._settle(files, target, new_name, placing)
+                return file
+            wanted, replaced = _settled(files, target, new_name, placing)
             if source.owner != target.owner:
-                await self._require(files, target.owner, row.size - (replaced.size if replaced else 0), row.size)
+                self._require(files, target.owner, file.size - (replaced.size if replaced else 0), file.size)
             if replaced is not None:
-                await files.discard(self._due(), replaced)
-            row.owner_id, row.kind, row.of_id = _place(target)
-            row.name = new_name.encode()
-            await files.flush()
-        return _info(row)
+                files.discard(utc_now() + self._grace, replaced)
+            moved = file._replace(name=wanted.encode(), **_place(target)._asdict())
+            files.change(moved)
+            return moved
+
+        return _info(await self._change(work, source.owner, target.owner))
 
     async def annotate(self, namespace: Namespace, name: str, metadata: Metadata, if_match: str | None) -> FileInfo:
         """Keep other metadata with a file."""
-        async with self._changing(namespace.owner) as files:
-            row = _present(await files.get(_place(namespace), name.encode()))
-            _require_version(row, name, if_match)
-            row.info = encode_metadata(metadata)
-            await files.flush()
-        return _info(row)
+
+        def work(files: StoredFileRepository) -> StoredFile:
+            file = _present(files, namespace, name)
+            _require_version(file, name, if_match)
+            annotated = file._replace(info=encode_metadata(metadata))
+            files.change(annotated)
+            return annotated
+
+        return _info(await self._change(work, namespace.owner))
 
     async def remove(self, namespace: Namespace, name: str, if_match: str | None) -> None:
         """Take a file out of the index."""
-        async with self._changing(namespace.owner) as files:
-            row = _present(await files.get(_place(namespace), name.encode()))
-            _require_version(row, name, if_match)
-            await files.discard(self._due(), row)
+
+        def work(files: StoredFileRepository) -> None:
+            file = _present(files, namespace, name)
+            _require_version(file, name, if_match)
+            files.discard(utc_now() + self._grace, file)
+
+        await self._change(work, namespace.owner)
 
     async def remove_all(self, owner: uuid.UUID, namespace: Namespace | None = None) -> int:
         """Take all files of a namespace, or of an owner, out of the index; how many there were."""
-        async with self._changing(owner) as files:
-            return await files.discard_all(self._due(), owner, None if namespace is None else _place(namespace))
+        place = None if namespace is None else _place(namespace)
+        return await self._change(lambda files: files.discard_all(utc_now() + self._grace, owner, place), owner)
 
     async def reserve(self, keys: Sequence[uuid.UUID], seconds: float) -> None:
         """Note the keys of objects that are about to be made; they are due if nobody places them in that time."""
-        async with self._database.transaction() as session:
-            await StoredFileRepository(session).reserve(keys, utc_now() + timedelta(seconds=seconds))
+        await self._change(lambda files: files.reserve(keys, utc_now() + timedelta(seconds=seconds)))
 
     async def due(self, limit: int) -> dict[uuid.UUID, bool]:
         """The keys of objects to be removed now, and whether each is of an upload."""
-        async with self._database.session() as session:
-            rows = await StoredFileRepository(session).due(utc_now(), limit)
-        return {row.key: row.uploading for row in rows}
+        return await self._read(lambda files: files.due(utc_now(), limit))
 
     async def forget(self, keys: Collection[uuid.UUID]) -> None:
         """Note that objects are not there any more."""
-        async with self._database.transaction() as session:
-            await StoredFileRepository(session).forget(keys)
+        await self._change(lambda files: files.forget(keys))
 
-    @asynccontextmanager
-    async def _changing(self, *owners: uuid.UUID) -> AsyncIterator[StoredFileRepository]:
-        async with self._database.transaction() as session:
-            files = StoredFileRepository(session)
-            await files.lock(owners)
-            yield files
+    async def _read(self, work: Callable[[StoredFileRepository], T]) -> T:
+        return await self._database.read(lambda connection: work(StoredFileRepository(connection)))
 
-    async def _settle(
-        self, files: StoredFileRepository, namespace: Namespace, name: str, placing: Placing
-    ) -> tuple[str, StoredFileRow | None]:
-        """The name that a file gets, and the file that it replaces."""
-        taken = await files.look(_place(namespace), name.encode())
-        if placing.if_match is not None:
-            if taken is None:
-                raise FileChangedError(name)
-            _require_version(taken, name, placing.if_match)
-        elif taken is not None and placing.on_taken is OnTaken.REFUSE:
-            raise FileTakenError(name)
-        elif taken is not None and placing.on_taken is OnTaken.NUMBER:
-            return await _free(files, namespace, name), None
-        return name, taken
+    async def _change(self, work: Callable[[StoredFileRepository], T], *owners: uuid.UUID) -> T:
+        def alone(connection: sa.Connection) -> T:
+            files = StoredFileRepository(connection)
+            files.lock(owners)
+            return work(files)
 
-    async def _require(self, files: StoredFileRepository, owner: uuid.UUID, more: int, size: int) -> None:
-        if self._quota and size and (await files.usage(owner))[0] + more > self._quota:
+        return await self._database.write(alone)
+
+    def _require(self, files: StoredFileRepository, owner: uuid.UUID, more: int, size: int) -> None:
+        if self._quota and size and files.usage(owner)[0] + more > self._quota:
             raise QuotaExceededError(self._quota)
 
-    def _due(self) -> datetime:
-        return utc_now() + self._grace
+
+def _settled(
+    files: StoredFileRepository, namespace: Namespace, name: str, placing: Placing
+) -> tuple[str, StoredFile | None]:
+    """The name that a file gets, and the file that it replaces."""
+    taken = files.get(_place(namespace), name.encode())
+    if placing.if_match is not None:
+        if taken is None:
+            raise FileChangedError(name)
+        _require_version(taken, name, placing.if_match)
+    elif taken is not None and placing.on_taken is OnTaken.REFUSE:
+        raise FileTakenError(name)
+    elif taken is not None and placing.on_taken is OnTaken.NUMBER:
+        return _free(files, namespace, name), None
+    return name, taken
 
 
-async def _free(files: StoredFileRepository, namespace: Namespace, name: str) -> str:
+def _free(files: StoredFileRepository, namespace: Namespace, name: str) -> str:
     for start in itertools.count(1, _NAMES_AT_ONCE):
         names = [numbered(name, number) for number in range(start, start + _NAMES_AT_ONCE)]
-        taken = await files.taken(_place(namespace), [one.encode() for one in names])
+        taken = files.taken(_place(namespace), [one.encode() for one in names])
         for one in names:
             if one.encode() not in taken:
                 return one
     raise AssertionError("numbers do not end")
 
 
-def _present(row: StoredFileRow | None) -> StoredFileRow:
-    if row is None:
+def _present(files: StoredFileRepository, namespace: Namespace, name: str) -> StoredFile:
+    file = files.get(_place(namespace), name.encode())
+    if file is None:
         raise StoredFileNotFoundError
-    return row
+    return file
 
 
-def _require_version(row: StoredFileRow, name: str, if_match: str | None) -> None:
-    if if_match is not None and _etag(row) != if_match:
+def _require_version(file: StoredFile, name: str, if_match: str | None) -> None:
+    if if_match is not None and _etag(file) != if_match:
         raise FileChangedError(name)
 
 
-def _etag(row: StoredFileRow) -> str:
-    return f'"{row.key.hex}"'
+def _etag(file: StoredFile) -> str:
+    return f'"{file.key.hex}"'
 
 
-def _info(row: StoredFileRow, *, listed: bool = False) -> FileInfo:
-    name = row.name.decode()
+def _info(file: StoredFile, *, listed: bool = False) -> FileInfo:
+    name = file.name.decode()
     return FileInfo(
         name=name,
-        size=row.size,
+        size=file.size,
         content_type=content_type_of(name),
-        etag=_etag(row),
-        modified_at=row.modified_at,
-        sha256=None if listed else row.sha256,
-        metadata=None if listed else decode_metadata(row.info),
+        etag=_etag(file),
+        modified_at=file.modified_at,
+        sha256=None if listed else file.sha256,
+        metadata=None if listed else decode_metadata(file.info),
     )
 
 

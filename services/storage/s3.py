@@ -157,23 +157,23 @@ class S3Files:
 
     async def move(self, source: Namespace, name: str, target: Namespace, new_name: str, placing: Placing) -> FileInfo:
         """See :class:`~bedplate.services.storage.backend.StorageBackend`; the object stays where it is."""
-        return await uninterrupted(self._index.move(source, name, target, new_name, placing))
+        return await self._index.move(source, name, target, new_name, placing)
 
     async def set_metadata(self, namespace: Namespace, name: str, metadata: Metadata, if_match: str | None) -> FileInfo:
         """See :class:`~bedplate.services.storage.backend.StorageBackend`."""
-        return await uninterrupted(self._index.annotate(namespace, name, metadata, if_match))
+        return await self._index.annotate(namespace, name, metadata, if_match)
 
     async def delete(self, namespace: Namespace, name: str, if_match: str | None) -> None:
         """See :class:`~bedplate.services.storage.backend.StorageBackend`."""
-        await uninterrupted(self._index.remove(namespace, name, if_match))
+        await self._index.remove(namespace, name, if_match)
 
     async def delete_namespace(self, namespace: Namespace) -> int:
         """See :class:`~bedplate.services.storage.backend.StorageBackend`."""
-        return await uninterrupted(self._index.remove_all(namespace.owner, namespace))
+        return await self._index.remove_all(namespace.owner, namespace)
 
     async def delete_owner(self, owner: uuid.UUID) -> None:
         """See :class:`~bedplate.services.storage.backend.StorageBackend`."""
-        await uninterrupted(self._index.remove_all(owner))
+        await self._index.remove_all(owner)
 
     async def usage(self, owner: uuid.UUID) -> StorageUsage:
         """See :class:`~bedplate.services.storage.backend.StorageBackend`."""

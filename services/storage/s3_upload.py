@@ -188,7 +188,7 @@ async def placed(
 ) -> FileInfo:
     """Wait for a file to be placed, also when cancelled: then it is undone, unless it may have replaced one."""
     try:
-        return await uninterrupted(_waited(work))
+        return await uninterrupted(work)
     except asyncio.CancelledError:
         if not work.cancelled() and work.exception() is None:
             if end is not None:
@@ -198,10 +198,6 @@ async def placed(
                 with contextlib.suppress(BedplateError):
                     await uninterrupted(index.remove(namespace, info.name, info.etag))
         raise
-
-
-async def _waited(work: "asyncio.Future[FileInfo]") -> FileInfo:
-    return await work
 
 
 def _digest_of(data: Content) -> str:
