@@ -10,7 +10,7 @@ from typing import Any
 
 from bedplate.services.database.models import new_id, utc_now
 from bedplate.services.errors import BedplateError
-from bedplate.services.job_queue.log import LogHost
+from bedplate.services.job_queue.log_host import LogHost
 from bedplate.services.job_queue.models import TERMINAL_EVENTS, Job, JobStatus
 
 __all__ = ["INTERRUPTED", "EndReason", "JobLog", "JobWork", "LiveJob", "failure"]

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from bedplate.services.job_queue.live import LiveJob
-from bedplate.services.job_queue.log import Memory
+from bedplate.services.job_queue.log_host import Memory
 from bedplate.services.telemetry import TelemetryService
 
 __all__ = ["LiveJobs"]

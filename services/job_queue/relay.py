@@ -46,12 +46,12 @@ class Relay:
 
     Attributes:
         backend: The name of the backend.
-        log_type: What the log of a job of this process is made of; None: the usual one.
+        log_type: What the log of a job of this process is made of.
         cursors: Up to where jobs have been polled.
     """
 
     backend: ClassVar[str] = "memory"
-    log_type: ClassVar[type[EventLog[LiveJob]] | None] = None
+    log_type: ClassVar[type[EventLog[LiveJob]]] = EventLog
 
     def __init__(self, settings: SettingsService, telemetry: TelemetryService, database: DatabaseService) -> None:
         self._settings = settings.values.job_queue

@@ -2,12 +2,10 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import Final
+from collections.abc import Callable
 
 from bedplate.services.base import Service
 from bedplate.services.database import DatabaseService
-from bedplate.services.database.models import utc_now
 from bedplate.services.database.repositories.job_queue import JobRepository
 from bedplate.services.errors import InvalidInputError, UnavailableError
 from bedplate.services.job_queue.archive import Archive
@@ -15,8 +13,10 @@ from bedplate.services.job_queue.deadlines import Deadlines
 from bedplate.services.job_queue.errors import JobNotFoundError, JobQueueDrainingError
 from bedplate.services.job_queue.history import History
 from bedplate.services.job_queue.live import EndReason, JobWork, LiveJob
-from bedplate.services.job_queue.log import LogHost, LogLimits
-from bedplate.services.job_queue.models import Job, JobEvent, JobPage, JobStatus
+from bedplate.services.job_queue.log_host import LogHost, LogLimits
+from bedplate.services.job_queue.maintenance import Maintenance
+from bedplate.services.job_queue.models import Job
+from bedplate.services.job_queue.reader import JobReader
 from bedplate.services.job_queue.recovery import delete_old_jobs
 from bedplate.services.job_queue.registry import LiveJobs
 from bedplate.services.job_queue.relay import Relay, RelayHost
@@ -29,12 +29,10 @@ from bedplate.services.watchers import Watchers
 
 __all__ = ["JobQueueService"]
 
-_MAX_PAGE: Final = 500
-
 _log = get_logger("bedplate.job_queue")
 
 
-class JobQueueService(Service):
+class JobQueueService(Service, JobReader):
     """Background jobs of users, each with an append-only log of events.
 
     The log of a running job is in memory and goes to the database in groups: readers see an event at once, and it is
@@ -62,16 +60,21 @@ class JobQueueService(Service):
         database: DatabaseService,
         relay: Relay | None = None,
     ) -> None:
-        self._settings = settings.values.job_queue
+        values = settings.values.job_queue
+        JobReader.__init__(
+            self,
+            values,
+            LiveJobs(values.max_memory_bytes, values.keep_finished, telemetry),
+            History(database, values.follow_interval),
+            relay or Relay(settings, telemetry, database),
+        )
         self._telemetry = telemetry
         self._database = database
-        self._relay = relay or Relay(settings, telemetry, database)
         self.backend = self._relay.backend
-        self._history = History(database, self._settings.follow_interval)
-        self._jobs = LiveJobs(self._settings.max_memory_bytes, self._settings.keep_finished, telemetry)
         self._watchers: Watchers[Job] = Watchers()
         self._supervisor = Supervisor(self._settings, telemetry, self._changed)
         self._archive: Archive | None = None
+        self._keeper = Maintenance(values, database, self._jobs, self._relay)
         self._maintenance: asyncio.Task[None] | None = None
         self._draining = False
         self._patience: Deadlines[asyncio.Future[None]] = Deadlines(_wake)
@@ -157,102 +160,6 @@ class JobQueueService(Service):
         """
         return self._watchers.add(watcher)
 
-    async def get(self, user_id: uuid.UUID, job_id: uuid.UUID) -> Job:
-        """A job.
-
-        Raises:
-            JobNotFoundError: There is none with this id, or it is somebody else's.
-        """
-        live = self._own(user_id, job_id)
-        return live.snapshot() if live is not None else await self._history.get(user_id, job_id)
-
-    async def list(
-        self,
-        user_id: uuid.UUID,
-        *,
-        flow_id: uuid.UUID | None = None,
-        status: JobStatus | None = None,
-        limit: int = 50,
-        cursor: str | None = None,
-    ) -> JobPage:
-        """Jobs of a user, newest first.
-
-        Args:
-            user_id: The owner.
-            flow_id: Only those of this flow.
-            status: Only those that have this status in the database.
-            limit: Most jobs in the page, 1 to 500.
-            cursor: ``next_cursor`` of the page before.
-
-        Raises:
-            InvalidInputError: The cursor was not made here.
-        """
-        limit = max(1, min(limit, _MAX_PAGE))
-        return self._fresh(
-            await self._history.page(user_id, flow_id=flow_id, status=status, limit=limit, cursor=cursor)
-        )
-
-    async def list_all(self, *, status: JobStatus | None = None, limit: int = 50, cursor: str | None = None) -> JobPage:
-        """Jobs of all users, newest first: for operators, which the caller has made sure of.
-
-        Args:
-            status: Only those that have this status in the database.
-            limit: Most jobs in the page, 1 to 500.
-            cursor: ``next_cursor`` of the page before.
-
-        Raises:
-            InvalidInputError: The cursor was not made here.
-        """
-        limit = max(1, min(limit, _MAX_PAGE))
-        return self._fresh(await self._history.page_of_all(status=status, limit=limit, cursor=cursor))
-
-    def events(self, user_id: uuid.UUID, job_id: uuid.UUID, *, after: int = 0) -> AsyncGenerator[JobEvent, None]:
-        """The events of a job with ids greater than ``after``, as they come, until the one that closes the log.
-
-        Raises:
-            JobNotFoundError: There is none with this id, or it is somebody else's; raised here or at the first event.
-        """
-        live = self._own(user_id, job_id)
-        return self._relay.read(user_id, job_id, after) if live is None else self._relay.here(live, after)
-
-    async def poll(
-        self,
-        user_id: uuid.UUID,
-        job_id: uuid.UUID,
-        *,
-        after: int | None = None,
-        timeout: float | None = None,
-        limit: int = 1_000,
-    ) -> Sequence[JobEvent]:
-        """The next events of a job: waits for one at least.
-
-        Args:
-            user_id: The owner.
-            job_id: The job.
-            after: Give events with greater ids; None: those that this method has not given yet. Where that was is
-                remembered for the latest ``max_cursors`` jobs of this process; for an older one it begins anew.
-            timeout: Seconds to wait; None: ``poll_timeout``.
-            limit: Most events in an answer.
-
-        Returns:
-            The events; none when time is up, or when the last event of the job has been given.
-
-        Raises:
-            JobNotFoundError: There is none with this id, or it is somebody else's.
-        """
-        seconds = self._settings.poll_timeout if timeout is None else timeout
-
-        async def look(start: int) -> Sequence[JobEvent]:
-            live = self._own(user_id, job_id)
-            if live is None:
-                return (await self._relay.wait(user_id, job_id, start))[:limit]
-            await live.log.wait(start)
-            return live.log.take(start, limit)
-
-        if (here := self._own(user_id, job_id)) is not None:
-            await self._relay.settle(here)
-        return await self._relay.cursors.poll(user_id, job_id, after, seconds, look)
-
     async def cancel(self, user_id: uuid.UUID, job_id: uuid.UUID) -> Job:
         """Cancel a job and wait until it has ended; do nothing if it has.
 
@@ -314,7 +221,7 @@ class JobQueueService(Service):
         await self._archive.start(register=self._settings.recover)
         if self._settings.recover:
             await self._relay.recover(self._archive)
-        self._maintenance = asyncio.create_task(self._maintain(self._archive), name="bedplate-job-maintenance")
+        self._maintenance = asyncio.create_task(self._keeper.run(self._archive), name="bedplate-job-maintenance")
 
     async def _stop(self) -> None:
         try:
@@ -340,32 +247,6 @@ class JobQueueService(Service):
             return f"job events have not been written to the database for {seconds:.0f} seconds"
         return None
 
-    async def _maintain(self, archive: Archive) -> None:
-        while True:
-            await asyncio.sleep(await self._next_look(archive))
-            self._jobs.sweep()
-            if not self._settings.recover:
-                continue
-            try:
-                await self._relay.recover(archive)
-            except Exception as error:
-                _log.warning("jobs could not be maintained", error=type(error).__name__)
-
-    async def _next_look(self, archive: Archive) -> float:
-        """Seconds until the next look for dead processes: when the first lease ends, or a third of one passed."""
-        most = self._settings.lease_ttl / 3
-        if not self._settings.recover:
-            return most
-        try:
-            async with self._database.session() as session:
-                ends = await JobRepository(session).next_expiry(archive.instance_id)
-        except Exception as error:
-            _log.warning("leases could not be read", error=type(error).__name__)
-            return most
-        if ends is None:
-            return most
-        return min(max((ends - utc_now()).total_seconds(), most / 10), most)
-
     async def _end(self, live: LiveJob) -> None:
         if not live.log.closed:
             self._supervisor.request_end(live, EndReason.CANCELLED)
@@ -377,18 +258,6 @@ class JobQueueService(Service):
             live.give_up()
         self._jobs.clear()
         self._archive = self._maintenance = None
-
-    def _own(self, user_id: uuid.UUID, job_id: uuid.UUID) -> LiveJob | None:
-        live = self._jobs.get(job_id)
-        if live is not None and live.user_id != user_id:
-            raise JobNotFoundError(job_id)
-        return live
-
-    def _fresh(self, page: JobPage) -> JobPage:
-        """The same jobs, those of this process as they are in its memory."""
-        lives = ((job, self._jobs.get(job.id)) for job in page.items)
-        items = tuple(job if live is None else live.snapshot() for job, live in lives)
-        return JobPage(items=items, next_cursor=page.next_cursor)
 
     def _note(self, live: LiveJob, urgent: bool) -> None:
         if self._archive is not None:

@@ -4,7 +4,8 @@ import uuid
 from typing import Any
 
 from bedplate.services.job_queue.live import LiveJob
-from bedplate.services.job_queue.log import EventLog, LogHost
+from bedplate.services.job_queue.log import EventLog
+from bedplate.services.job_queue.log_host import LogHost
 from bedplate.services.job_queue.models import JobEvent
 
 __all__ = ["StreamedLog"]

@@ -118,13 +118,13 @@ async def test_the_end_comes_as_soon_as_the_lease_has_ended(replica, user, work,
     dead, alive = await replica(lease_ttl=60.0), await replica(lease_ttl=60.0)
     job = await dead.submit(user, work)
     await work.begun.wait()
-    assert await alive._next_look(alive._archive) == 20.0
+    assert await alive._keeper.next_look(alive._archive) == 20.0
     await kill(dead)
     async with database.transaction() as session:
         await JobRepository(session).renew_lease(dead._archive.instance_id, utc_now() + timedelta(seconds=10))
-    assert 8.0 < await alive._next_look(alive._archive) <= 10.0
+    assert 8.0 < await alive._keeper.next_look(alive._archive) <= 10.0
     await expire_lease(database, dead)
-    assert await alive._next_look(alive._archive) == 2.0
+    assert await alive._keeper.next_look(alive._archive) == 2.0
     await alive._relay.recover(alive._archive)
     assert (await alive.get(user, job.id)).status is JobStatus.INTERRUPTED
     work.finish()
