@@ -1,5 +1,6 @@
 """What Bedplate asks of Celery: one task, whose message is the id of a run, and nothing that a pickle could be in."""
 
+import math
 import ssl
 import time
 import uuid
@@ -122,6 +123,8 @@ def _transport(values: TaskSettings, address: BrokerAddress) -> dict[str, Any]:
         "socket_timeout": address.timeout,
         "socket_connect_timeout": address.timeout,
         "socket_keepalive": True,
+        # A worker gives a connection up on which nothing comes for about twice this; the library would wait for 51 s.
+        "health_check_interval": math.ceil(address.timeout),
         "client_name": "bedplate-celery",
         **({"unacked_restore_interval": 1, "unacked_restore_throttle": 1} if often else {}),
     }

@@ -149,6 +149,13 @@ def test_nothing_but_json_is_taken_and_nobody_commands_workers() -> None:
     assert conf.worker_enable_remote_control is False
 
 
+def test_silent_connections_are_given_up_soon() -> None:
+    """TASK-3: a broker that vanishes without a word must not cost a worker a minute."""
+    settings = _settings("redis://host", broker_timeout=2.5)
+    conf = make_app(settings.values.task, broker_address(settings)).conf
+    assert conf.broker_transport_options["health_check_interval"] == 3
+
+
 @pytest.mark.parametrize(("priority", "level"), [(-1_000_000, 0), (-5, 0), (-1, 4), (0, 5), (1, 6), (4, 9), (10**6, 9)])
 def test_priorities_are_levels_of_the_broker(priority: int, level: int) -> None:
     """TASK-3: ten of them, those around 0 apart; Redis counts from the other end."""
