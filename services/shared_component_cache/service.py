@@ -1,51 +1,32 @@
 """The shared component cache service."""
 
 import asyncio
-import gzip
-import hashlib
 import sys
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
-from typing import TypeAlias, TypeVar
-
-import orjson
+from typing import TypeVar
 
 from bedplate.services.base import Service
 from bedplate.services.engines.workers import Workers
-from bedplate.services.logs import get_logger
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
-from bedplate.services.shared_component_cache.component import Component
 from bedplate.services.shared_component_cache.components import BUILTIN
-from bedplate.services.shared_component_cache.definition import check_component, definition
-from bedplate.services.shared_component_cache.errors import (
-    ComponentExistsError,
-    InvalidComponentError,
-    ReloadTimeoutError,
-    UnknownComponentError,
-)
+from bedplate.services.shared_component_cache.errors import ReloadTimeoutError
 from bedplate.services.shared_component_cache.following import Following
 from bedplate.services.shared_component_cache.loading import Found, find_components
-from bedplate.services.shared_component_cache.models import ComponentDocument, ComponentFailure, Reloaded
+from bedplate.services.shared_component_cache.models import Reloaded
 from bedplate.services.shared_component_cache.objects import Owner, SharedObjects
 from bedplate.services.shared_component_cache.peers import Peers
+from bedplate.services.shared_component_cache.registry import ComponentRegistry
 from bedplate.services.telemetry import TelemetryService
 
 __all__ = ["SharedComponentCacheService"]
 
 T = TypeVar("T")
 
-ComponentType: TypeAlias = type[Component]
 
-_BY_CODE = "code"
-_BUILT_IN = "built in"
-
-_log = get_logger("bedplate.shared_component_cache")
-
-
-class SharedComponentCacheService(Service):
+class SharedComponentCacheService(Service, ComponentRegistry):
     """The component types that flows are made of: built in, registered by code, from folders and from packages.
 
     Beside them, the live objects that components share: models, clients, vector stores.
@@ -62,14 +43,12 @@ class SharedComponentCacheService(Service):
     def __init__(
         self, settings: SettingsService, telemetry: TelemetryService, workers: Workers, peers: Peers | None = None
     ) -> None:
+        known = telemetry.meter.gauge("bedplate_shared_component_cache_components", "Component types that are known")
+        ComponentRegistry.__init__(self, BUILTIN, known.set)
         self.backend = settings.values.shared_component_cache.backend
         self._settings = settings.values.shared_component_cache
         self._workers = workers
-        self._components: dict[str, ComponentType] = {}
-        self._origins: dict[str, str] = {}
-        self._failures: tuple[ComponentFailure, ...] = ()
         self._modules: tuple[str, ...] = ()
-        self._document: ComponentDocument | None = None
         self._reloading: asyncio.Lock | None = None
         self._letting_go: set[asyncio.Task[int]] = set()
         self._following = None
@@ -79,9 +58,6 @@ class SharedComponentCacheService(Service):
             most=self._settings.max_objects,
             most_of_owner=self._settings.max_objects_per_user,
             close_timeout=self._settings.close_timeout,
-        )
-        self._known = telemetry.meter.gauge(
-            "bedplate_shared_component_cache_components", "Component types that are known"
         )
         objects, meter = self._objects, telemetry.meter
         meter.observe_gauge(
@@ -93,57 +69,6 @@ class SharedComponentCacheService(Service):
                 description,
                 lambda name=name: [(getattr(objects, name), {})],  # type: ignore[misc]  # mypy infers no default
             )
-        for component in BUILTIN:
-            self._add(component, _BUILT_IN)
-
-    @property
-    def failures(self) -> Sequence[ComponentFailure]:
-        """What should have brought component types and did not, each with its error."""
-        return self._failures
-
-    def register(self, component: ComponentType, *, replace: bool = False) -> ComponentType:
-        """Make a component type known; usable as a decorator.
-
-        Args:
-            component: The class.
-            replace: Whether it may take the place of another type of the same name.
-
-        Raises:
-            ComponentExistsError: Another type has the name.
-            InvalidComponentError: It declares too little.
-        """
-        self._add(component, _BY_CODE, replace=replace)
-        return component
-
-    def get(self, type_name: str) -> ComponentType:
-        """The component type of this name.
-
-        Raises:
-            UnknownComponentError: There is none; the nearest name is suggested.
-        """
-        component = self._components.get(type_name)
-        if component is None:
-            raise UnknownComponentError(type_name, self._components)
-        return component
-
-    def origin(self, type_name: str) -> str:
-        """Where a component type comes from: ``"built in"``, ``"code"``, a file or an entry point.
-
-        Raises:
-            UnknownComponentError: There is none of this name.
-        """
-        self.get(type_name)
-        return self._origins[type_name]
-
-    def names(self) -> Sequence[str]:
-        """The names of all component types, sorted."""
-        return sorted(self._components)
-
-    def document(self) -> ComponentDocument:
-        """The definitions of all types; serialised and compressed once, not per call."""
-        if self._document is None:
-            self._document = self._serialise()
-        return self._document
 
     async def reload(self) -> Reloaded:
         """Load the components of folders and packages anew; runs under way go on with those that they have.
@@ -172,13 +97,13 @@ class SharedComponentCacheService(Service):
             except TimeoutError:
                 raise ReloadTimeoutError(seconds) from None
             self._require_started()
-            before = set(self._components)
-            self._take(found)
-            after = set(self._components)
+            before = set(self.names())
+            self._take_all(found)
+            after = set(self.names())
         return Reloaded(
             added=tuple(sorted(after - before)),
             removed=tuple(sorted(before - after)),
-            failures=self._failures,
+            failures=tuple(self.failures),
             etag=self.document().etag,
         )
 
@@ -237,7 +162,7 @@ class SharedComponentCacheService(Service):
     async def _start(self) -> None:
         if self._following is not None:
             await self._following.begin()
-        self._take(await self._find())
+        self._take_all(await self._find())
         self._objects.start()
         if self._following is not None:
             self._following.start()
@@ -245,24 +170,9 @@ class SharedComponentCacheService(Service):
     async def _find(self) -> Found:
         return await self._workers.run("components", 1, find_components, self._settings.components_path)
 
-    def _take(self, found: Found) -> None:
-        """Put what was found in place of what was found before."""
-        failed = {failure.origin for failure in found.failures}
-        kept = {_BY_CODE, _BUILT_IN, *failed}
-        origins = {
-            name: origin
-            for name, origin in self._origins.items()
-            if origin in kept or str(Path(origin).parent) in failed  # a whole folder that is not there
-        }
-        self._components = {name: self._components[name] for name in origins}
-        self._origins = origins
-        self._failures = (*found.failures, *self._add_all(found))
+    def _take_all(self, found: Found) -> None:
         self._modules = tuple({*self._modules, *found.modules})
-        self._document = None
-        self._known.set(len(self._components))
-        for failure in self._failures:
-            _log.warning("a component could not be loaded", origin=failure.origin, error=failure.error)
-        self.document()
+        self._take(found)
 
     async def _stop(self) -> None:
         if self._following is not None:
@@ -271,44 +181,15 @@ class SharedComponentCacheService(Service):
             await asyncio.wait(set(self._letting_go))
         self._reloading = None
         await self._objects.stop()
-        for name, origin in list(self._origins.items()):
-            if origin not in (_BY_CODE, _BUILT_IN):
-                del self._components[name], self._origins[name]
+        self._forget_found()
         for module in self._modules:
             sys.modules.pop(module, None)
-        self._modules, self._failures, self._document = (), (), None
+        self._modules = ()
 
     async def _check(self) -> str | None:
-        if self._failures:
-            return f"could not load {', '.join(failure.origin for failure in self._failures)}"
+        if self.failures:
+            return f"could not load {', '.join(failure.origin for failure in self.failures)}"
         return None if self._following is None else self._following.trouble()
-
-    def _add_all(self, found: Found) -> list[ComponentFailure]:
-        failures = []
-        for component, origin in found.components:
-            try:
-                self._add(component, origin)
-            except (ComponentExistsError, InvalidComponentError) as error:
-                failures.append(ComponentFailure(origin=origin, error=str(error)))
-        return failures
-
-    def _add(self, component: ComponentType, origin: str, *, replace: bool = False) -> None:
-        check_component(component)
-        name = component.type_name
-        if name in self._components and not replace:
-            raise ComponentExistsError(name, self._origins[name])
-        self._components[name] = component
-        self._origins[name] = origin
-        self._document = None
-        self._known.set(len(self._components))
-
-    def _serialise(self) -> ComponentDocument:
-        categories: dict[str, dict[str, object]] = {}
-        for name, component in self._components.items():
-            categories.setdefault(component.category, {})[name] = definition(component)
-        body = orjson.dumps(categories, option=orjson.OPT_SORT_KEYS)
-        digest = hashlib.blake2b(body, digest_size=16).hexdigest()
-        return ComponentDocument(body=body, gzip=gzip.compress(body, mtime=0), etag=f'"{digest}"')
 
 
 _COUNTED = {
