@@ -1,9 +1,7 @@
 """The state in this process: bounded by values and bytes, gone when the process ends."""
 
-import heapq
 import time
-from collections.abc import Callable
-from itertools import count
+from collections.abc import Callable, Iterator
 from math import inf
 from typing import Self
 from uuid import UUID
@@ -11,6 +9,7 @@ from uuid import UUID
 from bedplate.services.cache import Item
 from bedplate.services.settings import SettingsService
 from bedplate.services.state.backend import Limits, Record
+from bedplate.services.state.due import DueKeys
 from bedplate.services.state.errors import StateConflictError, StateFullError, StateValueTooLargeError
 from bedplate.services.state.lists import GrowingList
 from bedplate.services.state.models import ChangeKind, Scope, StateUsage
@@ -44,11 +43,7 @@ class MemoryBackend:
         self._expired = 0
         # Every change of any key takes the next number, so that a key that comes back has none that it had before.
         self._last_version = 0
-        # Keys by the time they are due. One whose entry has changed since stays until it is met, or until half of
-        # them are such; the number breaks ties.
-        self._due: list[tuple[float, int, str, str]] = []
-        self._timed = 0
-        self._number = count()
+        self._due = DueKeys(self._timed_entries)
 
     @classmethod
     def from_settings(cls, settings: SettingsService) -> Self:
@@ -254,34 +249,26 @@ class MemoryBackend:
             entry = shelf.entries[key] = Entry(kept, version, cost, due)
         else:
             grown -= entry.cost
-            self._timed -= entry.due != inf
+            self._due.timed -= entry.due != inf
             entry.kept, entry.version, entry.cost, entry.due = kept, version, cost, due
         self._bytes += grown
         shelf.owner.bytes += grown
         shelf.changed = now
         if due != inf:
-            self._schedule(shelf, key, due)
+            self._due.add(due, shelf.scope.name, key)
         return version
 
-    def _schedule(self, shelf: Shelf, key: str, due: float) -> None:
-        self._timed += 1
-        if len(self._due) > 2 * self._timed + 64:
-            entries = (
-                (entry.due, next(self._number), shelf.scope.name, key)
-                for shelf in self._shelves.values()
-                for key, entry in shelf.entries.items()
-                if entry.due != inf
-            )
-            self._due = list(entries)
-            heapq.heapify(self._due)
-        else:
-            heapq.heappush(self._due, (due, next(self._number), shelf.scope.name, key))
+    def _timed_entries(self) -> Iterator[tuple[float, str, str]]:
+        for shelf in self._shelves.values():
+            for key, entry in shelf.entries.items():
+                if entry.due != inf:
+                    yield entry.due, shelf.scope.name, key
 
     def _remove(self, shelf: Shelf, key: str, kind: ChangeKind) -> None:
         entry = shelf.entries.pop(key)
         self._bytes -= entry.cost
         shelf.owner.bytes -= entry.cost
-        self._timed -= entry.due != inf
+        self._due.timed -= entry.due != inf
         self._last_version += 1
         shelf.tell(key, Change(kind, self._last_version))
 
@@ -293,9 +280,7 @@ class MemoryBackend:
     def _expire_due(self) -> bool:
         """Remove what is due by now; whether there was anything."""
         before = self._expired
-        now = self._clock()
-        while self._due and self._due[0][0] <= now:
-            due, _, name, key = heapq.heappop(self._due)
+        for due, name, key in self._due.taken(self._clock()):
             shelf = self._shelves.get(name)
             entry = shelf.entries.get(key) if shelf is not None else None
             if shelf is not None and entry is not None and entry.due == due:
