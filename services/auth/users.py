@@ -1,14 +1,13 @@
 """Users: sign-up, profile, rights, passwords."""
 
 import uuid
-from collections.abc import Collection
 from typing import Any
 
 from msgspec import UNSET
 from pydantic import SecretStr
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bedplate.services.auth.account_rules import check_optins, check_text, check_username, to_user, username_key
+from bedplate.services.auth.account_rules import check_optins, check_text, check_username, to_user
 from bedplate.services.auth.accounts import Accounts
 from bedplate.services.auth.audit import Audit, AuditKind
 from bedplate.services.auth.errors import (
@@ -20,26 +19,24 @@ from bedplate.services.auth.errors import (
     SignUpClosedError,
     UserNotFoundError,
 )
-from bedplate.services.auth.models import Client, Principal, User, UserBrowse, UserChanges, UserPage
+from bedplate.services.auth.models import Client, Principal, User, UserChanges
 from bedplate.services.auth.passwords import Passwords
 from bedplate.services.auth.throttle import LoginThrottle
+from bedplate.services.auth.user_reader import UserReader, require_superuser
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import UserRow, utc_now
-from bedplate.services.database.repositories.user import USERS, UserRepository
-from bedplate.services.errors import InvalidInputError
+from bedplate.services.database.repositories.user import UserRepository
 from bedplate.services.logs import get_logger
-from bedplate.services.schema import ServiceType
 from bedplate.services.settings.groups.auth import AuthSettings
 
 __all__ = ["Users"]
 
-MAX_PAGE = 1000
 MAX_PROFILE_IMAGE = 2048
 
 _log = get_logger("bedplate.auth")
 
 
-class Users:
+class Users(UserReader):
     """The accounts. Methods that change one take the caller and check what the caller may.
 
     Args:
@@ -60,10 +57,10 @@ class Users:
         audit: Audit,
         throttle: LoginThrottle,
     ) -> None:
+        super().__init__(database)
         self._throttle = throttle
         self._audit = audit
         self._settings = settings
-        self._database = database
         self._passwords = passwords
         self._accounts = accounts
 
@@ -99,81 +96,10 @@ class Users:
         optins: dict[str, Any] | None = None,
     ) -> User:
         """Make an account as a superuser; raises as :meth:`sign_up`, and NotAllowedError for anybody else."""
-        _require_superuser(actor)
+        require_superuser(actor)
         row = await self._draft(username, password, optins)
         row.is_active, row.is_superuser = is_active, is_superuser
         return await self._add(row, by="superuser", actor=actor)
-
-    async def get(self, user_id: uuid.UUID) -> User:
-        """The user of that id.
-
-        Raises:
-            UserNotFoundError: There is none.
-        """
-        async with self._database.session() as session:
-            row = await UserRepository(session).by_id(user_id)
-        if row is None:
-            raise UserNotFoundError
-        return to_user(row)
-
-    async def missing(self, user_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-        """Those of the ids that are no users; for maintenance."""
-        async with self._database.session() as session:
-            return await UserRepository(session).missing(user_ids)
-
-    async def named(self, username: str) -> User:
-        """The user of that name, without regard to case; for the command line.
-
-        Raises:
-            UserNotFoundError: There is none.
-        """
-        async with self._database.session() as session:
-            row = await UserRepository(session).by_name(username_key(username))
-        if row is None:
-            raise UserNotFoundError
-        return to_user(row)
-
-    async def list(self, actor: Principal, *, skip: int = 0, limit: int = 10) -> UserPage:
-        """Some users, oldest first; at most 1,000 at once.
-
-        Raises:
-            NotAllowedError: The caller is no superuser.
-            InvalidInputError: A number is negative.
-        """
-        _require_superuser(actor)
-        if skip < 0 or limit < 0:
-            raise InvalidInputError("skip and limit must not be negative", service=ServiceType.AUTH)
-        async with self._database.session() as session:
-            rows, total = await UserRepository(session).page(skip, min(limit, MAX_PAGE))
-        return UserPage(total=total, users=tuple(map(to_user, rows)))
-
-    async def browse(
-        self,
-        actor: Principal,
-        *,
-        search: str = "",
-        is_active: bool | None = None,
-        cursor: str | None = None,
-        limit: int = 50,
-    ) -> UserBrowse:
-        """Some of the users that match, the newest first.
-
-        Args:
-            actor: The caller, who must be a superuser.
-            search: A text in their name.
-            is_active: Those who may log in, or those who may not.
-            cursor: ``next_cursor`` of the part before.
-            limit: Most users, up to 1,000.
-
-        Raises:
-            NotAllowedError: The caller is no superuser.
-            InvalidInputError: The cursor or the limit is none that can be used.
-        """
-        _require_superuser(actor)
-        where = {} if is_active is None else {"is_active": is_active}
-        async with self._database.session() as session:
-            page = await USERS.page(session, None, where=where, search=search, cursor=cursor, limit=limit)
-        return UserBrowse(users=tuple(map(to_user, page.rows)), next_cursor=page.next_cursor)
 
     async def update(self, actor: Principal, user_id: uuid.UUID, changes: UserChanges) -> User:
         """Change an account: one's own profile, or anything as a superuser. No changes at all move ``updated_at``.
@@ -247,7 +173,7 @@ class Users:
             UserNotFoundError: There is no such user.
             LastSuperuserError: Nobody would be left to administrate.
         """
-        _require_superuser(actor)
+        require_superuser(actor)
         if user_id == actor.user.id:
             raise OwnAccountError
         async with self._database.transaction() as session:
@@ -294,11 +220,6 @@ class Users:
         keep = actor.session_id if row.id == actor.user.id else None
         await self._accounts.end_sessions(session, row, "password changed", keep)
         await self._audit.record(AuditKind.PASSWORD_CHANGED, user_id=row.id, actor=actor)
-
-
-def _require_superuser(actor: Principal) -> None:
-    if not actor.is_superuser:
-        raise NotAllowedError
 
 
 def _check_rights(actor: Principal, user_id: uuid.UUID, changes: UserChanges) -> None:

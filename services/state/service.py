@@ -1,7 +1,6 @@
 """The state service."""
 
 import asyncio
-import builtins
 import random
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,12 +18,12 @@ from bedplate.services.state.backend import StateBackend
 from bedplate.services.state.errors import (
     StateConflictError,
     StateFullError,
-    StateKeyError,
     StateValueError,
     StateValueTooLargeError,
 )
 from bedplate.services.state.models import Scope, StateEntry, StateUsage
 from bedplate.services.state.subscription import Subscription
+from bedplate.services.state.validation import check_place, checked_ttl
 from bedplate.services.telemetry import TelemetryService
 
 __all__ = ["StateService"]
@@ -113,7 +112,7 @@ class StateService(Service):
         """
         self._require(scope, key)
         item = self._encode(key, value)
-        lifetime = inf if ttl is None else _seconds(ttl)
+        lifetime = inf if ttl is None else checked_ttl(ttl)
         try:
             return await self._store.put(scope, key, item, lifetime, expected)
         except StateFullError as error:
@@ -126,7 +125,7 @@ class StateService(Service):
         """
         self._require(scope, key)
         item = self._encode(key, value)
-        lifetime = inf if ttl is None else _seconds(ttl)
+        lifetime = inf if ttl is None else checked_ttl(ttl)
         try:
             return await self._store.append(scope, key, item, lifetime)
         except (StateFullError, StateValueTooLargeError) as error:
@@ -255,9 +254,7 @@ class StateService(Service):
             self._require_started()
         if type(key) is str and key.isascii() and 0 < len(key) <= self._max_key and type(scope) is Scope:
             return
-        _check_key(key, self._max_key)
-        if type(scope) is not Scope:
-            raise StateKeyError(f"{scope!r:.80} is not a scope", fix="make one with Scope.run() and its kin")
+        check_place(scope, key, self._max_key)
 
     def _encode(self, key: str, value: Any) -> Item:
         try:
@@ -287,27 +284,3 @@ _MEASURED = {
     "bytes": "Bytes that they count for.",
     "subscriptions": "Subscriptions.",
 }
-
-
-def _check_key(key: object, longest: int) -> None:
-    if not isinstance(key, str) or not key:
-        raise StateKeyError(f"{key!r:.80} is not a key", fix="use a text that is not empty")
-    try:
-        size = len(key.encode())
-    except UnicodeEncodeError:
-        raise StateKeyError(f"{key!r:.80} is not valid Unicode", fix="encode or hash it first") from None
-    if size > longest:
-        raise StateKeyError(
-            f"a key of {size} bytes is over the limit of {longest}",
-            fix="use a shorter one, or raise BEDPLATE_STATE__MAX_KEY_BYTES",
-        )
-
-
-def _seconds(ttl: Any) -> float:
-    seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
-    if builtins.type(seconds) not in (int, float) or not seconds > 0:
-        raise StateKeyError(
-            f"a value cannot live for {ttl!r:.80} seconds",
-            fix="give a positive number, or None for as long as its scope; delete() forgets a value",
-        )
-    return float(seconds)
