@@ -12,7 +12,7 @@ __all__ = ["FileReader"]
 
 
 class FileReader:
-    """An open file: iterate over its chunks, once.
+    """An open file: iterate over its chunks, or read it, once.
 
     ::
 
@@ -37,6 +37,7 @@ class FileReader:
         self._content = content
         self._chunk_bytes = chunk_bytes
         self._count = count
+        self._size = content.info.size
 
     async def __aenter__(self) -> "FileReader":
         return self
@@ -61,7 +62,18 @@ class FileReader:
             self.close()
             raise FileRangeError(start, end, self.info.size)
         self._content.select(start, stop)
+        self._size = stop - start
         return self
+
+    async def read(self) -> bytes:
+        """All of it, or of the part that is selected, at once; in place of the iteration."""
+        pieces: list[bytes] = []
+        left = self._size
+        while left and (piece := await self._content.read(left)):
+            self._count(len(piece))
+            pieces.append(piece)
+            left -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         ahead = self._next()

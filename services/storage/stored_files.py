@@ -85,7 +85,7 @@ class StoredFiles(Service):
             size = min(file.info.size, file.info.size if end is None else end) - start
             if size > most:
                 raise FileTooLargeError(most)
-            return b"".join([chunk async for chunk in file])
+            return await file.read()
 
     async def list(
         self, namespace: Namespace, *, after: str = "", limit: int | None = None, prefix: str = ""

@@ -120,7 +120,7 @@ async def download_file(
     async with opened:
         if opened.info.size > limit:
             raise FileTooLargeError(limit)
-        content = b"".join([chunk async for chunk in opened])
+        content = await opened.read()
     try:
         return JSONResponse(content.decode())
     except UnicodeDecodeError:
