@@ -1,5 +1,6 @@
 """What the doctor looks at on behalf of the Redis servers that services share."""
 
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,8 @@ __all__ = ["CHECKS"]
 
 _MAY_LOSE: Final = frozenset({ServiceType.CACHE, ServiceType.SHARED_COMPONENT_CACHE})
 """Services that do without what a server has evicted."""
+_APART: Final = 1.0
+"""Seconds by which clocks may differ."""
 
 
 @check("redis.unreachable", Severity.ERROR, "Every Redis server answers, and lets each service in")
@@ -77,6 +80,25 @@ def _plaintext(engine: "RedisEngine", around: Surroundings) -> Iterator[Trouble]
             )
 
 
+@check("redis.clock-differs", Severity.ERROR, "The clock of this process is that of the Redis servers, within a second")
+async def _clock(engine: "RedisEngine", around: Surroundings) -> Iterable[Trouble]:
+    troubles = []
+    for services in _servers(engine, around).values():
+        with suppress(BedplateError):  # which another check reports
+            async with _client(engine, services[0], around) as client:
+                before = time.time()
+                seconds, micros = await client.time()
+                after = time.time()
+            there = seconds + micros / 1e6
+            apart = max(before - there, there - after)  # at least, however long the answer took
+            if apart > _APART:
+                how = "ahead of" if before > there else "behind"
+                what = f"the clock here is {apart:.0f} s {how} that of {engine.address(services[0]).masked}, and "
+                what += "whoever is ahead takes other processes for dead, whose jobs and tasks end"
+                troubles.append(Trouble(what, "have all machines take the time from NTP"))
+    return troubles
+
+
 def _users(around: Surroundings) -> Iterator[ServiceType]:
     """The services whose data is at a Redis server."""
     for service in ServiceType:
@@ -130,4 +152,4 @@ async def _client(engine: "RedisEngine", service: ServiceType, around: Surroundi
         await own.stop()
 
 
-CHECKS: tuple[Check, ...] = (_unreachable, _evicts, _plaintext)
+CHECKS: tuple[Check, ...] = (_unreachable, _evicts, _plaintext, _clock)

@@ -1,7 +1,9 @@
 """SET-8: what the doctor says of Redis servers: each by service, setting and fix, and no password."""
 
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from redis.asyncio import Redis
 
 from bedplate.containers import ApplicationContainer, Singleton
 from bedplate.services.checks import Finding, Severity
+from bedplate.services.engines import redis_checks
 from bedplate.services.settings import SettingsService
 from bedplate.wiring.testing.servers.valkey import PASSWORD, ValkeyServer
 
@@ -120,3 +123,14 @@ async def test_a_password_goes_to_another_machine_over_tls_only(examine: Examine
 
 async def test_whoever_uses_no_redis_hears_nothing_of_it(examine: Examine) -> None:
     assert await examine() == []
+
+
+@pytest.mark.parametrize(("apart", "said"), [(0.0, ""), (20.0, "20 s ahead of"), (-20.0, "20 s behind")])
+async def test_a_clock_that_differs_is_found(
+    valkey_url: str, examine: Examine, monkeypatch: pytest.MonkeyPatch, apart: float, said: str
+) -> None:
+    """SET-8, JOB-3: leases are compared with the clock of whoever looks at them."""
+    now = time.time
+    monkeypatch.setattr(redis_checks, "time", SimpleNamespace(time=lambda: now() + apart))
+    found = await examine(job_queue={"backend": "redis"}, cache={"backend": "redis"}, redis={"url": valkey_url})
+    assert [said in one.what for one in found if one.check == "redis.clock-differs"] == ([True] if said else [])
