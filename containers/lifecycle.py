@@ -2,29 +2,24 @@
 
 import asyncio
 import functools
-import inspect
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from dependency_injector import providers
-
 from bedplate.containers.budget import StopBudget
 from bedplate.containers.doctor import backends_of, examine
+from bedplate.containers.entering import Entered, Entering, leave
 from bedplate.containers.errors import StartError, StopError, hide_credentials, reason
 from bedplate.containers.graph import ProviderLike
-from bedplate.containers.plan import Node, Plan, is_startable
-from bedplate.containers.records import backend_of, left_out, record_of
+from bedplate.containers.plan import Node, Plan
+from bedplate.containers.records import left_out, record_of
 from bedplate.containers.report import Record, Report, State
 from bedplate.containers.requirements import refuse_incomplete
 from bedplate.containers.supervise import Limits, Outcome, Step, acquire_uninterrupted, supervise
-from bedplate.services.base import Service
 from bedplate.services.checks import Severity
-from bedplate.services.engines.redactor import Redactor
 from bedplate.services.logs import get_logger
 from bedplate.services.settings import SettingsService
-from bedplate.services.telemetry import TelemetryService
 
 __all__ = ["Lifecycle"]
 
@@ -32,15 +27,6 @@ _log = get_logger("bedplate.containers")
 
 _PATIENCE = 5.0
 """Seconds that the checks of a start may take."""
-
-
-@dataclass(eq=False)
-class _Entered:
-    """A node whose start was begun: what has to be stopped again."""
-
-    node: Node
-    record: Record
-    value: Any = None
 
 
 @dataclass
@@ -66,11 +52,10 @@ class Lifecycle:
 
     def __init__(self, plan: Callable[[Iterable[ProviderLike]], Plan]) -> None:
         self._plan = plan
-        self._entered: dict[ProviderLike, _Entered] = {}
+        self._entered: dict[ProviderLike, Entered] = {}
+        self._entering = Entering(self._entered)
         self._gate: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self._stop_budget = 0.0
-        self._redactor: Redactor | None = None
-        self._given: dict[ProviderLike, dict[ProviderLike, Any]] = {}
         self.report = Report()
 
     @property
@@ -174,45 +159,9 @@ class Lifecycle:
         return Step(
             key=node.provider,
             after=frozenset(other.provider for other in node.needs | node.follows),
-            run=lambda: self._enter(node, record),
+            run=lambda: self._entering.enter(node, record),
             limits=lambda: limits,
         )
-
-    async def _enter(self, node: Node, record: Record) -> None:
-        record.state = State.STARTING
-        entered = self._entered[node.provider] = _Entered(node, record)
-        self._forget_if_outdated(node)
-        value = node.provider()
-        if inspect.isawaitable(value):  # an async Resource, or a Singleton of an async function
-            value = await value
-        entered.value = value
-        record.backend = record.backend or backend_of(value)
-        if isinstance(value, Redactor):
-            self._redactor = value
-        self._watch(entered)
-        if is_startable(value):
-            await value.start()
-
-    def _watch(self, new: _Entered) -> None:
-        """Have telemetry watch what is started now; when that is telemetry itself, what was started before it too."""
-        telemetry = next((one.value for one in self._entered.values() if isinstance(one.value, TelemetryService)), None)
-        if telemetry is not None:
-            for one in self._entered.values() if new.value is telemetry else (new,):
-                if isinstance(one.value, Service):
-                    telemetry.watch(one.node.name, one.value)
-
-    def _forget_if_outdated(self, node: Node) -> None:
-        """Have a singleton built anew if its needs are not those that it was built with at the start before.
-
-        An override has come or gone since, or a resource was closed and opened again.
-        """
-        given = {need.provider: self._entered[need.provider].value for need in node.needs}
-        before = self._given.get(node.provider, given)
-        if isinstance(node.provider, providers.BaseSingleton) and (
-            given.keys() != before.keys() or any(given[key] is not before[key] for key in given)
-        ):
-            node.provider.reset()
-        self._given[node.provider] = given
 
     def _settle_start(self, record: Record, outcome: Outcome, failures: _Failures) -> bool:
         record.start_ms = outcome.seconds * 1e3
@@ -271,7 +220,7 @@ class Lifecycle:
             Step(
                 key=key,
                 after=frozenset(other for other in leaving if key in needs[other]),
-                run=functools.partial(self._leave, entered),
+                run=functools.partial(leave, entered),
                 limits=functools.partial(budget.share, key, entered.node.policy.stop_timeout),
             )
             for key, entered in leaving.items()
@@ -284,16 +233,6 @@ class Lifecycle:
             give_up_when_cancelled=False,
         )
         return failures, cancelled or again
-
-    async def _leave(self, entered: _Entered) -> None:
-        if entered.record.state is State.STARTED:
-            entered.record.state = State.STOPPING
-        if isinstance(entered.node.provider, providers.Resource):
-            ended = entered.node.provider.shutdown()
-            if inspect.isawaitable(ended):
-                await ended
-        if is_startable(entered.value):
-            await entered.value.stop()
 
     def _settle_stop(self, record: Record, outcome: Outcome, failures: _Failures) -> bool:
         record.stop_ms = outcome.seconds * 1e3
@@ -309,7 +248,7 @@ class Lifecycle:
     def _in_words(self, error: BaseException) -> str:
         # The text of a foreign exception may carry an address with a password.
         text = hide_credentials(reason(error))
-        return self._redactor.text(text) if self._redactor else text
+        return self._entering.redactor.text(text) if self._entering.redactor else text
 
     def _exclusive(self) -> asyncio.Lock:
         # One lock for each loop: a container may be started in several, one after another.
