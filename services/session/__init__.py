@@ -1,5 +1,6 @@
 """The session service: flows, projects, sessions of execution, builds, and the runner that executes a flow."""
 
+from bedplate.services.session.build_models import Build, NewBuild, NewTransaction, Transaction
 from bedplate.services.session.errors import (
     FlowNotFoundError,
     NameTakenError,
@@ -10,23 +11,19 @@ from bedplate.services.session.errors import (
 )
 from bedplate.services.session.models import (
     AccessType,
-    Build,
     CursorPage,
     Flow,
     FlowHeader,
     FlowPatch,
     FlowQuery,
     FlowSession,
-    NewBuild,
     NewFlow,
     NewProject,
-    NewTransaction,
     Page,
     Project,
     ProjectPatch,
     RunPolicy,
     SessionStatus,
-    Transaction,
 )
 from bedplate.services.session.service import SessionService
 

@@ -14,8 +14,9 @@ from bedplate.services.database.repositories.build import BuildRepository
 from bedplate.services.database.repositories.flow import FlowRepository
 from bedplate.services.database.retention import BATCH, Retention, delete_old
 from bedplate.services.engines.redactor import Redactor
+from bedplate.services.session.build_models import Build, NewBuild, NewTransaction, Transaction
 from bedplate.services.session.errors import FlowNotFoundError
-from bedplate.services.session.models import Build, NewBuild, NewTransaction, Page, Transaction
+from bedplate.services.session.models import Page
 from bedplate.services.settings.groups.session import SessionSettings
 from bedplate.services.telemetry import TelemetryService
 
