@@ -1,8 +1,7 @@
 """The variable service."""
 
-import builtins
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -22,11 +21,12 @@ from bedplate.services.variable.audit import AuditTrail, LogTrail
 from bedplate.services.variable.backend import StoredVariable, VariableBackend
 from bedplate.services.variable.checks import CHECKS
 from bedplate.services.variable.editor import Editor
-from bedplate.services.variable.errors import InvalidVariableError, RevealDisabledError
+from bedplate.services.variable.errors import RevealDisabledError
 from bedplate.services.variable.history import History
 from bedplate.services.variable.keys import DataKeys, Master
 from bedplate.services.variable.models import Revealed, Rotation, Variable, VariableType
 from bedplate.services.variable.operator import OperatorVariables
+from bedplate.services.variable.reader import VariableReader
 from bedplate.services.variable.rotation import rotate
 from bedplate.services.variable.sealing import Change, Sealing
 from bedplate.services.variable.validation import checked_fields, checked_name, checked_type, checked_value
@@ -36,16 +36,13 @@ if TYPE_CHECKING:
 
 __all__ = ["VariableService"]
 
-MAX_NAMES = 1000
-"""Most names that are resolved at once."""
-
 _COUNT_INTERVAL = 30.0
 """Seconds for which health checks take what is sealed with each key as it was counted: that looks at every value."""
 
 _log = get_logger("bedplate.variable")
 
 
-class VariableService(Service):
+class VariableService(Service, VariableReader):
     """Values and credentials of users, encrypted at rest, for their flows to use by name.
 
     Every method but the lifecycle's works on the variables of one user; another user's do not exist for it. Where a
@@ -70,12 +67,11 @@ class VariableService(Service):
         audit: AuditTrail | None = None,
     ) -> None:
         self._settings = settings.values.variable
-        self._keyring = keyring
-        self._redactor = redactor
-        self._backend = backend
         self._operator = OperatorVariables(self._settings.operator_variables)
-        self._audit = audit or LogTrail()
         self._editor = Editor(self._settings, backend, redactor)
+        VariableReader.__init__(self, self._ready, backend, self._editor, self._operator, redactor)
+        self._keyring = keyring
+        self._audit = audit or LogTrail()
         self.history = History(self._ready, backend, self._editor)
         self._sealing: Sealing | None = None
         self._undecryptable = telemetry.meter.counter(
@@ -165,23 +161,6 @@ class VariableService(Service):
         await self._backend.add(stored, limit=self._settings.max_per_user)
         _log.info("variable created", user_id=str(user_id), variable_id=str(stored.id))
         return sealing.shown(stored)
-
-    async def get(self, user_id: uuid.UUID, name_or_id: str | uuid.UUID) -> Variable:
-        """One variable.
-
-        Raises:
-            VariableNotFoundError: It is not there.
-            UndecryptableVariableError: It is a Generic one whose value cannot be decrypted.
-        """
-        sealing, stored = self._ready(), await self._editor.stored(user_id, name_or_id)
-        await sealing.know([stored])
-        return sealing.shown(stored)
-
-    async def list(self, user_id: uuid.UUID) -> builtins.list[Variable]:
-        """All variables of the user, oldest first; a value that cannot be decrypted is None and hides no other."""
-        sealing, found = self._ready(), await self._backend.list(user_id)
-        await sealing.know(found)
-        return [sealing.shown(stored, strict=False) for stored in found]
 
     async def update(
         self,
@@ -318,38 +297,6 @@ class VariableService(Service):
         for one in found:
             self._redactor.retire(one.id, after=self._settings.mask_retired)
         return deleted
-
-    async def resolve(self, user_id: uuid.UUID, name: str) -> SecretStr:
-        """The value of a variable for a flow of the user: the user's own, else an allow-listed one of the operator.
-
-        Raises:
-            VariableNotFoundError: There is neither.
-            UndecryptableVariableError: The user's own cannot be decrypted; the operator's does not stand in for it.
-        """
-        found = await self.resolve_many(user_id, (name,))
-        if name not in found:
-            raise self._editor.not_found(name)
-        return found[name]
-
-    async def resolve_many(self, user_id: uuid.UUID, names: Iterable[str]) -> Mapping[str, SecretStr]:
-        """Those of the names that there are, as by :meth:`resolve`, in one read.
-
-        Raises:
-            InvalidVariableError: There are more than 1,000 names.
-            UndecryptableVariableError: One of the user's own cannot be decrypted.
-        """
-        sealing = self._ready()
-        wanted = tuple(dict.fromkeys(names))
-        if len(wanted) > MAX_NAMES:
-            raise InvalidVariableError(f"at most {MAX_NAMES} variables are resolved at once")
-        sealed = await self._backend.get_many(user_id, wanted)
-        await sealing.know(sealed)
-        found = {stored.name: sealing.opened(stored) for stored in sealed}
-        for name in wanted:
-            if name not in found and (value := self._operator.get(name)):
-                self._redactor.register(value.get_secret_value(), holder="operator")
-                found[name] = value
-        return found
 
     async def _ready_to_seal(self) -> Sealing:
         """As :meth:`_ready`, having looked whether another replica has made a new key."""
