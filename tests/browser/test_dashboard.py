@@ -255,6 +255,8 @@ def test_it_fits_on_a_phone(dashboard: Dashboard, site: Site) -> None:
     for path in ("/", "/dashboard/runs", "/dashboard/jobs", "/dashboard/chats", "/dashboard/services/database"):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+    page.goto("/dashboard/audit")
+    expect(page.get_by_role("link", name="Audit log")).to_be_in_viewport(ratio=1)
     for path in ("runs", "chats"):
         page.goto(f"/dashboard/{path}")
         page.locator("#list tbody a").first.click()

@@ -15,6 +15,9 @@
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => restyle.forEach(draw => draw()));
 
+  // On a narrow screen, the name of the page may be out of sight in the list of all
+  document.querySelector(".top nav [aria-current]")?.scrollIntoView({block: "nearest", inline: "center"});
+
   // Figures for people
   const minutes = seconds => seconds < 3600 ? `${Math.floor(seconds / 60)} min ${seconds % 60} s` : `${Math.floor(seconds / 3600)} h ${Math.floor(seconds / 60) % 60} min`;
   const milliseconds = value => value < 1 ? `${Math.round(value * 1e3)} µs` : value < 1e3 ? `${+value.toPrecision(3)} ms` : value < 59_995 ? `${(value / 1e3).toFixed(2)} s` : minutes(Math.round(value / 1e3));
