@@ -38,7 +38,15 @@ __all__ = [
     "TooLargeError",
     "UnavailableError",
     "WiringError",
+    "with_fix",
 ]
+
+
+def with_fix(what: str, fix: str | None) -> str:
+    """What went wrong, and what to do about it where that is known, as sentences."""
+    if not fix:
+        return what
+    return f"{what}{'' if what.endswith(('.', '!', '?')) else '.'} Fix: {fix}"
 
 
 class BedplateError(Exception):
@@ -74,9 +82,7 @@ class BedplateError(Exception):
         text = f"{self.service}: {self.what}" if self.service else self.what
         if self.why:
             text += f" ({self.why})"
-        if self.fix:
-            text += f" Fix: {self.fix}"
-        return text
+        return with_fix(text, self.fix)
 
 
 class ConfigurationError(BedplateError):

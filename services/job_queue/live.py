@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from bedplate.services.database.models import new_id, utc_now
-from bedplate.services.errors import BedplateError
+from bedplate.services.errors import BedplateError, with_fix
 from bedplate.services.job_queue.log_host import LogHost
 from bedplate.services.job_queue.models import TERMINAL_EVENTS, Job, JobStatus
 
@@ -240,6 +240,5 @@ class LiveJob:
 def failure(error: BaseException) -> dict[str, str]:
     """The data of an ``error`` event: what a Bedplate error says, and nothing but the type of any other."""
     if isinstance(error, BedplateError):
-        text = error.what if error.fix is None else f"{error.what} Fix: {error.fix}"
-        return {"code": error.code, "error": text}
+        return {"code": error.code, "error": with_fix(error.what, error.fix)}
     return {"code": "job_failed", "error": f"The job failed: {type(error).__name__}."}

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from bedplate.services.chat import MessageStatus
 from bedplate.services.engines.redactor import Redactor
+from bedplate.services.errors import with_fix
 from bedplate.services.job_queue import JobLog
 from bedplate.services.logs import get_logger
 from bedplate.services.session.runner import (
@@ -124,7 +125,7 @@ class RunConsumer:
             await self._conversation.finish(message)
         except Exception as error:
             _log.warning("error message was not stored", error=type(error).__name__)
-        text = message.text if failed.fix is None else f"{message.text} Fix: {failed.fix}"
+        text = with_fix(message.text, failed.fix)
         data = message_data(message, self._flow_id) | {"code": failed.code, "message": text}
         data = self._redactor.value(data)
         self._log.append("error", data)

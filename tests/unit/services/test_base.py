@@ -162,5 +162,5 @@ async def test_health_never_shows_the_text_of_a_foreign_error() -> None:
 
 
 async def test_use_of_a_service_that_is_not_started_says_what_to_do() -> None:
-    with pytest.raises(UnavailableError, match=r"cache: the service is not started Fix: start its container first"):
+    with pytest.raises(UnavailableError, match=r"cache: the service is not started\. Fix: start its container first"):
         Opens()._require_started()

@@ -128,7 +128,7 @@ class Execution(TaskFixtures):
             raise BedplateError("no paper", fix="add some")
 
         run = await node.tasks.wait(user, (await node.tasks.submit(user, ours)).id)
-        assert (run.error_code, run.error) == ("error", "no paper Fix: add some")
+        assert (run.error_code, run.error) == ("error", "no paper. Fix: add some")
 
     async def test_failed_task_is_tried_again(self, node: Node, user: uuid.UUID, registry: TaskRegistry) -> None:
         """TASK-1: until it succeeds, or its attempts are used up."""
