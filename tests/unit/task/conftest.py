@@ -65,20 +65,23 @@ async def node(new_node: NewNode) -> Node:
 class Outage:
     """Makes every write to a database fail while it lasts."""
 
-    def __init__(self, backend: Any) -> None:
+    def __init__(self) -> None:
         self.on = False
         self.failed = asyncio.Event()
-        self._real = backend.write
 
-    async def write(self, **how: Any) -> Any:
-        if self.on:
-            self.failed.set()
-            raise OSError("the disk is gone")
-        return await self._real(**how)
+    def around(self, real: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def write(*what: Any, **how: Any) -> Any:
+            if self.on:
+                self.failed.set()
+                raise OSError("the disk is gone")
+            return await real(*what, **how)
+
+        return write
 
 
 @pytest.fixture
 def outage(database: DatabaseService, monkeypatch: pytest.MonkeyPatch) -> Outage:
-    broken = Outage(database._backend)
-    monkeypatch.setattr(database._backend, "write", broken.write)
+    broken = Outage()
+    for way in ("write", "transact"):
+        monkeypatch.setattr(database._backend, way, broken.around(getattr(database._backend, way)))
     return broken
