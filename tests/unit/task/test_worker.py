@@ -156,9 +156,10 @@ async def test_worker_goes_on_after_the_database_failed(
     later = await node.tasks.submit(alice, "quick", {"number": 7}, delay=0.02)
     outage.on = True
     with caplog.at_level(logging.WARNING, "bedplate.task"):
-        await outage.failed.wait()
-        outage.failed.clear()
-        await outage.failed.wait()
+        await until(lambda: "could not be taken" in caplog.text)
+        for _ in range(3):
+            outage.failed.clear()
+            await outage.failed.wait()
         outage.on = False
         assert await node.tasks.result(alice, later.id) == 7
     said = [record for record in caplog.records if "could not be taken" in record.getMessage()]
@@ -194,7 +195,7 @@ async def test_submit_cancelled_at_any_await_leaves_no_run_that_nobody_executes(
             await node.tasks.delete(alice, run.id)
 
     awaits = await cancel_at_every_await(lambda: node.tasks.submit(alice, "quick"), after)
-    assert awaits >= 3
+    assert awaits >= 1
 
 
 async def test_nothing_of_a_run_stays_in_memory(node: Node, alice: uuid.UUID, quick: None) -> None:
