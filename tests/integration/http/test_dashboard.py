@@ -130,7 +130,7 @@ async def test_each_service_has_its_page_and_its_documentation(clients: Clients,
         assert {one.operation for one in clients.container.telemetry().operations(name)} <= told, name
         assert not {"start", "stop", "health"} & told, name
     auth = (await visitor.get("/dashboard/services/auth")).text
-    lengths = re.findall(r"auth.password_m\w+_\w+</code></th><td><code>([^<]*)<", auth)
+    lengths = re.findall(r"auth.password_m\w+_\w+</code></th><td[^>]*><code>([^<]*)<", auth)
     assert lengths, "how long a password is is none"
     assert all(one.isdigit() for one in lengths)
     assert "BEDPLATE" not in (await visitor.get("/dashboard/services/nothing")).text
