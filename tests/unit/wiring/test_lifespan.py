@@ -112,10 +112,12 @@ async def test_the_lifespan_starts_stops_and_spares_the_garbage_collector() -> N
 
 @pytest.mark.usefixtures("thawed")
 async def test_the_lifespan_leaves_what_a_host_has_frozen() -> None:
+    hosts: list[object] = []
     gc.freeze()
     async with lifespan(Container())(object()):
-        made = gc.get_freeze_count()
-    assert gc.get_freeze_count() == made
+        pass
+    # Not the number of what is frozen, which falls with whatever an earlier test has left behind and is let go of now.
+    assert not any(one is hosts for one in gc.get_objects())
 
 
 async def test_the_lifespan_leaves_a_container_running_that_ran_before() -> None:
