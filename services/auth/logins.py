@@ -81,6 +81,10 @@ class Logins:
         """As :meth:`as_user`, for a session cookie."""
         return await self._enter(user, None, client, self._sessions.open_cookie)
 
+    def joined(self) -> AbstractAsyncContextManager[object]:
+        """A transaction, if the throttle's part of the work is part of it; else every step is one of its own."""
+        return self._database.transaction() if self._throttle.joins_transactions else nullcontext()
+
     async def _login(
         self,
         username: str,
@@ -119,7 +123,7 @@ class Logins:
                 raise WaitingForApprovalError if user.last_login_at is None else InactiveUserError
             outdated = self._passwords.outdated(user.password_hash)
             new_hash = await self._passwords.hash(password) if outdated else None
-            async with self._joined():
+            async with self.joined():
                 await self._throttle.check(attempt)
                 opened = await self._enter(user, new_hash, attempt.client, opening)
                 await self._throttle.succeeded(attempt)
@@ -130,7 +134,7 @@ class Logins:
 
     async def _failed(self, user: UserRow | None, attempt: Attempt, error: BedplateError) -> None:
         user_id, told = user.id if user else None, True
-        async with self._joined():
+        async with self.joined():
             await self._audit.record(
                 AuditKind.LOGIN_FAILED, user_id=user_id, client=attempt.client, details={"reason": error.code}
             )
@@ -138,10 +142,6 @@ class Logins:
                 told = await self._throttle.failed(attempt, user_id)
         if not told:
             await self._throttle.check(attempt)
-
-    def _joined(self) -> AbstractAsyncContextManager[object]:
-        """A transaction, if the throttle's part of the work is part of it; else every step is one of its own."""
-        return self._database.transaction() if self._throttle.joins_transactions else nullcontext()
 
     async def _find(self, username: str) -> UserRow | None:
         try:

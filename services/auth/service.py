@@ -302,10 +302,11 @@ class AuthService(Service):
             Whether there was anything to forget.
         """
         self._require_started()
-        async with self._database.transaction() as session:
+        async with self._logins.joined():
             unlocked = await self._throttle.unlock(username)
             if unlocked:
-                row = await UserRepository(session).by_name(username_key(username))
+                async with self._database.session() as session:
+                    row = await UserRepository(session).by_name(username_key(username))
                 await self.audit.record(AuditKind.UNLOCKED, user_id=row.id if row else None)
         return unlocked
 
