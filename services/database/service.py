@@ -16,7 +16,7 @@ from bedplate.services.database.backups import Backups
 from bedplate.services.database.checks import CHECKS
 from bedplate.services.database.migrations import Migrations
 from bedplate.services.database.revisions import History
-from bedplate.services.database.sessions import close, commit, savepoint, session_over
+from bedplate.services.database.sessions import close, closing, commit, savepoint, session_over
 from bedplate.services.errors import BedplateError
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
@@ -116,14 +116,20 @@ class DatabaseService(Service):
             return
         with typed_errors(self._backend, self._count):
             if (connection := self._reading.get(task)) is not None:
-                session = session_over(connection)
-                try:
+                async with closing(session_over(connection)) as session:
                     yield session
-                finally:
-                    await close(session)
-            else:
-                async with self._read(task) as session:
+                return
+            self._require_started()
+            lease = await self._backend.read()
+            self._readers.add(1)
+            try:
+                self._reading[task] = lease.connection
+                async with closing(session_over(lease.connection)) as session:
                     yield session
+            finally:
+                self._reading.pop(task, None)
+                self._readers.add(-1)
+                await lease.end()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -141,9 +147,20 @@ class DatabaseService(Service):
             if (joined := self._writing.get(task)) is not None:
                 async with savepoint(joined), self._undoing_calls(task):
                     yield joined
-            else:
-                async with self._write(task) as session:
-                    yield session
+                return
+            self._require_started()
+            asked = time.perf_counter()
+            lease = await self._backend.write(inside_read=task in self._reading)
+            begun = time.perf_counter()
+            session = session_over(lease.connection)
+            try:
+                self._waited.record(begun - asked)
+                self._writing[task] = session
+                yield session
+                await self._commit(task, session, lease)
+            finally:
+                await self._end(task, session, lease)
+                self._lasted.record(time.perf_counter() - begun)
 
     async def execute(
         self, statement: sa.Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
@@ -240,23 +257,6 @@ class DatabaseService(Service):
             del self._after.get(task, [])[before:]
             raise
 
-    @asynccontextmanager
-    async def _read(self, task: _Task) -> AsyncIterator[AsyncSession]:
-        self._require_started()
-        lease = await self._backend.read()
-        self._readers.add(1)
-        try:
-            self._reading[task] = lease.connection
-            session = session_over(lease.connection)
-            try:
-                yield session
-            finally:
-                await close(session)
-        finally:
-            self._reading.pop(task, None)
-            self._readers.add(-1)
-            await lease.end()
-
     async def _perform(self, work: Callable[[sa.Connection], T]) -> T:
         task = asyncio.current_task()
         if task in self._writing:
@@ -276,27 +276,6 @@ class DatabaseService(Service):
             finally:
                 self._lasted.record(time.perf_counter() - begun)
 
-    @asynccontextmanager
-    async def _write(self, task: _Task) -> AsyncIterator[AsyncSession]:
-        self._require_started()
-        asked = time.perf_counter()
-        lease = await self._backend.write(inside_read=task in self._reading)
-        begun = time.perf_counter()
-        session = session_over(lease.connection)
-        try:
-            self._waited.record(begun - asked)
-            self._writing[task] = session
-            yield session
-            await self._commit(task, session, lease)
-        finally:
-            self._writing.pop(task, None)
-            self._after.pop(task, None)
-            try:
-                await close(session)
-            finally:
-                await lease.end()
-                self._lasted.record(time.perf_counter() - begun)
-
     async def _commit(self, task: _Task, session: AsyncSession, lease: Lease) -> None:
         try:
             await commit(session, lease)
@@ -305,6 +284,14 @@ class DatabaseService(Service):
             if not lease.connection.in_transaction():
                 for call in self._after.pop(task, ()):
                     call()
+
+    async def _end(self, task: _Task, session: AsyncSession, lease: Lease) -> None:
+        self._writing.pop(task, None)
+        self._after.pop(task, None)
+        try:
+            await close(session)
+        finally:
+            await lease.end()
 
     def _size(self) -> Iterator[tuple[float, dict[str, str]]]:
         if self._started and (size := self._backend.size()) is not None:

@@ -12,7 +12,7 @@ from bedplate.services.database.backend import Lease
 from bedplate.services.database.errors import TransactionLostError
 from bedplate.services.logs import get_logger
 
-__all__ = ["close", "commit", "savepoint", "session_over"]
+__all__ = ["close", "closing", "commit", "savepoint", "session_over"]
 
 _log = get_logger("bedplate.database")
 
@@ -29,6 +29,21 @@ async def close(session: AsyncSession) -> None:
         await session.close()
     else:
         session.sync_session.close()  # there is nothing to wait for
+
+
+class closing:  # noqa: N801 - used like a function
+    """A session that is closed at the end of a block."""
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def __aenter__(self) -> AsyncSession:
+        return self._session
+
+    async def __aexit__(self, *error: object) -> None:
+        await close(self._session)
 
 
 async def commit(session: AsyncSession, lease: Lease) -> None:

@@ -19,15 +19,14 @@ from bedplate.services.database.errors import (
     DatabaseReadOnlyError,
     DatabaseUnreachableError,
     DatabaseURLError,
-    ReadOnlySessionError,
-    TransactionLostError,
 )
 from bedplate.services.database.json_columns import dump_json, load_json
 from bedplate.services.database.postgres.address import Address
 from bedplate.services.database.postgres.alteration import Alteration
 from bedplate.services.database.postgres.connection import connect
+from bedplate.services.database.postgres.dialect import DRIVER
 from bedplate.services.database.postgres.errors import explain
-from bedplate.services.database.postgres.lease import PostgresLease
+from bedplate.services.database.postgres.lease import PostgresLease, driver_of
 from bedplate.services.database.turnstile import Turnstile
 from bedplate.services.database.url import SETTING, postgres_url
 from bedplate.services.errors import BedplateError
@@ -39,8 +38,6 @@ __all__ = ["PostgresBackend"]
 T = TypeVar("T")
 
 _OLDEST = 14
-_BEGUN = "bedplate_begun"
-"""Marks a connection whose one transaction of the lease has begun."""
 
 _SETTLED = (
     psycopg.pq.TransactionStatus.IDLE,
@@ -106,7 +103,7 @@ class PostgresBackend:
         """Open the first connection, and look whether the server will do."""
         values, address = self._values, self.address
         engine = create_async_engine(
-            address.url,
+            address.url.set(drivername=DRIVER),
             connect_args={
                 **address.connect_args,
                 "async_creator_fn": functools.partial(connect, address.statement_timeout),
@@ -124,8 +121,6 @@ class PostgresBackend:
         # Several rows in one statement, not in a pipeline of statements: psycopg does not survive a cancellation at the
         # end of one, and raises an AssertionError in its place.
         engine.dialect.use_insertmanyvalues_wo_returning = True
-        sa.event.listen(engine.sync_engine, "begin", _refuse_second)
-        sa.event.listen(engine.sync_engine, "commit", _refuse_lost)
         sa.event.listen(engine.sync_engine, "handle_error", _leave_out_values)
         sa.event.listen(engine.sync_engine, "handle_error", _keep_after_cancellation)
         timeout = values.pool_timeout
@@ -262,7 +257,7 @@ def _begin(connection: sa.Connection, statement: str | None, *, read_only: bool)
     if not read_only or statement is not None:
         connection.begin()
     if not read_only:
-        connection.execution_options(**{_BEGUN: True})
+        driver_of(connection).begun = True
     if statement is not None:
         connection.exec_driver_sql(statement)
 
@@ -274,25 +269,6 @@ def _nothing(_: sa.Connection | None = None) -> None:
 async def _interrupt(alteration: Alteration, done: asyncio.Future[Any]) -> None:
     await asyncio.to_thread(alteration.interrupt)
     await asyncio.wait({done})
-
-
-def _refuse_second(connection: sa.Connection) -> None:
-    """Refuse what would be committed on its own, after a rollback or a commit by hand."""
-    if connection.get_execution_options().get(_BEGUN):
-        raise ReadOnlySessionError(
-            "a write outside a transaction: after a rollback by hand nothing can be written",
-            fix="write inside: async with database.transaction()",
-        )
-
-
-def _refuse_lost(connection: sa.Connection) -> None:
-    """Refuse to commit after an error that was caught: the server answers by rolling back, and says so to nobody."""
-    driver: Any = connection.connection.driver_connection
-    if driver.info.transaction_status == psycopg.pq.TransactionStatus.INERROR:
-        raise TransactionLostError(
-            "nothing was stored: an error inside the transaction was caught, and had rolled it back",
-            fix="put what may fail into a transaction() of its own inside this one, which is a savepoint",
-        )
 
 
 def _keep_after_cancellation(context: ExceptionContext) -> None:

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.abc import PQGen
 
-__all__ = ["connect"]
+__all__ = ["PatientConnection", "connect"]
 
 T = TypeVar("T")
 
@@ -13,7 +13,7 @@ _GRACE = 5.0
 """Seconds beyond the longest statement in which the server must have said that it was too long."""
 
 
-class _PatientConnection(psycopg.AsyncConnection[Any]):
+class PatientConnection(psycopg.AsyncConnection[Any]):
     """Waits no longer for an answer than a statement may take.
 
     The server ends a statement that takes too long, and TCP a connection to a machine that is gone. Neither helps
@@ -21,6 +21,8 @@ class _PatientConnection(psycopg.AsyncConnection[Any]):
     """
 
     patience: float | None = None
+    begun: bool = False
+    used_at: float = float("-inf")
 
     async def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         """Wait for what the server answers.
@@ -44,6 +46,6 @@ async def connect(statement_timeout: float, *args: Any, **arguments: Any) -> psy
         args: As of ``psycopg.AsyncConnection.connect``.
         arguments: As of ``psycopg.AsyncConnection.connect``.
     """
-    connection = await _PatientConnection.connect(*args, **arguments)
+    connection = await PatientConnection.connect(*args, **arguments)
     connection.patience = statement_timeout + _GRACE if statement_timeout else None
     return connection

@@ -1,7 +1,8 @@
 """The use of a connection by one task."""
 
+import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import psycopg
 import sqlalchemy as sa
@@ -9,11 +10,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
+from bedplate.services.database.postgres.connection import PatientConnection
 from bedplate.services.database.turnstile import Turnstile
 from bedplate.services.logs import get_logger
 from bedplate.services.uninterrupted import uninterrupted
 
-__all__ = ["PostgresLease"]
+__all__ = ["PostgresLease", "driver_of"]
 
 T = TypeVar("T")
 
@@ -64,7 +66,15 @@ class PostgresLease:
         _close(connection)
 
 
+def driver_of(connection: sa.Connection) -> PatientConnection:
+    """The driver's connection under one of SQLAlchemy's."""
+    return cast(PatientConnection, connection.connection.driver_connection)
+
+
 def _close(connection: sa.Connection) -> None:
+    if not connection.invalidated:
+        driver = driver_of(connection)
+        driver.begun, driver.used_at = False, time.monotonic()
     try:
         connection.close()
     except (SQLAlchemyError, psycopg.Error) as error:

@@ -210,6 +210,25 @@ async def test_a_server_that_is_stopped_and_started_again(tmp_path: Path) -> Non
         await database.stop()
 
 
+async def test_a_connection_that_the_server_has_just_ended_is_replaced(migrated_postgres: str) -> None:
+    """DB-1: nobody sees it who asks for one, however short a time ago it was in use."""
+    database = build(migrated_postgres)
+    await database.start()
+    async with database.transaction() as session:
+        session.add(row("before"))
+    others = (
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    for _ in range(3):
+        async with await psycopg.AsyncConnection.connect(migrated_postgres) as admin:
+            ended = await (await admin.execute(others)).fetchall()
+        assert ended
+        assert all(done for (done,) in ended)
+        assert await database.read(lambda connection: connection.scalar(sa.select(sa.func.count(UserRow.id)))) == 1
+    await database.stop()
+
+
 async def test_a_connection_that_falls_silent_is_given_up(migrated_postgres: str, monkeypatch: Any) -> None:
     """DB-1: neither side ends it, and no answer comes: as with a firewall that has forgotten it."""
     monkeypatch.setattr(connection, "_GRACE", 0.2)
