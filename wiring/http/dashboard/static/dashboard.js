@@ -61,6 +61,8 @@
 
   // Charts
   const KEPT = 600;
+  // Values that no line leads to, or from, are points
+  const alone = (plot, line) => plot.data[line].flatMap((value, at, all) => value !== null && (all[at - 1] ?? null) === null && (all[at + 1] ?? null) === null ? [at] : []);
   class Chart {
     constructor(figure) {
       this.figure = figure;
@@ -81,7 +83,7 @@
       const axis = {stroke: colour("--soft"), grid: {stroke: colour("--line"), width: 1}, ticks: {show: false}, font: "11px system-ui"};
       const lines = this.keys.map((_, at) => {
         const stroke = colour(at ? "--two" : "--one");
-        return {stroke, width: 1.8, fill: at ? undefined : `${stroke}22`, spanGaps: false, points: {show: false}};
+        return {stroke, width: 1.8, fill: at ? undefined : `${stroke}22`, spanGaps: false, points: {show: true, size: 4, width: 0, fill: stroke, filter: alone}};
       });
       this.plot = new uPlot({
         ...this.size(),
@@ -89,7 +91,7 @@
         cursor: {y: false, drag: {x: false, y: false}},
         scales: {x: {range: (_, low, high) => [Math.min(low ?? 0, (high ?? 0) - 60), high ?? 1]}, y: {range: (_, low, high) => this.unit === "share" ? [0, 1] : [0, Math.max((high || 0) * 1.15, this.unit === "ms" ? 1 : 2)]}},
         series: [{}, ...lines],
-        padding: [8, 6, 0, 0],
+        padding: [8, 26, 0, 0],
         axes: [{...axis, space: 64, size: 24, grid: {show: false}, values: (_, ticks) => ticks.map(clock)}, {...axis, size: 52, space: 34, values: (_, ticks) => ticks.map(written[this.unit])}],
         hooks: {setCursor: [plot => this.tell(plot.cursor.idx)]},
       }, this.data, this.place);
