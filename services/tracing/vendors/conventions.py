@@ -11,7 +11,7 @@ import msgspec
 
 from bedplate.services.tracing.models import SpanKind, Status
 from bedplate.services.tracing.vendors.documents import documents_of
-from bedplate.services.tracing.vendors.messages import Message, input_messages, output_messages
+from bedplate.services.tracing.vendors.messages import Message, input_messages, output_messages, query_of
 from bedplate.services.tracing.vendors.providers import gen_ai_provider, open_inference_provider
 from bedplate.services.tracing.vendors.texts import json_of
 
@@ -129,8 +129,7 @@ def _finish_reason(step: "Step") -> str:
 
 
 def _documents(step: "Step") -> dict[str, Any]:
-    asked = input_messages(step.record.inputs, step.inputs)
-    told: dict[str, Any] = {"gen_ai.retrieval.query.text": asked[-1][1]} if asked else {}
+    told: dict[str, Any] = {"gen_ai.retrieval.query.text": query_of(step.record.inputs)}
     documents = documents_of(step.record.outputs)
     for number, one in enumerate(documents):
         for name, value in (("content", one.content), ("id", one.id), ("score", one.score)):

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-__all__ = ["Message", "input_messages", "output_messages"]
+__all__ = ["Message", "input_messages", "output_messages", "query_of"]
 
 Message = tuple[str, str]
 """Role and text."""
@@ -32,6 +32,12 @@ def input_messages(value: Any, text: str | None) -> list[Message]:
     return found if any(role != "system" for role, _ in found) else [*found, ("user", text)]
 
 
+def query_of(value: Any) -> str | None:
+    """What a retriever was asked for, where that is to be seen in its inputs."""
+    found = _texts(value, ("query", "search_query", *_ASKED)) if isinstance(value, dict) else [_text(value)]
+    return found[0] if found and found[0] else None
+
+
 def output_messages(value: Any, text: str | None) -> list[Message]:
     """What a model gave; the arguments are those of :func:`input_messages`."""
     if text is None:
@@ -41,7 +47,13 @@ def output_messages(value: Any, text: str | None) -> list[Message]:
 
 
 def _texts(value: dict[Any, Any], names: tuple[str, ...]) -> list[str]:
-    return [found for name in names if isinstance(found := value.get(name), str) and found]
+    return [found for name in names if (found := _text(value.get(name)))]
+
+
+def _text(value: Any) -> str:
+    """A text, or that of a message; empty: it is neither."""
+    text = value.get("text") if isinstance(value, dict) else value
+    return text if isinstance(text, str) else ""
 
 
 def _message(value: Any) -> Message | None:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 import httpx
+import orjson
 import pytest
 from tests.contract.tracing_vendors import VENDORS, spans_of, vendor_settings
 from tests.integration.http.conftest import Upload
@@ -65,6 +66,10 @@ async def test_a_run_goes_on_with_the_trace_of_the_request(
     asked = spans_of(otlp, "otlp")["Language Model"].attributes
     assert asked["gen_ai.response.finish_reasons"] == ["stop"]
     assert asked["gen_ai.response.model"] == asked["gen_ai.request.model"]
+    roles = [(one["role"], one["parts"][0]["content"]) for one in orjson.loads(asked["gen_ai.input.messages"])]
+    assert [role for role, _ in roles] == ["system", "user"]
+    assert roles[-1] == ("user", "Hello")
+    assert asked["llm.output_messages.0.message.content"] == "You said: Hello"
     assert llm.requests[-1].traceparent is not None
     assert llm.requests[-1].traceparent.split("-")[1] == TRACE
 

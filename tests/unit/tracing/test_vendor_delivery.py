@@ -26,7 +26,7 @@ from bedplate.services.tracing.factory import build_tracing
 from bedplate.services.tracing.ids import is_sampled
 from bedplate.services.tracing.vendors import conventions
 from bedplate.services.tracing.vendors.langfuse import Langfuse
-from bedplate.services.tracing.vendors.messages import input_messages, output_messages
+from bedplate.services.tracing.vendors.messages import input_messages, output_messages, query_of
 from bedplate.services.tracing.vendors.otlp import Otlp
 from bedplate.services.tracing.vendors.providers import gen_ai_provider, open_inference_provider
 from bedplate.services.tracing.vendors.sampling import TailSampler
@@ -441,6 +441,11 @@ def test_messages_are_told_apart_where_they_can_be() -> None:
     value = {"messages": [{"role": "Human", "content": "a"}, {"sender": "AI", "text": "b"}, 7], "system_message": "s"}
     assert input_messages(value, "all") == [("system", "s"), ("user", "a"), ("assistant", "b")]
     assert input_messages({"input_value": "a"}, "all") == [("user", "a")]
+    said = {"input_value": {"text": "a", "sender": "User"}, "system_message": {"text": "s"}}
+    assert input_messages(said, "all") == [("system", "s"), ("user", "a")]
+    assert query_of({"mode": "Retrieve"}) is None
+    assert query_of({"query": "q", "input_value": "a"}) == query_of("q") == "q"
+    assert output_messages({"text_output": {"text": "b"}}, "all") == [("assistant", "b")]
     assert input_messages({"temperature": 1}, "all") == [("user", "all")]
     assert input_messages(None, None) == []
     assert output_messages({"text_output": "b"}, "all") == [("assistant", "b")]
