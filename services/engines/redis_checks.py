@@ -38,7 +38,7 @@ async def _unreachable(engine: "RedisEngine", around: Surroundings) -> Iterable[
 async def _evicts(engine: "RedisEngine", around: Surroundings) -> Iterable[Trouble]:
     troubles = []
     for services in _servers(engine, around).values():
-        memory = await _memory(engine, services[0], around)
+        memory = await _info(engine, services[0], around, "memory")
         policy, limit = memory.get("maxmemory_policy", ""), int(memory.get("maxmemory", 0))
         kept = [service for service in services if service not in _MAY_LOSE]
         masked = engine.address(services[0]).masked
@@ -78,6 +78,17 @@ def _plaintext(engine: "RedisEngine", around: Surroundings) -> Iterator[Trouble]
                 f"the password of {address.masked} is sent as it is, for {', '.join(services)}",
                 f"write {address.setting} with rediss://, if the server speaks TLS",
             )
+
+
+@check("redis.cluster", Severity.ERROR, "A Redis server is one, or a primary with replicas, and no Redis Cluster")
+async def _cluster(engine: "RedisEngine", around: Surroundings) -> Iterable[Trouble]:
+    troubles = []
+    for services in _servers(engine, around).values():
+        if (await _info(engine, services[0], around, "cluster")).get("cluster_enabled"):
+            masked = engine.address(services[0]).masked
+            what = f"{masked} is a node of a Redis Cluster, whose keys are apart: what uses several at once fails"
+            troubles.append(Trouble(what, "use a server without cluster mode: one, or a primary with replicas"))
+    return troubles
 
 
 @check("redis.clock-differs", Severity.ERROR, "The clock of this process is that of the Redis servers, within a second")
@@ -126,11 +137,11 @@ def _server(address: RedisAddress) -> str:
     return parts.path if parts.scheme == "unix" else parts.netloc
 
 
-async def _memory(engine: "RedisEngine", service: ServiceType, around: Surroundings) -> Mapping[str, Any]:
-    """What a server says of its memory; nothing if it cannot be asked, which is another check's business."""
+async def _info(engine: "RedisEngine", service: ServiceType, around: Surroundings, section: str) -> Mapping[str, Any]:
+    """What a server says of itself; nothing if it cannot be asked, which is another check's business."""
     try:
         async with _client(engine, service, around) as client:
-            found: Mapping[str, Any] = await client.info("memory")
+            found: Mapping[str, Any] = await client.info(section)
             return found
     except BedplateError:
         return {}
@@ -152,4 +163,4 @@ async def _client(engine: "RedisEngine", service: ServiceType, around: Surroundi
         await own.stop()
 
 
-CHECKS: tuple[Check, ...] = (_unreachable, _evicts, _plaintext, _clock)
+CHECKS: tuple[Check, ...] = (_unreachable, _evicts, _plaintext, _cluster, _clock)

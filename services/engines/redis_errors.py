@@ -45,6 +45,13 @@ _WORDS: Final = {
 }
 
 
+_BY_PREFIX: Final = {
+    "MISCONF": "it cannot write its data to its disk",
+    "NOREPLICAS": "it has too few replicas",
+}
+_OF_CLUSTERS: Final = (client.ClusterError, client.ClusterCrossSlotError, client.MovedError, client.TryAgainError)
+
+
 @contextmanager
 def typed_errors(address: RedisAddress) -> Iterator[None]:
     """Turn what the client raises inside the block into errors of Bedplate; none quotes a password or a value.
@@ -88,7 +95,12 @@ def _typed(address: RedisAddress, error: Exception) -> BedplateError:
     if isinstance(error, _PASSING):
         reason = next(words for kind, words in _WORDS.items() if isinstance(error, kind))
         return _unavailable(address, f"the server cannot do it now: {reason}", error)
+    if isinstance(error, _OF_CLUSTERS):
+        fix = f"write into {address.setting} a server without cluster mode: one, or a primary with replicas"
+        return _setting(address, "the server is a node of a Redis Cluster, in which keys are apart", fix)
     if isinstance(error, client.ResponseError):
+        if (words := _BY_PREFIX.get(str(error).partition(" ")[0])) is not None:
+            return _unavailable(address, f"the server cannot do it now: {words}", error)
         if "DB index" in str(error) or "invalid DB" in str(error):
             return _setting(address, "the server has no such database", f"end {address.setting} with /0")
         return _unavailable(address, "the server refuses a command", error)

@@ -12,6 +12,9 @@ from redis.asyncio import Redis
 from bedplate.containers import ApplicationContainer, Singleton
 from bedplate.services.checks import Finding, Severity
 from bedplate.services.engines import redis_checks
+from bedplate.services.engines.redis import RedisEngine
+from bedplate.services.engines.redis_errors import RedisSettingError
+from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
 from bedplate.wiring.testing.servers.valkey import PASSWORD, ValkeyServer
 
@@ -134,3 +137,17 @@ async def test_a_clock_that_differs_is_found(
     monkeypatch.setattr(redis_checks, "time", SimpleNamespace(time=lambda: now() + apart))
     found = await examine(job_queue={"backend": "redis"}, cache={"backend": "redis"}, redis={"url": valkey_url})
     assert [said in one.what for one in found if one.check == "redis.clock-differs"] == ([True] if said else [])
+
+
+async def test_a_redis_cluster_is_named(tmp_path: Path, examine: Examine) -> None:
+    """SET-8, CACHE-6: at the start, and where something fails because of it: not as a server that is away."""
+    with ValkeyServer(tmp_path, "--cluster-enabled", "yes") as server:
+        (found,) = await examine(job_queue={"backend": "redis"}, redis={"url": server.url})
+        assert (found.check, found.severity) == ("redis.cluster", Severity.ERROR)
+        engine = RedisEngine(SettingsService(profile="test", data_dir=tmp_path, redis={"url": server.url}))
+        await engine.start()
+        client = engine.client(ServiceType.CACHE)
+        for command in (("SET", "a", "1"), ("MGET", "a", "b")):
+            with pytest.raises(RedisSettingError, match="Redis Cluster"), engine.typed_errors(ServiceType.CACHE):
+                await client.execute_command(*command)
+        await engine.stop()

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from bedplate.services.engines.redis import RedisEngine
 from bedplate.services.engines.redis_errors import RedisSettingError, RedisUnavailableError
@@ -173,3 +174,17 @@ async def test_a_connection_that_died_while_it_was_idle_is_replaced(tmp_path: Pa
             await asyncio.sleep(0)
         assert await client.ping()
         await engine.stop()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ResponseError("MISCONF Redis is configured to save RDB snapshots, but it is not able to"), "to its disk"),
+        (ResponseError("NOREPLICAS Not enough good replicas to write."), "too few replicas"),
+        (OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), "its memory is full"),
+        (ResponseError("ERR something else"), "refuses a command"),
+    ],
+)
+async def test_why_a_server_cannot_do_it_now_is_said(redis_engine: RedisEngine, error: Exception, said: str) -> None:
+    with pytest.raises(RedisUnavailableError, match=said), redis_engine.typed_errors(ServiceType.CACHE):
+        raise error
