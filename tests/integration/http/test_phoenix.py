@@ -79,6 +79,11 @@ async def test_a_run_and_one_that_fails_are_there_with_tree_session_tokens_and_e
     assert counted["prompt"] == trace["usage"]["input_tokens"] > 0
     assert counted["total"] == counted["prompt"] + counted["completion"]
     assert "my name is Ada" in model["attributes"]["input.value"]
+    messages = str(
+        {name: value for name, value in model["attributes"].items() if name.startswith("llm.input_messages")}
+    )
+    assert "my name is Ada" in messages
+    assert "sender_name" not in messages, "messages are texts, and not the JSON of what the step was given"
     assert "You said" in model["attributes"]["output.value"]
     assert all(span["attributes"]["user.id"] == str(user.id) for span in spans)
 
