@@ -26,6 +26,12 @@ _COLOUR = "selector => getComputedStyle(document.querySelector(selector)).getPro
 _DOWN = "getComputedStyle(document.documentElement).getPropertyValue('--down')"
 
 
+_ASKS_AGAIN = """() => new Promise(told => {
+  document.body.addEventListener("htmx:beforeRequest", event => told(!event.defaultPrevented), {once: true});
+})"""
+"""Whether the next time that a list is to be drawn anew, it is."""
+
+
 @pytest.fixture
 def held(llm: LocalLLM) -> Iterator[Gate]:
     """Holds the next answer of the language model half way."""
@@ -133,6 +139,10 @@ def test_a_job_is_cancelled_by_its_button(dashboard: Dashboard, site: Site, held
     page.goto("/dashboard/audit?kind=job_cancelled")
     expect(page.get_by_role("row").filter(has_text="job cancelled")).to_contain_text(NAME)
     assert job in page.request.get("/dashboard/jobs?status=cancelled").text()
+    page.goto("/dashboard/jobs")
+    page.evaluate("new Promise(done => document.body.addEventListener('htmx:afterSettle', done, {once: true}))")
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('#list tbody th'))")
+    assert page.evaluate(_ASKS_AGAIN) is False, "what is marked to be copied is left alone"
 
 
 @pytest.fixture(scope="module")

@@ -222,6 +222,16 @@
   });
   document.body.addEventListener("htmx:afterSettle", mark);
 
+  // What somebody has marked, to copy it, is not drawn anew under his hands; nor does what he has closed open again
+  let opened = new Map();
+  const parts = () => $("main details").map(one => [one.querySelector("summary").textContent, one]);
+  document.body.addEventListener("htmx:beforeRequest", event => {
+    const marked = getSelection();
+    if (!marked.isCollapsed && event.detail.requestConfig.triggeringEvent?.type.startsWith("sse:") && event.detail.target.contains(marked.anchorNode)) event.preventDefault();
+  });
+  document.body.addEventListener("htmx:beforeSwap", () => { opened = new Map(parts().map(([name, one]) => [name, one.open])); });
+  document.body.addEventListener("htmx:afterSwap", () => parts().forEach(([name, one]) => { if (opened.has(name)) one.open = opened.get(name); }));
+
   // Steps that are drawn anew stay where they were scrolled to
   let scrolled = 0;
   const fall = () => document.querySelector(".fall");
