@@ -61,6 +61,12 @@ class DatabaseService(Service):
         self._after: dict[_Task, list[Callable[[], None]]] = {}
         meter = telemetry.meter
         self._readers = meter.up_down_counter("bedplate_database_readers", "Tasks that hold a connection for reading")
+        self._working = 0
+        meter.observe_gauge(
+            "bedplate_database_writers",
+            "Tasks that hold a connection for writing",
+            lambda: [(len(self._writing) + self._working, {})],
+        )
         self._waited = meter.histogram("bedplate_database_write_wait_seconds", "Waiting for the turn to write")
         self._lasted = meter.histogram("bedplate_database_transaction_seconds", "From begin to commit or rollback")
         meter.observe_gauge("bedplate_database_bytes", "Bytes that the database takes up on its disk", self._size)
@@ -264,16 +270,20 @@ class DatabaseService(Service):
                 return await (await session.connection()).run_sync(work)
         self._require_started()
         asked = begun = time.perf_counter()
+        working = False
 
         def granted() -> None:
-            nonlocal begun
+            nonlocal begun, working
             begun = time.perf_counter()
             self._waited.record(begun - asked)
+            self._working += not working
+            working = True
 
         with typed_errors(self._backend, self._count):
             try:
                 return await self._backend.transact(work, granted=granted, inside_read=task in self._reading)
             finally:
+                self._working -= working
                 self._lasted.record(time.perf_counter() - begun)
 
     async def _commit(self, task: _Task, session: AsyncSession, lease: Lease) -> None:

@@ -18,6 +18,7 @@ from bedplate.services.database.errors import (
 )
 from bedplate.services.database.models import UserRow
 from bedplate.services.errors import UnavailableError
+from bedplate.services.telemetry import TelemetryService
 from bedplate.wiring.testing.cancellation import cancel_at_every_await
 
 Row = Callable[[str], UserRow]
@@ -169,3 +170,21 @@ async def test_a_long_statement_ends_when_its_task_is_cancelled(either: Database
                 await run(lambda connection: connection.exec_driver_sql(ENDLESS).scalar())
         assert_whole(either)
     assert await either.read(_names) == []
+
+
+async def test_connections_that_are_held_are_counted(database: DatabaseService, telemetry: TelemetryService) -> None:
+    """DB-1: for reading and for writing, however they came to be held."""
+
+    def held() -> tuple[float, ...]:
+        names = ("bedplate_database_readers", "bedplate_database_writers")
+        return tuple(sum(one.value for metric in telemetry.metrics(name) for one in metric.samples) for name in names)
+
+    seen = []
+    async with database.session():
+        seen.append(held())
+    async with database.transaction():
+        seen.append(held())
+    seen.append(await database.read(lambda _connection: held()))
+    seen.append(await database.write(lambda _connection: held()))
+    assert seen == [(1, 0), (0, 1), (1, 0), (0, 1)]
+    assert held() == (0, 0)

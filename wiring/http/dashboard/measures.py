@@ -45,7 +45,7 @@ CHARTS: Sequence[Chart] = (
     Chart("jobs", "Jobs", "count", (Series("jobs", "running"),)),
     Chart("queue", "Task queue", "count", (Series("queued", "waiting"), Series("tasks", "running"))),
     Chart("cache", "Cache hits", "share", (Series("hits", "of lookups"),)),
-    Chart("pool", "Database connections", "count", (Series("pool", "in use"),)),
+    Chart("pool", "Database connections", "count", (Series("readers", "reading"), Series("writers", "writing"))),
     Chart("lag", "Event-loop lag", "ms", (Series("lag", "longest"),)),
 )
 
@@ -53,7 +53,8 @@ _GAUGES = {
     "jobs": "bedplate_job_queue_running",
     "queued": "bedplate_task_queued",
     "tasks": "bedplate_task_running",
-    "pool": "bedplate_database_readers",
+    "readers": "bedplate_database_readers",
+    "writers": "bedplate_database_writers",
 }
 
 
