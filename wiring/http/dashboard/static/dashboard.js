@@ -16,7 +16,9 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => restyle.forEach(draw => draw()));
 
   // On a narrow screen, the name of the page may be out of sight in the list of all
-  document.querySelector(".top nav [aria-current]")?.scrollIntoView({block: "nearest", inline: "center"});
+  // (not by scrollIntoView(), after which the next Tab would begin there)
+  const names = document.querySelector(".top nav"), here = names?.querySelector("[aria-current]");
+  if (here) names.scrollLeft = here.offsetLeft - names.offsetLeft - (names.clientWidth - here.offsetWidth) / 2;
 
   // Figures for people
   const minutes = seconds => seconds < 3600 ? `${Math.floor(seconds / 60)} min ${seconds % 60} s` : `${Math.floor(seconds / 3600)} h ${Math.floor(seconds / 60) % 60} min`;
