@@ -132,5 +132,9 @@ class RedisEngine(Service):
             options["ssl_ca_certs"] = str(values.ca_file)
         if blocking:
             return Redis(connection_pool=ConnectionPool.from_url(address.url, **options))
+        from bedplate.services.engines.redis_connection import leaving_replicas
+
         options |= {"max_connections": values.connections, "timeout": values.pool_timeout}
-        return Redis(connection_pool=BlockingConnectionPool.from_url(address.url, **options))
+        pool = BlockingConnectionPool.from_url(address.url, **options)
+        pool.connection_class = leaving_replicas(pool.connection_class)
+        return Redis(connection_pool=pool)
