@@ -103,6 +103,7 @@ def test_a_run_appears_while_it_runs_and_its_waterfall_is_right(dashboard: Dashb
     site.wait(job)
     expect(page.locator("h1 + .status")).to_have_text("ok")
     expect(steps).to_have_count(5)
+    expect(page.locator("#about")).to_contain_text("Outputs of the run")
     expect(page.locator('.spans a:not([data-health="ok"])')).to_have_count(0)
     ends = {}
     for step in steps.all():

@@ -55,7 +55,10 @@
     if (!steps) return;
     const drawn = Number(steps.dataset.ms), whole = Math.max(now - Date.parse(steps.dataset.begun), drawn), wide = 1000 * whole / drawn;
     for (const svg of $("svg", steps)) svg.setAttribute("viewBox", `0 0 ${wide} 10`);
-    for (const bar of $("[data-health=running] rect", steps)) bar.setAttribute("width", wide - bar.getAttribute("x"));
+    for (const bar of $("rect", steps)) {
+      bar.dataset.width ??= bar.getAttribute("width");
+      bar.setAttribute("width", bar.closest("[data-health=running]") ? wide - bar.getAttribute("x") : Math.max(bar.dataset.width, wide / 500));
+    }
     $(".ticks div span").forEach((tick, at, all) => { if (at) tick.textContent = milliseconds(whole * at / (all.length - 1)); });
   };
 
