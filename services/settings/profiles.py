@@ -32,7 +32,7 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
     },
     # Fast rather than safe or patient: nothing that a test makes is worth protecting.
     "test": {
-        "server": {"port": 0, "stop_timeout": 5.0},
+        "server": {"port": 0},
         "auth": {"argon2_memory_kib": 8, "argon2_time_cost": 1, "cookie_secure": False},
         "telemetry": {"log_level": "warning"},
         # What a test finds must not depend on the time of day at which it runs.

@@ -197,6 +197,7 @@ class Submitting(TaskFixtures):
 
         node = await harness.node(registry, concurrency=1)
         first = await node.tasks.submit(user, "waiting")
+        await waiting.begins()
         runs = [
             await node.tasks.submit(user, noted, {"name": name}, priority=priority)
             for name, priority in (("low", -5), ("own", None), ("high", 9), ("own too", None))
