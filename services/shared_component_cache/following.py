@@ -10,7 +10,7 @@ from bedplate.services.shared_component_cache.peers import Peers
 __all__ = ["Following"]
 
 HEARTBEAT = 20.0
-"""Seconds between two looks at the others, if nobody says that there is something to see."""
+"""Seconds between two looks at the others, if nobody says that there is something to see, and all have the same."""
 
 _SHORTEST_WAIT = 0.1
 _LONGEST_WAIT = 5.0
@@ -86,13 +86,15 @@ class Following:
         return None
 
     async def _run(self) -> None:
-        wait = _SHORTEST_WAIT
+        wait = pause = _SHORTEST_WAIT
         while True:
             try:
-                async with asyncio.timeout(HEARTBEAT):
+                # Whoever differs may be loading just now, and says nothing when it has done so.
+                async with asyncio.timeout(HEARTBEAT if self.trouble() is None else pause):
                     await self._wake.wait()
+                pause = _SHORTEST_WAIT
             except TimeoutError:
-                pass
+                pause = min(2 * pause, HEARTBEAT)
             self._wake.clear()
             try:
                 await self._look()
