@@ -1,5 +1,6 @@
 """The generated reference pages."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -26,19 +27,24 @@ def test_committed_page_is_the_generated_one(name: str) -> None:
     assert (REFERENCE / name).read_text() == pages()[name]
 
 
-def test_there_is_a_page_for_every_code_of_an_error_and_no_other() -> None:
+@pytest.fixture(scope="module")
+def made() -> Mapping[str, str]:
+    """The pages of errors, as read from the source."""
+    return error_pages()
+
+
+def test_there_is_a_page_for_every_code_of_an_error_and_no_other(made: Mapping[str, str]) -> None:
     """ALL-3: run `make docs` when this fails."""
-    made, folder = error_pages(), REFERENCE.parent / "errors"
+    folder = REFERENCE.parent / "errors"
     assert {path.name for path in folder.glob("*.md")} == made.keys()
     assert [name for name, text in made.items() if (folder / name).read_text() != text] == []
 
 
-def test_pages_of_errors_say_what_the_classes_do() -> None:
+def test_pages_of_errors_say_what_the_classes_do(made: Mapping[str, str]) -> None:
     """ALL-3: read from the source, they agree with the classes themselves."""
-    pages = error_pages()
     for kind in (JobNotFoundError, VariableExistsError, MissingCredentialsError, InvalidTokenError, DatabaseBusyError):
         error = kind.__new__(kind)
-        page = pages[f"{kind.code}.md"]
+        page = made[f"{kind.code}.md"]
         assert f"- class: `{kind.__module__}.{kind.__name__}`" in page
         assert f"- HTTP: {int(status_of(error))} " in page
         assert (kind.__doc__ or "").splitlines()[0].replace("``", "`") in page

@@ -81,7 +81,8 @@ def test_env_template_is_a_complete_env_file(bedplate: Callable[..., Any], folde
         if line.startswith("#BEDPLATE_"):
             assert len(before) > len("# a word"), line
     (folder / ".env").write_text(template)
-    assert all(SettingsService().origin(dotted(key)) == "default" for key in KEYS)
+    of_comments = SettingsService()
+    assert all(of_comments.origin(dotted(key)) == "default" for key in KEYS)
     plain = SettingsService().values
     given = [line[1:] for line in lines if line.startswith("#BEDPLATE_") and not line.endswith("=")]
     (folder / ".env").write_text("\n".join(line for line in given if "_FILE=" not in line))
