@@ -156,6 +156,8 @@ class RecordedRun(Timed, Run):
         """Add the tokens of a span."""
         if not usage.input_tokens and not usage.output_tokens:
             return
+        self.recorder.tokens.add(usage.input_tokens, direction="input")
+        self.recorder.tokens.add(usage.output_tokens, direction="output")
         with self.lock:
             self._usage = TokenUsage(
                 input_tokens=self._usage.input_tokens + usage.input_tokens,

@@ -33,6 +33,7 @@ class Recorder:
         emit: Takes a record on its way; False if it was dropped.
         active: The runs that are going on; each adds and removes itself.
         cut: Counts spans beyond ``max_spans_per_run``.
+        tokens: Counts tokens of language models, by ``direction``.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Recorder:
         emit: Callable[[Record], bool],
         active: "set[RecordedRun]",
         cut: Counter,
+        tokens: Counter,
     ) -> None:
         self.settings = settings
         self.content = content
@@ -50,6 +52,7 @@ class Recorder:
         self.emit = emit
         self.active = active
         self.cut = cut
+        self.tokens = tokens
 
 
 class Timed:

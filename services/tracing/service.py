@@ -70,6 +70,7 @@ class TracingService(Service):
             self._emit,
             self._active,
             meter.counter("bedplate_tracing_spans_cut", "Spans not recorded because their run had too many"),
+            meter.counter("bedplate_tracing_tokens", "Tokens that language models counted", labels=("direction",)),
         )
         self._reader = TraceReader(database, self._settings, lambda run_id: run_id in self._active_ids())
 

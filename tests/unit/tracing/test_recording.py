@@ -41,7 +41,9 @@ def outline(tree: TraceTree) -> list[Any]:
     return of(tree.spans)
 
 
-async def test_a_run_and_its_spans_are_recorded(tracing: TracingService, alice: uuid.UUID, flow: uuid.UUID) -> None:
+async def test_a_run_and_its_spans_are_recorded(
+    tracing: TracingService, alice: uuid.UUID, flow: uuid.UUID, metric: Callable[[str], float]
+) -> None:
     """TRACE-1: kind, inputs, outputs, logs, errors, token usage, session, user, metadata."""
     async with tracing.run(
         user_id=alice, flow_id=flow, session_id="s", name="My flow", inputs={"a": 1}, metadata={"via": "test"}
@@ -63,6 +65,8 @@ async def test_a_run_and_its_spans_are_recorded(tracing: TracingService, alice: 
     assert (trace.status, trace.error, trace.inputs, trace.outputs) == (Status.OK, None, {"a": 1}, ["hello"])
     assert trace.metadata == {"via": "test", "outcome": "fine"}
     assert trace.usage == TokenUsage(input_tokens=4, output_tokens=6)
+    assert metric('bedplate_tracing_tokens_total{direction="input"}') == 4
+    assert metric('bedplate_tracing_tokens_total{direction="output"}') == 6
     assert trace.ended_at is not None
     assert trace.started_at <= trace.ended_at
     first, second = tree.spans
