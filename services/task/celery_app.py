@@ -73,6 +73,10 @@ def make_app(values: TaskSettings, address: BrokerAddress, deliver: Deliver | No
         broker_use_ssl=_tls(address),
         broker_transport_options=_transport(values, address),
     )
+    if address.is_redis:
+        from bedplate.services.task.celery_redis import PrimaryConnection
+
+        app.amqp.Connection = PrimaryConnection
     if deliver is not None:
         _register(app, deliver)
     return app

@@ -7,12 +7,15 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from celery import signals
 from celery.concurrency.thread import TaskPool
 from celery.worker import WorkController, state
+from redis.asyncio import Redis
 from tests.contract.test_task import Harness
+from tests.servers.relay import Relay
 
 from bedplate.services.database import DatabaseService
 from bedplate.services.database.models import utc_now
@@ -101,8 +104,9 @@ class CeleryHarness(Harness):
         if self._celery:  # a worker looks at that when something wakes it: a message of no run, for each
             line = self.line()
             for _ in self._celery:
-                line.send(Due(id=uuid.uuid4(), name="none", run_at=utc_now(), priority=0))
-            line.close()
+                # In a thread: the broker may be behind a relay of this loop.
+                await asyncio.to_thread(line.send, Due(id=uuid.uuid4(), name="none", run_at=utc_now(), priority=0))
+            await asyncio.to_thread(line.close)
         await super().close()
         for worker in self._celery:
             await asyncio.to_thread(worker.join)
@@ -244,6 +248,34 @@ class TestCelery(TaskConformance):
             assert sorted(calls) == list(range(150))
             assert (await web.tasks.health()).status == "up"
             await harness.close()
+
+    # Celery says that it may one day end what runs when the broker goes, unless it is told not to, as here.
+    @pytest.mark.filterwarnings("ignore:(?s).*optional breaking change")
+    async def test_another_server_becomes_the_broker(
+        self, tmp_path: Path, database: DatabaseService, workers: Workers, registry: TaskRegistry, user: uuid.UUID
+    ) -> None:
+        """TASK-3: a worker that waits at a primary which becomes a replica goes where the address leads then."""
+
+        @registry.task("echo")
+        async def echo(number: int) -> int:
+            return number
+
+        for name in ("former", "present"):
+            (tmp_path / name).mkdir()
+        with ValkeyServer(tmp_path / "former") as former, ValkeyServer(tmp_path / "present") as present:
+            old, new = (urlsplit(server.url).port or 0 for server in (former, present))
+            async with Relay(old) as relay:
+                broker = former.url.replace(f":{old}/", f":{relay.port}/")
+                harness = CeleryHarness(tmp_path, database, workers, broker)
+                node = await harness.node(registry)
+                for number in range(3):
+                    run = await node.tasks.submit(user, echo, {"number": number})
+                    assert await node.tasks.result(user, run.id) == number
+                    if number == 0:
+                        async with Redis.from_url(former.url) as administrator:
+                            await administrator.execute_command("REPLICAOF", "127.0.0.1", new)
+                        relay._target = new  # of new connections
+                await harness.close()
 
 
 class _Trap:
