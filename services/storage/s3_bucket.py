@@ -58,6 +58,7 @@ class Bucket:
         self._prefix = prefix
         self._new: dict[str, Any] = {"Bucket": name} | ({"Tagging": urlencode(tags)} if tags else {})
         self._made: Any = None
+        self._shown = _shown(address.endpoint)
 
     async def open(self) -> None:
         """Get the client, and see whether objects can be listed, written and deleted."""
@@ -183,7 +184,7 @@ class Bucket:
 
     @contextmanager
     def _typed(self) -> Iterator[None]:
-        with typed_errors(self._name, _shown(self._address.endpoint)):
+        with typed_errors(self._name, self._shown):
             yield
 
     async def _copy_parts(self, origin: dict[str, str], key: uuid.UUID, size: int) -> None:

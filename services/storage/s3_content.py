@@ -11,6 +11,8 @@ from bedplate.services.storage.s3_errors import typed_errors
 __all__ = ["S3Content"]
 
 _RESUMES: Final = 3
+_AT_ONCE: Final = 8 * 1024**2
+"""Bytes that the library is left to collect; of more, what has come is kept when the connection is lost."""
 
 
 class S3Content:
@@ -65,8 +67,9 @@ class S3Content:
             if self._closed:  # while it was asked for
                 self._drop()
                 return b""
+        all_of_it = wanted <= _AT_ONCE and wanted == self._end - self._offset
         with typed_errors("", ""):
-            piece: bytes = await self._body.read(wanted)
+            piece: bytes = await self._body.read(None if all_of_it else wanted)
         if not piece and not self._closed:
             raise ObjectStoreError(
                 "the object ended too early",

@@ -262,6 +262,28 @@ async def test_a_connection_lost_in_the_middle_is_resumed(
         assert relay.cuts == 2
 
 
+async def test_a_file_that_is_read_at_once_is_asked_for_again(
+    make: Make, namespace: Namespace, moto_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """STO-4: where the connection is lost before all of it has come."""
+    async with Relay(urlsplit(moto_server.endpoint).port or 0) as relay:
+        storage = await make(server=_through(moto_server, relay))
+        saved = await storage.save(namespace, "a", _pieces(4 * _MIB))
+        files = storage._store
+        assert isinstance(files, S3Files)
+        get = files._bucket.get
+
+        async def lost(*args: Any) -> Any:
+            body = await get(*args)
+            if relay.cuts < 2:
+                relay.cut()
+            return body
+
+        monkeypatch.setattr(files._bucket, "get", lost)
+        assert hashlib.sha256(await storage.read(namespace, "a")).hexdigest() == saved.sha256
+        assert relay.cuts == 2
+
+
 async def test_an_endpoint_that_stops_and_comes_back(make: Make, namespace: Namespace, moto_server: S3Server) -> None:
     """STO-4: one typed error meanwhile, nothing lost, and no restart."""
     async with Relay(urlsplit(moto_server.endpoint).port or 0) as relay:
