@@ -196,12 +196,19 @@ class SQLiteConnection(aiosqlite.Connection):
             raise
 
     async def _wait_after_cancellation(self, ended: asyncio.Future[T]) -> None:
+        ended.add_done_callback(_looked_at)
         # Interrupting a write rolls the whole transaction back, and the caller may want to go on with it: time first.
         if await _ends(ended, _WRITE_GRACE if self._begun or self._locked else 0):
             return
         self._conn.interrupt()
         if not await _ends(ended, _ABANDON_AFTER):
             self.abandoned = True
+
+
+def _looked_at(ended: asyncio.Future[Any]) -> None:
+    """Spare a statement that was interrupted the complaint that its error was never raised."""
+    if not ended.cancelled():
+        ended.exception()
 
 
 async def _ends(future: asyncio.Future[Any], seconds: float) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from bedplate.services.database.json_columns import dump_json, load_json
@@ -17,6 +17,7 @@ from bedplate.services.database.sqlite.connection import (
     SQLiteConnection,
     is_busy,
 )
+from bedplate.services.uninterrupted import uninterrupted
 
 __all__ = ["Core", "core_engine"]
 
@@ -54,17 +55,18 @@ class Core:
 
     async def read(self, work: Callable[[sa.Connection], T]) -> T:
         """Call ``work`` outside a transaction."""
-        return await self._driver.patiently(contextvars.copy_context().run, self._read, work)
+        connection = await self._connection()
+        return await self._driver.patiently(contextvars.copy_context().run, self._read, connection, work)
 
     async def write(self, work: Callable[[sa.Connection], T]) -> T:
         """Call ``work`` in a transaction, and commit it; where that fails because of another process, all again.
 
         A cancellation interrupts it; it has happened wholly or not at all when that is raised.
         """
-        return await self._driver.patiently(contextvars.copy_context().run, self._write, work)
+        connection = await self._connection()
+        return await self._driver.patiently(contextvars.copy_context().run, self._write, connection, work)
 
-    def _read(self, work: Callable[[sa.Connection], T]) -> T:
-        connection = self._connection()
+    def _read(self, connection: sa.Connection, work: Callable[[sa.Connection], T]) -> T:
         try:
             return work(connection)
         except OperationalError as error:
@@ -74,8 +76,7 @@ class Core:
         finally:
             connection.rollback()
 
-    def _write(self, work: Callable[[sa.Connection], T]) -> T:
-        connection = self._connection()
+    def _write(self, connection: sa.Connection, work: Callable[[sa.Connection], T]) -> T:
         try:
             with self._driver.in_write_lock(), connection.begin():
                 result = work(connection)
@@ -84,14 +85,24 @@ class Core:
         except OperationalError as error:
             raise _worth_another_try(error) from None
 
-    def _connection(self) -> sa.Connection:
-        if self._made is None:
-            _thread.connection = self._driver.raw
-            self._made = self._engine.connect()
-            # Closing it is left to the driver.
-            self._made.detach()
-            sa.event.listen(self._made, "before_cursor_execute", self._require_transaction)
-        return self._made
+    async def _connection(self) -> sa.Connection:
+        if self._made is not None:
+            return self._made
+        try:
+            # SQLAlchemy would close what it is interrupted with.
+            return await uninterrupted(self._driver.patiently(self._make))
+        except SQLAlchemyError:
+            self._driver.abandoned = True
+            raise
+
+    def _make(self) -> sa.Connection:
+        _thread.connection = self._driver.raw
+        made = self._engine.connect()
+        # Closing it is left to the driver.
+        made.detach()
+        sa.event.listen(made, "before_cursor_execute", self._require_transaction)
+        self._made = made
+        return made
 
     # Listens too, and is told of statements then.
     def _require_transaction(self, *_: Any) -> None:

@@ -1,6 +1,8 @@
 """What statements without a session are promised: the same as a transaction and a session are."""
 
 import asyncio
+import sqlite3
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -188,3 +190,26 @@ async def test_connections_that_are_held_are_counted(database: DatabaseService, 
     seen.append(await database.write(lambda _connection: held()))
     assert seen == [(1, 0), (0, 1), (1, 0), (0, 1)]
     assert held() == (0, 0)
+
+
+async def test_the_first_work_of_a_connection_is_cancelled(make_database, adding: Callable[..., Work]) -> None:
+    """DB-2: while SQLAlchemy gets to know it, which closes a connection that it is interrupted with."""
+    database = make_database()
+    await database.start()
+    entered = threading.Event()
+
+    def look(driver: sqlite3.Connection, _: object) -> None:
+        entered.set()
+        driver.execute(ENDLESS.replace("FROM n)", "FROM n LIMIT 2000000)")).fetchall()
+
+    sa.event.listen(database._backend._core, "connect", look)
+    for work in (lambda: database.read(_names), lambda: database.write(adding("ada"))):
+        task = asyncio.create_task(work())
+        await asyncio.to_thread(entered.wait)
+        entered.clear()
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        assert_whole(database)
+    await database.write(adding("bob"))
+    assert await database.read(_names) == ["bob"]
