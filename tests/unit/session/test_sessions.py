@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
+from bedplate.services.database.models import FlowSessionRow
+from bedplate.services.database.repositories.flow_session import FlowSessionRepository
 from bedplate.services.errors import ConflictError, InvalidInputError, NotFoundError
 from bedplate.services.session import NewFlow, SessionService, SessionStatus
 from bedplate.services.session.flows import Flows
@@ -28,6 +30,23 @@ async def test_many_open_one_session_at_once(session: SessionService, alice: uui
     opened = await asyncio.gather(*(session.open(alice, flow_id, "s") for _ in range(10)))
     assert len({found.id for found in opened}) == 1
     assert len(await session.list(alice)) == 1
+
+
+@pytest.mark.postgres
+async def test_two_processes_open_one_session_at_once(
+    session: SessionService, alice: uuid.UUID, flow_id: uuid.UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SES-1: none of them finds it, and both would make it."""
+    both, add = asyncio.Barrier(2), FlowSessionRepository.add
+
+    async def late(self: FlowSessionRepository, row: FlowSessionRow) -> FlowSessionRow:
+        await both.wait()
+        return await add(self, row)
+
+    monkeypatch.setattr(FlowSessionRepository, "add", late)
+    async with asyncio.timeout(60):
+        first, second = await asyncio.gather(*(session.open(alice, flow_id, "s") for _ in range(2)))
+    assert first == second
 
 
 async def test_generated_ids_cannot_be_guessed_and_are_returned(
