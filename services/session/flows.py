@@ -17,7 +17,7 @@ from bedplate.services.database.repositories.project import ProjectRepository
 from bedplate.services.session.digest import content_digest
 from bedplate.services.session.errors import FlowNotFoundError, NameTakenError, ProjectNotFoundError
 from bedplate.services.session.models import CursorPage, Flow, FlowHeader, FlowPatch, FlowQuery, NewFlow, Page
-from bedplate.services.session.names import next_endpoint, next_name
+from bedplate.services.session.names import again_when_taken, next_endpoint, next_name
 from bedplate.services.session.projects import default_project
 from bedplate.services.session.results import BuiltResults
 from bedplate.services.session.validation import check_flow, webhook_nodes
@@ -188,6 +188,7 @@ class Flows:
             page = await FLOWS.page(session, user_id, where=where, search=search, cursor=cursor, limit=limit)
         return CursorPage(items=tuple(_flow(row) for row in page.rows), next_cursor=page.next_cursor)
 
+    @again_when_taken
     async def update(self, user_id: uuid.UUID, flow_id: uuid.UUID, patch: FlowPatch) -> Flow:
         """Change a flow.
 
@@ -239,6 +240,7 @@ class Flows:
             await self._results.forget_flows(user_id, *flow_ids)
         return deleted
 
+    @again_when_taken
     async def _create_all(self, user_id: uuid.UUID, flows: Sequence[NewFlow], *, numbered: bool) -> builtins.list[Flow]:
         for flow in flows:
             check_flow(flow, self._max_bytes)

@@ -14,7 +14,7 @@ from bedplate.services.database.repositories.project import ProjectRepository
 from bedplate.services.errors import InvalidInputError
 from bedplate.services.session.errors import FlowNotFoundError, NameTakenError, ProjectNotFoundError
 from bedplate.services.session.models import NewProject, Project, ProjectPatch
-from bedplate.services.session.names import next_name
+from bedplate.services.session.names import again_when_taken, next_name
 from bedplate.services.session.validation import check_name, check_texts
 
 __all__ = ["DEFAULT_PROJECT", "Projects", "default_project"]
@@ -33,6 +33,7 @@ class Projects:
     def __init__(self, database: DatabaseService) -> None:
         self._database = database
 
+    @again_when_taken
     async def default(self, user_id: uuid.UUID) -> Project:
         """The user's default project; it is made if there is none."""
         async with self._database.session() as session:
@@ -42,6 +43,7 @@ class Projects:
                 row = await default_project(session, user_id)
         return _project(row)
 
+    @again_when_taken
     async def create(self, user_id: uuid.UUID, project: NewProject) -> Project:
         """Make a project; a name that is taken becomes ``"name (1)"``.
 
@@ -83,6 +85,7 @@ class Projects:
             rows = await ProjectRepository(session, user_id).all()
         return [_project(row) for row in sorted(rows, key=lambda row: row.name != DEFAULT_PROJECT)]
 
+    @again_when_taken
     async def update(self, user_id: uuid.UUID, project_id: uuid.UUID, patch: ProjectPatch) -> Project:
         """Change a project.
 

@@ -9,13 +9,12 @@ from datetime import datetime, timedelta
 import msgspec
 
 from bedplate.services.database import DatabaseService
-from bedplate.services.database.errors import UniqueViolationError
 from bedplate.services.database.models import FlowSessionRow, new_id, utc_now
 from bedplate.services.database.repositories.flow import FlowRepository
 from bedplate.services.database.repositories.flow_session import FlowSessionRepository
-from bedplate.services.database.violations import violations
 from bedplate.services.session.errors import FlowNotFoundError, NameTakenError, SessionNotFoundError
 from bedplate.services.session.models import FlowSession, SessionStatus
+from bedplate.services.session.names import again_when_taken
 from bedplate.services.session.validation import check_name
 from bedplate.services.telemetry import TelemetryService
 
@@ -42,6 +41,7 @@ class Sessions:
             "bedplate_session_expired_total", "Sessions deleted because nothing ran in them for too long."
         )
 
+    @again_when_taken
     async def open(self, user_id: uuid.UUID, flow_id: uuid.UUID, session_id: str | None = None) -> FlowSession:
         """The session of this name, or a new one.
 
@@ -60,12 +60,6 @@ class Sessions:
                 row = await FlowSessionRepository(session, user_id).get(flow_id, session_id)
             if row is not None and row.last_active_at >= self._alive_since():
                 return _session(row)
-        try:
-            return await self._make(user_id, flow_id, session_id)
-        except UniqueViolationError:  # another process was quicker
-            return await self._make(user_id, flow_id, session_id)
-
-    async def _make(self, user_id: uuid.UUID, flow_id: uuid.UUID, session_id: str | None) -> FlowSession:
         async with self._database.transaction() as session:
             if await FlowRepository(session, user_id).missing([flow_id]):
                 raise FlowNotFoundError
@@ -77,10 +71,7 @@ class Sessions:
                 await sessions.delete(name, flow_id)
                 row = None
             if row is None:
-                with violations():
-                    row = await sessions.add(
-                        FlowSessionRow(id=new_id(), user_id=user_id, flow_id=flow_id, session_id=name)
-                    )
+                row = await sessions.add(FlowSessionRow(id=new_id(), user_id=user_id, flow_id=flow_id, session_id=name))
         self._expired.add(expired)
         return _session(row)
 

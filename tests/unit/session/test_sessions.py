@@ -1,17 +1,22 @@
 """Sessions of flow execution."""
 
 import asyncio
+import itertools
 import uuid
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
 
-from bedplate.services.database.models import FlowSessionRow
+from bedplate.services.database.repositories.flow import FlowRepository
 from bedplate.services.database.repositories.flow_session import FlowSessionRepository
+from bedplate.services.database.repositories.project import ProjectRepository
 from bedplate.services.errors import ConflictError, InvalidInputError, NotFoundError
 from bedplate.services.session import NewFlow, SessionService, SessionStatus
 from bedplate.services.session.flows import Flows
+from bedplate.services.session.models import NewProject
 from bedplate.services.settings import SettingsService
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -33,20 +38,31 @@ async def test_many_open_one_session_at_once(session: SessionService, alice: uui
 
 
 @pytest.mark.postgres
-async def test_two_processes_open_one_session_at_once(
-    session: SessionService, alice: uuid.UUID, flow_id: uuid.UUID, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("what", ["session", "flow", "project"])
+async def test_two_processes_make_the_same_at_once(
+    session: SessionService, alice: uuid.UUID, flow_id: uuid.UUID, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    """SES-1: none of them finds it, and both would make it."""
-    both, add = asyncio.Barrier(2), FlowSessionRepository.add
+    """SES-1: none of them finds what the other is making: they get one session, and flows and projects by numbers."""
+    makes: dict[str, tuple[Any, Callable[[], Awaitable[Any]]]] = {
+        "session": (FlowSessionRepository, lambda: session.open(alice, flow_id, "s")),
+        "flow": (FlowRepository, lambda: session.flows.create(alice, NewFlow(name="n"))),
+        "project": (ProjectRepository, lambda: session.projects.create(alice, NewProject(name="n"))),
+    }
+    repository, make = makes[what]
+    both, add, calls = asyncio.Barrier(2), repository.add, itertools.count()
 
-    async def late(self: FlowSessionRepository, row: FlowSessionRow) -> FlowSessionRow:
-        await both.wait()
+    async def late(self: Any, row: Any) -> Any:
+        if next(calls) < 2:
+            await both.wait()
         return await add(self, row)
 
-    monkeypatch.setattr(FlowSessionRepository, "add", late)
+    monkeypatch.setattr(repository, "add", late)
     async with asyncio.timeout(60):
-        first, second = await asyncio.gather(*(session.open(alice, flow_id, "s") for _ in range(2)))
-    assert first == second
+        made = await asyncio.gather(make(), make())
+    if what == "session":
+        assert made[0] == made[1]
+    else:
+        assert {one.name for one in made} == {"n", "n (1)"}
 
 
 async def test_generated_ids_cannot_be_guessed_and_are_returned(
