@@ -3,7 +3,7 @@
 import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Final
+from typing import Any
 
 from bedplate.containers import ContainerInstance, application_container
 from bedplate.containers.errors import AlreadyWiredError, NotWiredError
@@ -13,7 +13,6 @@ from bedplate.wiring.tasks import wire_tasks
 __all__ = ["current_container", "initialize_services", "lifespan", "teardown_services"]
 
 _current: ContainerInstance | None = None
-_FROZEN: Final = gc.get_freeze_count()  # not 0 with Python 3.12, which freezes some objects of its own
 
 
 def current_container() -> ContainerInstance:
@@ -84,8 +83,8 @@ def lifespan(container: ContainerInstance | None = None) -> Callable[[Any], Abst
 
     Starts the services for the life of the app; those of a container that runs already are left running. While the
     app runs, what the start has made is out of the garbage collector's sight: a full collection of a large heap that
-    never changes stalls the event loop for a quarter of a second. A process that has frozen objects itself is left to
-    it, since they could not be told from these at the end.
+    never changes stalls the event loop for a quarter of a second. At its end all are in sight again, those of a host
+    that had frozen its own as well; ``server.gc_freeze`` of the settings switches it off.
     """
 
     @asynccontextmanager
@@ -94,7 +93,7 @@ def lifespan(container: ContainerInstance | None = None) -> Callable[[Any], Abst
         ours = not chosen.started
         with collector_paused():
             await initialize_services(chosen)
-        freezes = gc.get_freeze_count() <= _FROZEN
+        freezes = _freezes(chosen)
         if freezes:
             gc.freeze()
         try:
@@ -106,3 +105,8 @@ def lifespan(container: ContainerInstance | None = None) -> Callable[[Any], Abst
                 await teardown_services()
 
     return run
+
+
+def _freezes(container: ContainerInstance) -> bool:
+    settings = container.providers.get("settings")
+    return settings is None or bool(settings().values.server.gc_freeze)

@@ -34,6 +34,9 @@ class ServerSettings(SettingsGroup):
     """Seconds in all for stopping every service (Kubernetes kills after 30)."""
     health_timeout: Seconds = 2.0
     """Seconds that each service may take to answer a readiness check."""
+    gc_freeze: bool = True
+    """Whether objects that are there when an app has started are kept out of the garbage collector's sight while it
+    runs (``gc.freeze``)."""
     services_report_loopback: bool = False
     """Whether callers on this machine may read /metrics and /api/v1/services without credentials."""
 
