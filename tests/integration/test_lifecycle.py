@@ -141,7 +141,6 @@ async def test_a_start_cancelled_at_any_await_is_undone(container: ApplicationCo
     service = container.get(name)
     async with container.running(name):
         await service.stop()
-        gc.collect()  # what an earlier test left to the collector is not this one's
         tasks, files = _tasks(), open_files()
 
         async def after(cancelled: bool) -> None:
@@ -154,7 +153,8 @@ async def test_a_start_cancelled_at_any_await_is_undone(container: ApplicationCo
         assert (await service.health()).status is HealthStatus.UP
         await service.stop()
         gc.collect()
-        assert (_tasks(), open_files()) == (tasks, files)
+        assert _tasks() == tasks
+        assert open_files() <= files  # fewer, if an earlier test had left some to the collector
         await service.start()
 
 
@@ -166,7 +166,6 @@ async def test_a_stop_cancelled_at_any_await_is_finished_by_the_next(
     service = container.get(name)
     async with container.running(name):
         await service.stop()
-        gc.collect()  # what an earlier test left to the collector is not this one's
         tasks, files = _tasks(), open_files()
         await service.start()
         rounds = 0
@@ -183,7 +182,8 @@ async def test_a_stop_cancelled_at_any_await_is_finished_by_the_next(
         await cancel_at_every_await(service.stop, after)
         await service.stop()
         gc.collect()
-        assert (_tasks(), open_files()) == (tasks, files)
+        assert _tasks() == tasks
+        assert open_files() <= files  # fewer, if an earlier test had left some to the collector
         await service.start()
 
 
