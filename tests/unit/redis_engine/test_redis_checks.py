@@ -16,6 +16,7 @@ from bedplate.services.engines.redis import RedisEngine
 from bedplate.services.engines.redis_errors import RedisSettingError
 from bedplate.services.schema import ServiceType
 from bedplate.services.settings import SettingsService
+from bedplate.wiring.testing.servers.postgres import free_port
 from bedplate.wiring.testing.servers.valkey import PASSWORD, ValkeyServer
 
 pytestmark = pytest.mark.xdist_group("valkey")
@@ -141,7 +142,8 @@ async def test_a_clock_that_differs_is_found(
 
 async def test_a_redis_cluster_is_named(tmp_path: Path, examine: Examine) -> None:
     """SET-8, CACHE-6: at the start, and where something fails because of it: not as a server that is away."""
-    with ValkeyServer(tmp_path, "--cluster-enabled", "yes") as server:
+    # Without a port of its own, that of the cluster would be 10,000 above the server's, where there may be none.
+    with ValkeyServer(tmp_path, "--cluster-enabled", "yes", "--cluster-port", str(free_port())) as server:
         (found,) = await examine(job_queue={"backend": "redis"}, redis={"url": server.url})
         assert (found.check, found.severity) == ("redis.cluster", Severity.ERROR)
         engine = RedisEngine(SettingsService(profile="test", data_dir=tmp_path, redis={"url": server.url}))
