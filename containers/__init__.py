@@ -1,6 +1,6 @@
 """What there is: the container of an application, and the words that an app needs beside it."""
 
-from bedplate.services.collector import collector_paused
+from bedplate.services.collector import collector_paused, grow_old
 
 with collector_paused():
     from dependency_injector.providers import ThreadSafeSingleton as Singleton
@@ -12,6 +12,8 @@ with collector_paused():
     from bedplate.containers.injection import inject
     from bedplate.containers.plugins import add_plugins, application_container
     from bedplate.containers.report import Record, Report, State
+
+    grow_old()
 
 __all__ = [
     "ApplicationContainer",

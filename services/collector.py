@@ -4,7 +4,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["collector_paused"]
+__all__ = ["collector_paused", "grow_old"]
 
 
 @contextmanager
@@ -21,3 +21,13 @@ def collector_paused() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def grow_old() -> None:
+    """Put all objects that there are among the old ones, which the collector seldom looks at, without looking at them.
+
+    It would look through all that was made during a pause at once, for a tenth of a second after the imports. Objects
+    that were frozen before are frozen no more.
+    """
+    gc.freeze()
+    gc.unfreeze()

@@ -93,9 +93,8 @@ def lifespan(container: ContainerInstance | None = None) -> Callable[[Any], Abst
         ours = not chosen.started
         with collector_paused():
             await initialize_services(chosen)
-        freezes = _freezes(chosen)
-        if freezes:
-            gc.freeze()
+            if freezes := _freezes(chosen):
+                gc.freeze()  # before the collector is on again, which would look through all of it at once
         try:
             yield
         finally:

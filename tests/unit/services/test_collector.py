@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from bedplate.services.collector import collector_paused
+from bedplate.services.collector import collector_paused, grow_old
 
 
 def test_it_is_on_again_whatever_happens() -> None:
@@ -40,3 +40,12 @@ def test_a_start_imports_no_dialect_that_is_not_used_and_leaves_the_collector_on
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "True []"
+
+
+def test_what_there_is_grows_old_without_being_looked_at() -> None:
+    with collector_paused():
+        young: list[object] = [[]]
+        collections = [generation["collections"] for generation in gc.get_stats()]
+        grow_old()
+        assert any(one is young for one in gc.get_objects(generation=2))
+        assert [generation["collections"] for generation in gc.get_stats()] == collections
