@@ -12,7 +12,7 @@ from bedplate.services.tracing.exporter import RunInfo, RunRecord
 from bedplate.services.tracing.ids import is_sampled, span_id_of, trace_id_of
 from bedplate.services.tracing.models import SpanKind, Status, TokenUsage
 from bedplate.services.tracing.recorded_span import RecordedSpan
-from bedplate.services.tracing.recorder import Recorder, Timed, context_under, error_of, status_of
+from bedplate.services.tracing.recorder import Clock, Recorder, Timed, context_under, error_of, status_of
 from bedplate.services.tracing.spans import NO_SPAN, Run, Span, current
 
 __all__ = ["RecordedRun"]
@@ -42,7 +42,7 @@ class RecordedRun(Timed, Run):
         for given in (run_id, user_id, *((flow_id,) if flow_id else ())):
             if not isinstance(given, uuid.UUID):
                 raise TypeError("ids of runs, users and flows are UUIDs")
-        Timed.__init__(self)
+        Timed.__init__(self, Clock())
         Run.__init__(self, run_id, recorder.guard)
         self.recorder = recorder
         self.user_id = user_id

@@ -26,7 +26,7 @@ class RecordedSpan(Timed, Span):
     __slots__ = ("_inputs", "_logs", "_metadata", "_missed", "_room", "id", "key", "kind", "name", "parent_id", "run")
 
     def __init__(self, run: "RecordedRun", parent_id: uuid.UUID | None, name: str, kind: SpanKind | str) -> None:
-        super().__init__()
+        super().__init__(run.clock)
         self.run = run
         self.id = new_id()
         self.parent_id = parent_id

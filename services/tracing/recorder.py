@@ -20,7 +20,7 @@ from bedplate.services.tracing.spans import Run, Span, current
 if TYPE_CHECKING:
     from bedplate.services.tracing.recorded_run import RecordedRun
 
-__all__ = ["Recorder", "Timed", "context_under", "error_of", "status_of"]
+__all__ = ["Clock", "Recorder", "Timed", "context_under", "error_of", "status_of"]
 
 
 class Recorder:
@@ -55,14 +55,32 @@ class Recorder:
         self.tokens = tokens
 
 
-class Timed:
-    """What runs and spans have in common: when they began, and whether they have ended."""
+class Clock:
+    """The time of one run, which never goes back: no span begins before its run or ends after it."""
 
-    __slots__ = ("_begun", "ended", "error", "started_at", "status", "token")
+    __slots__ = ("_begun", "_zero")
 
     def __init__(self) -> None:
-        self.started_at = utc_now()
+        self._zero = utc_now()
         self._begun = time.perf_counter()
+
+    def now(self) -> datetime:
+        """The moment, in UTC."""
+        return self._zero + timedelta(seconds=time.perf_counter() - self._begun)
+
+
+class Timed:
+    """What runs and spans have in common: when they began, and whether they have ended.
+
+    Args:
+        clock: The clock of the run.
+    """
+
+    __slots__ = ("clock", "ended", "error", "started_at", "status", "token")
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.started_at = clock.now()
         self.ended = False
         self.token: Token[Run | Span | None] | None = None
         self.status = Status.RUNNING
@@ -70,8 +88,7 @@ class Timed:
 
     def when_ended(self) -> datetime:
         """Now, as the moment of its end."""
-        # By the clock that never goes back.
-        return self.started_at + timedelta(seconds=time.perf_counter() - self._begun)
+        return self.clock.now()
 
     def leave(self) -> None:
         """Give the current run and span back to what was there before."""
