@@ -128,7 +128,7 @@ class RecordedRun(Timed, Run):
             for span in left:
                 span.end(status=Status.CANCELLED if self.status is Status.CANCELLED else Status.INTERRUPTED)
             given = self.recorder.content.value(outputs)
-            self.recorder.emit(self._record(self.when_ended(), given.value, given.size))
+            self.recorder.emit(self._record(self.clock.now(), given.value, given.size))
 
     async def __aenter__(self) -> Run:
         await Run.__aenter__(self)

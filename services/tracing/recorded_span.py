@@ -90,7 +90,7 @@ class RecordedSpan(Timed, Span):
             self.status = content.status(status, error)
             counted, given = content.usage(usage), content.value(outputs)
             self.run.add(counted)
-            self.run.recorder.emit(self._record(self.when_ended(), given.value, counted, given.size))
+            self.run.recorder.emit(self._record(self.clock.now(), given.value, counted, given.size))
 
     def start_span(
         self,

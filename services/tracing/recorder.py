@@ -86,10 +86,6 @@ class Timed:
         self.status = Status.RUNNING
         self.error: str | None = None
 
-    def when_ended(self) -> datetime:
-        """Now, as the moment of its end."""
-        return self.clock.now()
-
     def leave(self) -> None:
         """Give the current run and span back to what was there before."""
         token, self.token = self.token, None
